@@ -1,0 +1,184 @@
+//! Making an instance the ordinary way: the bottom rung of the ladder.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use offshoot_sandbox::{Exit, Sandbox, SandboxFds, SandboxSpec};
+
+use crate::capture::OutputPipe;
+use crate::instance::{Birth, Instance};
+use crate::logs::Scribe;
+use crate::runtime_api::ApiEnd;
+use crate::transport::{ChannelEnd, Message, Transport, TransportError};
+use crate::{CreateFailure, Failure, InstanceSpec, Node, NodeError, environment};
+
+/// Lambda's limit of the init phase; a function that may run longer than this may also initialise longer.
+const MIN_INIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long messages that a dead runtime has sent may still be on their way.
+pub(crate) const LAST_WORDS: Duration = Duration::from_millis(50);
+/// A request id stands in every error object; init has none of its own.
+const NO_REQUEST: &str = "init";
+
+pub(crate) async fn create(
+    node: &Node,
+    spec: Arc<InstanceSpec>,
+) -> Result<Instance, CreateFailure> {
+    let begun = Instant::now();
+    let mut instance = start(node, spec).await?;
+    let sandbox = begun.elapsed();
+    match await_ready(&mut instance).await {
+        Ok(mut birth) => {
+            birth.sandbox = sandbox;
+            instance.birth = Some(birth);
+            Ok(instance)
+        }
+        Err(failure) => {
+            node.end(instance);
+            Err(CreateFailure::Function(failure))
+        }
+    }
+}
+
+/// The sandbox and its process, about to initialise.
+async fn start(node: &Node, spec: Arc<InstanceSpec>) -> Result<Instance, NodeError> {
+    let pipe_failed = |what| {
+        let function = spec.function.to_string();
+        move |source| NodeError::Pipe { what, function, source }
+    };
+    let id = node.next_id();
+    let stream = format!("{id}-{}", spec.version.trim_start_matches('$'));
+    let (output, output_end) = OutputPipe::new().map_err(pipe_failed("log pipe"))?;
+    let channel = if environment::speaks_channel(spec.runtime) {
+        Some(ChannelEnd::pair().map_err(pipe_failed("channel"))?)
+    } else {
+        None
+    };
+    let (channel, channel_end) = channel.unzip();
+    let sandbox_spec = sandbox_spec(node, &spec, id, &stream)?;
+    let fds = SandboxFds { channel: channel_end, output: output_end };
+    let mut sandbox = node.launcher().create(sandbox_spec, fds).await.map_err(|source| {
+        NodeError::Sandbox { function: spec.function.to_string(), source }
+    })?;
+    let transport = transport(&mut sandbox, channel, &spec).map_err(pipe_failed("Runtime API"))?;
+    let scribe = Scribe::new(Arc::clone(node.logs()), &spec, stream);
+    Ok(Instance { spec, sandbox, transport, output, scribe, birth: None })
+}
+
+/// The channel if the runtime speaks it; extensions then have a Runtime API of their own.
+fn transport(
+    sandbox: &mut Sandbox,
+    channel: Option<ChannelEnd>,
+    spec: &InstanceSpec,
+) -> std::io::Result<Transport> {
+    let api = sandbox.take_runtime_api().map(|listener| ApiEnd::serve(listener, spec)).transpose()?;
+    match (channel, api) {
+        (Some(channel), None) => Ok(Transport::Channel(channel)),
+        (Some(channel), Some(api)) => Ok(Transport::Both(channel, api)),
+        (None, Some(api)) => Ok(Transport::Api(api)),
+        (None, None) => Err(std::io::ErrorKind::NotConnected.into()),
+    }
+}
+
+fn sandbox_spec(
+    node: &Node,
+    spec: &InstanceSpec,
+    id: String,
+    stream: &str,
+) -> Result<SandboxSpec, NodeError> {
+    let speaks_channel = environment::speaks_channel(spec.runtime);
+    Ok(SandboxSpec {
+        id,
+        argv: environment::command(spec)?,
+        env: environment::variables(spec, stream),
+        cwd: "/var/task".to_owned(),
+        hostname: "offshoot".to_owned(),
+        memory_bytes: u64::from(spec.memory_mb) << 20,
+        tmp_bytes: u64::from(spec.ephemeral_mb) << 20,
+        task_dir: Some(spec.task_dir.clone()),
+        runtime_dir: Some(node.runtimes_dir().to_owned()),
+        layer_dirs: spec.layer_dirs.clone(),
+        egress: spec.egress,
+        runtime_api: !speaks_channel || environment::has_extensions(spec),
+    })
+}
+
+/// Waits until user code is initialised.
+async fn await_ready(instance: &mut Instance) -> Result<Birth, Failure> {
+    let begun = Instant::now();
+    let limit = instance.spec.timeout.max(MIN_INIT_TIMEOUT);
+    let mut booted = begun;
+    let ready = tokio::time::timeout(limit, hear_init(instance, &mut booted)).await;
+    let birth = |booted: Instant| Birth {
+        sandbox: Duration::ZERO,
+        runtime_init: booted - begun,
+        user_init: booted.elapsed(),
+    };
+    match ready {
+        Ok(Ok(())) => Ok(birth(booted)),
+        Ok(Err(failure)) => Err(noted(instance, begun.elapsed(), "error", failure)),
+        Err(_elapsed) => {
+            instance.sandbox.kill();
+            let failure = Failure::timed_out(NO_REQUEST, instance.spec.timeout.as_secs_f64());
+            Err(noted(instance, begun.elapsed(), "timeout", failure))
+        }
+    }
+}
+
+/// Logs the failed init as Lambda does.
+fn noted(instance: &mut Instance, took: Duration, status: &str, failure: Failure) -> Failure {
+    let mut printed = Vec::new();
+    instance.output.drain(&mut printed, 64 << 10);
+    instance.scribe.printed(&mut printed);
+    let ms = took.as_secs_f64() * 1e3;
+    instance.scribe.note(&format!(
+        "INIT_REPORT Init Duration: {ms:.2} ms\tPhase: init\tStatus: {status}\tError Type: {}",
+        failure.error_type
+    ));
+    failure
+}
+
+async fn hear_init(instance: &mut Instance, booted: &mut Instant) -> Result<(), Failure> {
+    let mut printed = Vec::new();
+    loop {
+        let Instance { transport, output, sandbox, scribe, .. } = instance;
+        let message = tokio::select! {
+            biased;
+            message = transport.receive() => message,
+            () = output.read(&mut printed) => {
+                scribe.printed(&mut printed);
+                continue;
+            }
+            exit = sandbox.exited() => {
+                match tokio::time::timeout(LAST_WORDS, transport.receive()).await {
+                    Ok(Ok(last)) => Ok(last),
+                    _ => return Err(Failure::exited(NO_REQUEST, exit, sandbox.oom_kills() > 0)),
+                }
+            }
+        };
+        match message {
+            Ok(Message::Booted) => *booted = Instant::now(),
+            Ok(Message::Ready) => return Ok(()),
+            Ok(Message::InitError { error_type, body }) => {
+                return Err(Failure::raised(body, error_type));
+            }
+            Ok(_) => return Err(Failure::broke_protocol(NO_REQUEST, "it answered before it was ready")),
+            Err(TransportError::Closed) => {
+                let exit = await_exit(sandbox).await;
+                return Err(Failure::exited(NO_REQUEST, exit, sandbox.oom_kills() > 0));
+            }
+            Err(TransportError::Protocol(how)) => return Err(Failure::broke_protocol(NO_REQUEST, &how)),
+        }
+    }
+}
+
+/// The exit of a runtime that has closed its channel; one that lives on without it is killed.
+pub(crate) async fn await_exit(sandbox: &Sandbox) -> Exit {
+    const GRACE: Duration = Duration::from_secs(1);
+    match tokio::time::timeout(GRACE, sandbox.exited()).await {
+        Ok(exit) => exit,
+        Err(_elapsed) => {
+            sandbox.kill();
+            sandbox.exited().await
+        }
+    }
+}

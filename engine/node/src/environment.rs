@@ -1,0 +1,112 @@
+//! The environment and the command line of a runtime, as on Lambda (AWS Lambda Developer Guide, "Defined
+//! runtime environment variables").
+
+use crate::{InstanceSpec, LogFormat, NodeError, Runtime};
+
+/// Where the Runtime API listens inside every sandbox; the same in each, so that clones need not learn it.
+pub(crate) const RUNTIME_API: &str = "127.0.0.1:9001";
+
+/// The program and arguments that start the function's runtime.
+pub(crate) fn command(spec: &InstanceSpec) -> Result<Vec<String>, NodeError> {
+    let runtime: Vec<String> = match spec.runtime {
+        Runtime::Python311 => {
+            vec!["/usr/bin/python3".to_owned(), "/var/runtime/python/bootstrap.py".to_owned()]
+        }
+        Runtime::Nodejs20 => {
+            vec!["/usr/bin/node".to_owned(), "/var/runtime/node/bootstrap.mjs".to_owned()]
+        }
+        Runtime::ProvidedAl2023 => vec![provided_bootstrap(spec)?],
+    };
+    Ok(if has_extensions(spec) { with_extensions(runtime) } else { wrapped(spec, runtime) })
+}
+
+/// `AWS_LAMBDA_EXEC_WRAPPER` names a program that is started in the runtime's place, with the runtime's
+/// command line as its arguments.
+fn wrapped(spec: &InstanceSpec, mut runtime: Vec<String>) -> Vec<String> {
+    if let Some(wrapper) = spec.env.get("AWS_LAMBDA_EXEC_WRAPPER").filter(|path| !path.is_empty()) {
+        runtime.insert(0, wrapper.clone());
+    }
+    runtime
+}
+
+fn provided_bootstrap(spec: &InstanceSpec) -> Result<String, NodeError> {
+    if spec.task_dir.join("bootstrap").is_file() {
+        return Ok("/var/task/bootstrap".to_owned());
+    }
+    if spec.layer_dirs.iter().any(|layer| layer.join("bootstrap").is_file()) {
+        return Ok("/opt/bootstrap".to_owned());
+    }
+    Err(NodeError::NoBootstrap { function: spec.function.to_string() })
+}
+
+/// Whether a layer brings external extensions (Lambda Extensions API: executables in `/opt/extensions`).
+pub(crate) fn has_extensions(spec: &InstanceSpec) -> bool {
+    spec.layer_dirs.iter().any(|layer| layer.join("extensions").is_dir())
+}
+
+/// Starts each extension beside the runtime, without the channel, then becomes the runtime.
+fn with_extensions(runtime: Vec<String>) -> Vec<String> {
+    const START: &str = "for extension in /opt/extensions/*; do \
+         [ -x \"$extension\" ] && [ -f \"$extension\" ] && \"$extension\" 3>&- & done; exec \"$@\"";
+    let mut command: Vec<String> = ["/bin/sh", "-c", START, "sh"].map(str::to_owned).to_vec();
+    command.extend(runtime);
+    command
+}
+
+/// Whether the runtime speaks our channel; otherwise it speaks the Runtime API.
+pub(crate) fn speaks_channel(runtime: Runtime) -> bool {
+    matches!(runtime, Runtime::Python311 | Runtime::Nodejs20)
+}
+
+/// All environment variables of the runtime. The function's own come first; Lambda's reserved ones outrank
+/// them (the catalog refuses them at deployment anyway).
+pub(crate) fn variables(spec: &InstanceSpec, log_stream: &str) -> Vec<(String, String)> {
+    let mut all = spec.env.clone();
+    for (name, value) in defaults(spec) {
+        all.entry(name.to_owned()).or_insert(value);
+    }
+    for (name, value) in reserved(spec, log_stream) {
+        all.insert(name.to_owned(), value);
+    }
+    all.into_iter().collect()
+}
+
+/// Variables that a function may override.
+fn defaults(spec: &InstanceSpec) -> Vec<(&'static str, String)> {
+    let mut list = vec![
+        ("LANG", "C.UTF-8".to_owned()),
+        ("TZ", ":UTC".to_owned()),
+        ("HOME", "/tmp".to_owned()),
+        ("PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin:/var/task/bin".to_owned()),
+        ("LD_LIBRARY_PATH", "/var/task:/var/task/lib:/opt/lib".to_owned()),
+    ];
+    if spec.runtime == Runtime::Nodejs20 {
+        let modules = "/opt/nodejs/node20/node_modules:/opt/nodejs/node_modules:/var/task/node_modules";
+        list.push(("NODE_PATH", modules.to_owned()));
+    }
+    list
+}
+
+fn reserved(spec: &InstanceSpec, log_stream: &str) -> Vec<(&'static str, String)> {
+    let log_format = match spec.log_format {
+        LogFormat::Text => "Text",
+        LogFormat::Json => "JSON",
+    };
+    vec![
+        ("_HANDLER", spec.handler.clone()),
+        ("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", spec.runtime.name())),
+        ("AWS_DEFAULT_REGION", spec.region.to_string()),
+        ("AWS_REGION", spec.region.to_string()),
+        ("AWS_LAMBDA_FUNCTION_NAME", spec.function.to_string()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", spec.version.to_string()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", spec.memory_mb.to_string()),
+        ("AWS_LAMBDA_FUNCTION_TIMEOUT", spec.timeout.as_secs().to_string()),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+        ("AWS_LAMBDA_LOG_FORMAT", log_format.to_owned()),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", spec.function)),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", log_stream.to_owned()),
+        ("AWS_LAMBDA_RUNTIME_API", RUNTIME_API.to_owned()),
+        ("LAMBDA_TASK_ROOT", "/var/task".to_owned()),
+        ("LAMBDA_RUNTIME_DIR", "/var/runtime".to_owned()),
+    ]
+}

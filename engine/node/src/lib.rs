@@ -1,0 +1,40 @@
+//! The node: runs instances of functions behind the Function Runtime Interface.
+//!
+//! [`Fri`] is the only door to a node (AFaaS §4.1): `create` makes an instance the ordinary, cold way, `activate`
+//! hands it one event, `retire` ends it. Cloning adds `fork` beside `create`; nothing else changes for the
+//! callers. It is a trait called in-process: no binary is executed, no file parsed per invocation.
+//!
+//! 1. [`Node::create`](Fri::create) has the sandbox made, waits until the runtime and the user's code are initialised.
+//! 2. [`Node::activate`](Fri::activate) sends the event over the instance's transport (our channel, or the Runtime API for
+//!    official runtime clients), collects log lines, watches time-out and exit, and gives the instance back.
+//! 3. [`Node::retire`](Fri::retire) ends the sandbox.
+//!
+//! What callers must ensure: an instance gets one event at a time (the type enforces it: `activate` consumes it),
+//! and every instance ends in `retire`. Cost of a hot activation: two system calls on the channel, one on the log
+//! pipe, one on the memory counter, one write of the log.
+
+mod activate;
+mod capture;
+mod create;
+mod environment;
+mod event;
+mod failure;
+mod fri;
+mod instance;
+mod logs;
+mod node;
+mod runtime_api;
+mod runtimes;
+mod spec;
+mod stages;
+mod transport;
+
+pub use event::{Activated, Answer, Event, Outcome, Reply, StreamPart};
+pub use failure::{CreateFailure, Failure, FailureKind, NodeError};
+pub use fri::Fri;
+pub use instance::Instance;
+pub use logs::{LogBook, LogError, LogLimits};
+pub use node::{Node, NodeConfig};
+pub use runtimes::{InstallError, install as install_runtimes};
+pub use spec::{InstanceSpec, LogFormat, Runtime};
+pub use stages::Stages;

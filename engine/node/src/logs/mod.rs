@@ -1,0 +1,7 @@
+//! What functions print: bounded log files, followers, and Lambda's own lines.
+
+mod book;
+mod scribe;
+
+pub use book::{LogBook, LogError, LogLimits};
+pub(crate) use scribe::{Report, Scribe};

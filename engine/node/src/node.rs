@@ -1,0 +1,142 @@
+//! The node itself: the launcher of sandboxes, the logs, and what runs in the background.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures_util::FutureExt;
+use offshoot_sandbox::Launcher;
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    Activated, CreateFailure, Event, Failure, Fri, Instance, InstanceSpec, LogBook, Outcome, Reply,
+    activate, create, logs,
+};
+
+/// How long extensions have to end when their sandbox does (Lambda grants 2 s to sandboxes with extensions).
+const EXTENSION_GRACE: Duration = Duration::from_secs(2);
+
+/// What a node is made of.
+#[derive(Debug)]
+pub struct NodeConfig {
+    /// Makes the sandboxes.
+    pub launcher: Launcher,
+    /// Where functions' output goes.
+    pub logs: Arc<LogBook>,
+    /// The folder of our bootstraps ([`crate::install_runtimes`]), bound at `/var/runtime`.
+    pub runtimes_dir: PathBuf,
+}
+
+/// A node of one machine.
+#[derive(Debug)]
+pub struct Node {
+    config: NodeConfig,
+    created: AtomicU64,
+    ending: TaskTracker,
+}
+
+impl Node {
+    /// A node.
+    pub fn new(config: NodeConfig) -> Self {
+        Self { config, created: AtomicU64::new(0), ending: TaskTracker::new() }
+    }
+
+    /// Waits until every sandbox that is being ended is gone, then ends the nursery. Instances that still run
+    /// end with it.
+    pub async fn shut_down(self) {
+        self.ending.close();
+        self.ending.wait().await;
+        self.config.launcher.shutdown().await;
+    }
+
+    /// Where functions' output goes.
+    pub fn logs(&self) -> &Arc<LogBook> {
+        &self.config.logs
+    }
+
+    pub(crate) fn launcher(&self) -> &Launcher {
+        &self.config.launcher
+    }
+
+    pub(crate) fn runtimes_dir(&self) -> &PathBuf {
+        &self.config.runtimes_dir
+    }
+
+    /// A name for the next sandbox, unique in this daemon's life.
+    pub(crate) fn next_id(&self) -> String {
+        format!("i{:06x}", self.created.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Ends an instance in the background: nobody waits for the kernel to tidy up.
+    pub(crate) fn end(&self, instance: Instance) {
+        self.ending.spawn(end(instance));
+    }
+}
+
+impl Fri for Node {
+    type Instance = Instance;
+
+    fn create(
+        &self,
+        spec: Arc<InstanceSpec>,
+    ) -> impl Future<Output = Result<Instance, CreateFailure>> + Send {
+        create::create(self, spec)
+    }
+
+    fn activate(
+        &self,
+        instance: Instance,
+        event: Event,
+        reply: Reply,
+    ) -> impl Future<Output = Activated<Instance>> + Send {
+        activate::activate(self, instance, event, reply)
+    }
+
+    fn retire(&self, instance: Instance) -> impl Future<Output = ()> + Send {
+        end(instance)
+    }
+
+    fn is_alive(&self, instance: &Instance) -> bool {
+        instance.sandbox.exited().now_or_never().is_none()
+    }
+
+    fn report_init_failure(
+        &self,
+        spec: &InstanceSpec,
+        event: &Event,
+        failure: Failure,
+    ) -> Outcome {
+        let mut scribe = logs::Scribe::new(Arc::clone(self.logs()), spec, "init".to_owned());
+        scribe.start(event, true);
+        let report = logs::Report {
+            duration: Duration::ZERO,
+            init: None,
+            memory_mb: spec.memory_mb,
+            peak_memory_bytes: 0,
+            status: activate::report_status(&failure),
+        };
+        let log_tail = scribe.end(event, &report);
+        Outcome {
+            answer: crate::Answer::Failure(failure),
+            stages: crate::Stages { queue_us: event.queued.as_micros() as u64, ..Default::default() },
+            cold: true,
+            duration: Duration::ZERO,
+            log_tail,
+        }
+    }
+}
+
+/// Lets extensions end, then ends the sandbox.
+async fn end(instance: Instance) {
+    let Instance { sandbox, transport, scribe, .. } = instance;
+    let deadline = SystemTime::now() + EXTENSION_GRACE;
+    let deadline_ms = deadline.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    if sandbox.exited().now_or_never().is_none() && transport.shut_down_extensions(deadline_ms) {
+        let _ = tokio::time::timeout(EXTENSION_GRACE, sandbox.exited()).await;
+    }
+    if let Err(error) = sandbox.destroy().await {
+        tracing::error!(instance = scribe.stream(), %error, "a sandbox could not be ended whole");
+    }
+}

@@ -1,0 +1,78 @@
+//! What an instance is made from.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A language runtime that the node can start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Runtime {
+    /// CPython 3.11 with our bootstrap.
+    Python311,
+    /// Node 20 with our bootstrap.
+    Nodejs20,
+    /// The package's own `bootstrap`, which speaks the Runtime API.
+    ProvidedAl2023,
+}
+
+impl Runtime {
+    /// Lambda's name of it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Python311 => "python3.11",
+            Self::Nodejs20 => "nodejs20.x",
+            Self::ProvidedAl2023 => "provided.al2023",
+        }
+    }
+
+    /// The runtime that Lambda calls `name`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Python311, Self::Nodejs20, Self::ProvidedAl2023]
+            .into_iter()
+            .find(|runtime| runtime.name() == name)
+    }
+}
+
+/// How a function's own log lines are formatted by its runtime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// Lambda's plain text.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Everything that decides how an instance of one function version runs.
+#[derive(Debug, Clone)]
+pub struct InstanceSpec {
+    /// The function's name.
+    pub function: Arc<str>,
+    /// `$LATEST` or a version number.
+    pub version: Arc<str>,
+    /// Which language runtime.
+    pub runtime: Runtime,
+    /// The handler, as the runtime reads it.
+    pub handler: String,
+    /// The function's own environment variables.
+    pub env: BTreeMap<String, String>,
+    /// Memory limit in MiB; also decides the CPU share.
+    pub memory_mb: u32,
+    /// Size of `/tmp` in MiB.
+    pub ephemeral_mb: u32,
+    /// How long one invocation may take.
+    pub timeout: Duration,
+    /// The unpacked package, bound at `/var/task`.
+    pub task_dir: PathBuf,
+    /// Unpacked layers, lowest first, merged at `/opt`.
+    pub layer_dirs: Vec<PathBuf>,
+    /// Whether the sandbox may reach the network.
+    pub egress: bool,
+    /// The region that the function is told.
+    pub region: Arc<str>,
+    /// The account that owns the function.
+    pub account_id: Arc<str>,
+    /// How its runtime formats log lines.
+    pub log_format: LogFormat,
+}

@@ -1,0 +1,219 @@
+//! The node's end of a channel (`docs/format/channel.md`).
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as StdUnixStream;
+
+use bytes::{Bytes, BytesMut};
+use offshoot_channel::{
+    HEADER_BYTES, Header, InvokeMeta, Kind, MAX_RESPONSE_BYTES, StreamMeta,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+use super::{Message, TransportError};
+use crate::Event;
+
+/// Room for an ordinary answer; a larger one grows the buffer for its own time only.
+const BUFFER_BYTES: usize = 4096;
+/// Events up to this length travel in one `write` together with their header.
+const JOINED_EVENT_BYTES: usize = 16 << 10;
+
+/// One end of a channel. Reads are buffered here, so `receive` may be cancelled at any point.
+#[derive(Debug)]
+pub(crate) struct ChannelEnd {
+    stream: UnixStream,
+    buffer: BytesMut,
+    /// Bytes of an over-long body still to be thrown away, and its length.
+    skipping: Option<(u64, u64)>,
+}
+
+impl ChannelEnd {
+    /// A channel: our end, and the descriptor that the runtime gets.
+    pub(crate) fn pair() -> io::Result<(Self, OwnedFd)> {
+        let (ours, theirs) = StdUnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        let stream = UnixStream::from_std(ours)?;
+        Ok((Self { stream, buffer: BytesMut::new(), skipping: None }, theirs.into()))
+    }
+
+    pub(crate) async fn send_invoke(
+        &mut self,
+        event: &Event,
+        deadline_ms: u64,
+        streaming: bool,
+    ) -> Result<(), TransportError> {
+        let meta = InvokeMeta {
+            request_id: &event.request_id,
+            deadline_ms,
+            arn: &event.invoked_arn,
+            trace_id: event.trace_id.as_deref(),
+            client_context: event.client_context.as_deref(),
+            cognito_identity: event.cognito_identity.as_deref(),
+            tenant_id: event.tenant_id.as_deref(),
+            streaming,
+        };
+        let mut head = vec![0; HEADER_BYTES];
+        serde_json::to_writer(&mut head, &meta)
+            .map_err(|error| TransportError::Protocol(error.to_string()))?;
+        let header = Header {
+            kind: Kind::Invoke,
+            meta_len: (head.len() - HEADER_BYTES) as u32,
+            body_len: event.payload.len() as u64,
+        };
+        head[..HEADER_BYTES].copy_from_slice(&header.encode());
+        // The runtime may have gone: whoever waits for its answer learns how, so a failed write is no error here.
+        let written = if event.payload.len() <= JOINED_EVENT_BYTES {
+            head.extend_from_slice(&event.payload);
+            self.stream.write_all(&head).await
+        } else {
+            match self.stream.write_all(&head).await {
+                Ok(()) => self.stream.write_all(&event.payload).await,
+                failed => failed,
+            }
+        };
+        written.map_err(|_| TransportError::Closed)
+    }
+
+    pub(crate) async fn receive(&mut self) -> Result<Message, TransportError> {
+        loop {
+            if let Some(message) = self.parse()? {
+                return Ok(message);
+            }
+            match self.stream.read_buf(&mut self.buffer).await {
+                Ok(0) | Err(_) => return Err(TransportError::Closed),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Drops a buffer that a large answer has grown: 10,000 idle instances must not keep one each.
+    pub(crate) fn settle(&mut self) {
+        if self.buffer.is_empty() && self.buffer.capacity() > BUFFER_BYTES {
+            self.buffer = BytesMut::new();
+        }
+    }
+
+    /// One message from the buffer, or `None` with room made for more bytes.
+    fn parse(&mut self) -> Result<Option<Message>, TransportError> {
+        if let Some(message) = self.skip() {
+            return Ok(Some(message));
+        }
+        if self.skipping.is_some() {
+            return Ok(None);
+        }
+        let Some(bytes) = self.buffer.first_chunk::<HEADER_BYTES>() else {
+            self.buffer.reserve(BUFFER_BYTES);
+            return Ok(None);
+        };
+        let header = Header::decode(bytes)
+            .map_err(|refused| TransportError::Protocol(refused.to_string()))?;
+        if header.body_len > MAX_RESPONSE_BYTES {
+            self.skipping = Some((
+                HEADER_BYTES as u64 + u64::from(header.meta_len) + header.body_len,
+                header.body_len,
+            ));
+            return Ok(self.skip());
+        }
+        let meta_end = HEADER_BYTES + header.meta_len as usize;
+        let len = meta_end + header.body_len as usize;
+        if self.buffer.len() < len {
+            self.buffer.reserve(len - self.buffer.len());
+            return Ok(None);
+        }
+        let mut frame = self.buffer.split_to(len).freeze();
+        let body = frame.split_off(meta_end);
+        Ok(Some(message(header.kind, &frame[HEADER_BYTES..], body)?))
+    }
+
+    /// Throws away what has arrived of an over-long body; the message once all of it has.
+    fn skip(&mut self) -> Option<Message> {
+        let (left, len_bytes) = self.skipping?;
+        let now = left.min(self.buffer.len() as u64);
+        let _ = self.buffer.split_to(now as usize);
+        if now < left {
+            self.skipping = Some((left - now, len_bytes));
+            self.buffer.reserve(JOINED_EVENT_BYTES);
+            return None;
+        }
+        self.skipping = None;
+        Some(Message::TooLarge(len_bytes))
+    }
+}
+
+fn message(kind: Kind, meta: &[u8], body: Bytes) -> Result<Message, TransportError> {
+    let stream_meta = || -> Result<StreamMeta, TransportError> {
+        if meta.is_empty() {
+            return Ok(StreamMeta::default());
+        }
+        serde_json::from_slice(meta)
+            .map_err(|error| TransportError::Protocol(format!("bad metadata: {error}")))
+    };
+    Ok(match kind {
+        Kind::Booted => Message::Booted,
+        Kind::Ready => Message::Ready,
+        Kind::InitError => Message::InitError { error_type: None, body },
+        Kind::Response => Message::Response(body),
+        Kind::Error => Message::Error { error_type: None, body },
+        Kind::StreamBegin => Message::StreamBegin { content_type: stream_meta()?.content_type },
+        Kind::StreamChunk => Message::StreamChunk(body),
+        Kind::StreamEnd => Message::StreamEnd,
+        Kind::StreamError => Message::StreamError { error_type: stream_meta()?.error_type, body },
+        Kind::Invoke => {
+            return Err(TransportError::Protocol("INVOKE came from the runtime".to_owned()));
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::io::Write;
+
+    use super::*;
+
+    fn frame(kind: Kind, body: &[u8]) -> Vec<u8> {
+        let header = Header { kind, meta_len: 0, body_len: body.len() as u64 };
+        [header.encode().as_slice(), body].concat()
+    }
+
+    async fn received(bytes: Vec<u8>) -> Vec<Result<Message, TransportError>> {
+        let (mut end, theirs) = ChannelEnd::pair().unwrap();
+        let writer = std::thread::spawn(move || StdUnixStream::from(theirs).write_all(&bytes));
+        let mut all = Vec::new();
+        loop {
+            let message = end.receive().await;
+            let last = message.is_err();
+            all.push(message);
+            if last {
+                let _ = writer.join();
+                return all;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn frames_arrive_in_order_whatever_the_segmentation() {
+        let bytes = [frame(Kind::Booted, b""), frame(Kind::Ready, b""), frame(Kind::Response, &[7; 100_000])];
+        let all = received(bytes.concat()).await;
+        assert_eq!(all[0].as_ref().unwrap(), &Message::Booted);
+        assert_eq!(all[1].as_ref().unwrap(), &Message::Ready);
+        assert_eq!(all[2].as_ref().unwrap(), &Message::Response(vec![7; 100_000].into()));
+        assert!(matches!(all[3], Err(TransportError::Closed)));
+    }
+
+    #[tokio::test]
+    async fn over_long_response_is_skipped_and_the_next_frame_still_read() {
+        let long = vec![b'x'; MAX_RESPONSE_BYTES as usize + 1];
+        let all = received([frame(Kind::Response, &long), frame(Kind::Response, b"ok")].concat()).await;
+        assert_eq!(all[0].as_ref().unwrap(), &Message::TooLarge(long.len() as u64));
+        assert_eq!(all[1].as_ref().unwrap(), &Message::Response(Bytes::from_static(b"ok")));
+    }
+
+    #[tokio::test]
+    async fn a_length_over_every_limit_ends_the_conversation() {
+        let mut bytes = frame(Kind::Response, b"");
+        bytes[8..].copy_from_slice(&u64::MAX.to_le_bytes());
+        assert!(matches!(received(bytes).await[0], Err(TransportError::Protocol(_))));
+    }
+}

@@ -1,0 +1,105 @@
+//! The two ways to talk to a runtime, behind one face.
+//!
+//! Our own bootstraps speak the channel; official runtime clients speak the Runtime API. [`Transport`] sends an
+//! event over either and yields the same [`Message`]s, so that `create` and `activate` know only one.
+
+mod channel;
+
+use bytes::Bytes;
+
+pub(crate) use channel::ChannelEnd;
+
+use crate::Event;
+use crate::runtime_api::ApiEnd;
+
+/// What a runtime says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Message {
+    /// The language runtime is up.
+    Booted,
+    /// User code is initialised.
+    Ready,
+    /// User code could not be initialised; the error object.
+    InitError { error_type: Option<String>, body: Bytes },
+    /// The whole response.
+    Response(Bytes),
+    /// The handler failed; the error object.
+    Error { error_type: Option<String>, body: Bytes },
+    /// A response or error of this many bytes was skipped.
+    TooLarge(u64),
+    /// A streamed response begins.
+    StreamBegin { content_type: Option<String> },
+    /// Some bytes of it.
+    StreamChunk(Bytes),
+    /// It is complete.
+    StreamEnd,
+    /// It broke off.
+    StreamError { error_type: Option<String>, body: Bytes },
+}
+
+/// Why a runtime cannot be heard any more.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TransportError {
+    /// The runtime's end is closed: it has exited or soon will.
+    #[error("the runtime closed its end")]
+    Closed,
+    /// The runtime broke the protocol.
+    #[error("{0}")]
+    Protocol(String),
+}
+
+/// A connection to one runtime.
+#[derive(Debug)]
+pub(crate) enum Transport {
+    /// Our channel.
+    Channel(ChannelEnd),
+    /// The Lambda Runtime API.
+    Api(ApiEnd),
+    /// Our channel for the runtime, and the Runtime API for extensions beside it.
+    Both(ChannelEnd, ApiEnd),
+}
+
+impl Transport {
+    /// Hands the runtime an event. `deadline_ms` is in milliseconds since the epoch.
+    pub(crate) async fn send_invoke(
+        &mut self,
+        event: &Event,
+        deadline_ms: u64,
+        streaming: bool,
+    ) -> Result<(), TransportError> {
+        match self {
+            Self::Channel(end) => end.send_invoke(event, deadline_ms, streaming).await,
+            Self::Api(end) => {
+                end.send_invoke(event, deadline_ms);
+                Ok(())
+            }
+            Self::Both(end, extensions) => {
+                extensions.announce(event, deadline_ms);
+                end.send_invoke(event, deadline_ms, streaming).await
+            }
+        }
+    }
+
+    /// The runtime's next message. Cancel-safe: nothing is lost when the future is dropped.
+    pub(crate) async fn receive(&mut self) -> Result<Message, TransportError> {
+        match self {
+            Self::Channel(end) | Self::Both(end, _) => end.receive().await,
+            Self::Api(end) => end.receive().await,
+        }
+    }
+
+    /// Called when an event is done: gives back memory that a large one needed.
+    pub(crate) fn settle(&mut self) {
+        if let Self::Channel(end) | Self::Both(end, _) = self {
+            end.settle();
+        }
+    }
+
+    /// Tells extensions that the sandbox ends at `deadline_ms`; true if there is one to wait for.
+    pub(crate) fn shut_down_extensions(&self, deadline_ms: u64) -> bool {
+        match self {
+            Self::Channel(_) => false,
+            Self::Api(end) | Self::Both(_, end) => end.shut_down_extensions(deadline_ms),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+"""Plays the node's part of the channel against one bootstrap; for tests and measurements. Standard library only."""
+
+import contextlib
+import json
+import os
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+COMMANDS = {
+    "python3.11": ["/usr/bin/python3", str(HERE / "python" / "bootstrap.py")],
+    "nodejs20.x": ["/usr/bin/node", str(HERE / "node" / "bootstrap.mjs")],
+}
+HEADER = struct.Struct("<BBHIQ")
+INVOKE, BOOTED, READY, INIT_ERROR, RESPONSE, ERROR = 1, 15, 16, 17, 18, 19
+STREAM_BEGIN, STREAM_CHUNK, STREAM_END, STREAM_ERROR = 20, 21, 22, 23
+ARN = "arn:aws:lambda:us-east-1:000000000000:function:tested"
+
+
+class Frame:
+    """One frame from the runtime, its metadata decoded."""
+
+    def __init__(self, kind, meta, body):
+        self.kind, self.body = kind, body
+        self.meta = json.loads(meta) if meta else None
+
+    def json(self):
+        return json.loads(self.body)
+
+    def __repr__(self):
+        return f"Frame({self.kind}, {self.meta}, {self.body[:300]!r})"
+
+
+class Runtime:
+    """A bootstrap as a child process, its channel, and its log in a file."""
+
+    def __init__(self, runtime, task_root, handler, env=None, timeout_s=20):
+        self.channel, theirs = socket.socketpair()
+        self.channel.settimeout(timeout_s)
+        self.timeout_s = timeout_s
+        self.log_file = tempfile.TemporaryFile()
+        self.buffer = bytearray()
+        self.booted = False
+        environment = {
+            "PATH": "/usr/bin:/bin",
+            "LANG": "en_US.UTF-8",
+            "TZ": ":UTC",
+            "_HANDLER": handler,
+            "LAMBDA_TASK_ROOT": str(task_root),
+            "OFFSHOOT_CHANNEL_FD": "3",
+            "AWS_LAMBDA_FUNCTION_NAME": "tested",
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
+            "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/tested",
+            "AWS_LAMBDA_LOG_STREAM_NAME": "stream",
+            **(env or {}),
+        }
+        with theirs:
+            # A shell moves the socket to descriptor 3 and becomes the runtime.
+            number = theirs.fileno()
+            move = f"3<&{number} {number}<&-" if number != 3 else ""
+            self.process = subprocess.Popen(
+                ["/bin/bash", "-c", f'exec "$@" {move}', "bootstrap", *COMMANDS[runtime]],
+                cwd=task_root,
+                env=environment,
+                pass_fds=[number],
+                stdin=subprocess.DEVNULL,
+                stdout=self.log_file,
+                stderr=subprocess.STDOUT,
+            )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.channel.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(5)
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.log_file.close()
+
+    def receive(self):
+        """The next frame; EOFError when the runtime closed the channel. `BOOTED` is noted and passed over."""
+        self._fill(HEADER.size)
+        kind, version, reserved, meta_len, body_len = HEADER.unpack_from(self.buffer)
+        if version != 1 or reserved != 0:
+            raise AssertionError(f"bad header: version {version}, reserved {reserved}")
+        body_at = HEADER.size + meta_len
+        self._fill(body_at + body_len)
+        frame = Frame(kind, bytes(self.buffer[HEADER.size : body_at]), bytes(self.buffer[body_at : body_at + body_len]))
+        del self.buffer[: body_at + body_len]
+        if kind == BOOTED:
+            self.booted = True
+            return self.receive()
+        return frame
+
+    def _fill(self, size):
+        while len(self.buffer) < size:
+            data = self.channel.recv(1 << 20)
+            if not data:
+                raise EOFError("the runtime closed the channel")
+            self.buffer += data
+
+    def invoke(self, event=None, raw=None, **meta):
+        """Sends one invocation and returns the first frame of its answer."""
+        self.send(event, raw, **meta)
+        return self.receive()
+
+    def send(self, event=None, raw=None, **meta):
+        meta = {"requestId": "id-1", "deadlineMs": int(time.time() * 1000) + 30_000, "arn": ARN, "streaming": False, **meta}
+        meta_bytes = json.dumps(meta).encode()
+        body = json.dumps(event).encode() if raw is None else raw
+        self.channel.sendall(HEADER.pack(INVOKE, 1, 0, len(meta_bytes), len(body)) + meta_bytes + body)
+
+    def stream(self, event=None):
+        """Invokes a streaming handler: the first frame, the joined chunks and the last frame."""
+        first = self.invoke(event, streaming=True)
+        data, last = b"", self.receive()
+        while last.kind == STREAM_CHUNK:
+            if len(last.body) > 1 << 20:
+                raise AssertionError("chunk over 1 MiB")
+            data, last = data + last.body, self.receive()
+        return first, data, last
+
+    def log(self):
+        """Everything printed so far, both streams."""
+        return os.pread(self.log_file.fileno(), 1 << 24, 0).decode()
+
+    def exit_status(self):
+        return self.process.wait(self.timeout_s)

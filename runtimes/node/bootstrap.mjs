@@ -1,0 +1,215 @@
+// Runs one Lambda function in Node: loads `_HANDLER`, then answers invocations from the channel.
+//
+// Behaviour follows the Node.js runtime of AWS Lambda ("Building Lambda functions with Node.js" in the AWS Lambda
+// Developer Guide). One invocation is in hand at a time:
+//
+//   next ──INVOKE──> handler runs, event loop turns ──answer──> one more turn of the loop ──> next (blocks)
+//
+// `callbackWaitsForEmptyEventLoop` needs to see the loop run empty, which Node tells by `beforeExit`; nothing of the
+// bootstrap keeps the loop alive while a handler runs.
+
+import { BOOTED, ERROR, INIT_ERROR, READY, RESPONSE, STREAM_END, STREAM_ERROR, receive, send } from './channel.mjs';
+import { logError, patchConsole, setRequestId, whenFlushed } from './console.mjs';
+import { NodeJsExit, InvalidStreamingOperation, UnhandledPromiseRejection, toAnswer } from './faults.mjs';
+import { loadHandler, prepareGlobals } from './loader.mjs';
+
+// Reading the environment is slow in Node, and these do not change.
+const ENVIRONMENT = {
+  functionVersion: process.env.AWS_LAMBDA_FUNCTION_VERSION,
+  functionName: process.env.AWS_LAMBDA_FUNCTION_NAME,
+  memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+  logGroupName: process.env.AWS_LAMBDA_LOG_GROUP_NAME,
+  logStreamName: process.env.AWS_LAMBDA_LOG_STREAM_NAME,
+};
+const NEVER_SETTLED = 'The event loop ran empty before the handler answered: a promise was never settled.';
+
+let handler;
+let ResponseStream;
+let invocation; // the running one, or the last
+let traceId;
+
+class Invocation {
+  answered = false;
+  /** Runs once when the event loop is empty. */
+  onIdle = undefined;
+  /** The response stream of a streaming handler. */
+  stream = undefined;
+
+  /** Sends the answer after everything printed, and goes on to the next invocation unless `then` says otherwise. */
+  answer(kind, body, meta, then = () => setImmediate(next)) {
+    if (this.answered) return;
+    this.answered = true;
+    this.onIdle = undefined;
+    whenFlushed(() => {
+      send(kind, body, meta);
+      then();
+    });
+  }
+
+  succeed(result) {
+    let text;
+    try {
+      text = JSON.stringify(result) ?? 'null';
+    } catch {
+      this.fail(new Error('Unable to stringify response body'));
+      return;
+    }
+    this.answer(RESPONSE, text);
+  }
+
+  fail(error, title = 'Invoke Error', then = undefined) {
+    if (!this.answered) logError(title, error);
+    const fault = toAnswer(error);
+    if (this.stream?.begun) this.answer(STREAM_ERROR, JSON.stringify(fault), JSON.stringify({ errorType: fault.errorType }), then);
+    else this.answer(ERROR, JSON.stringify(fault), '', then);
+    this.stream?.destroy();
+  }
+}
+
+/** Waits for an invocation and starts its handler. */
+function next() {
+  const { meta: metaText, body } = receive();
+  const meta = JSON.parse(metaText);
+  invocation = new Invocation();
+  setRequestId(meta.requestId);
+  if (meta.traceId !== traceId) setTraceId(meta.traceId);
+  if (handler.streaming) runStreaming(invocation, meta, body);
+  else runBuffered(invocation, meta, body);
+}
+
+function setTraceId(value) {
+  traceId = value;
+  if (value === undefined) delete process.env._X_AMZN_TRACE_ID;
+  else process.env._X_AMZN_TRACE_ID = value;
+}
+
+function runBuffered(call, meta, body) {
+  let finished = false;
+  // Of callback, done, succeed, fail and the returned promise, the first call counts.
+  const once = (act) => (first, second) => {
+    if (finished) return;
+    finished = true;
+    act(first, second);
+  };
+  const succeed = (result) => call.succeed(result);
+  const fail = (error) => call.fail(error ?? 'handled');
+  const done = (error, result) => (error === undefined || error === null ? succeed(result) : fail(error));
+  const methods = { succeed: once(succeed), fail: once(fail), done: once(done) };
+  let context;
+  const callback = once((error, result) => {
+    if (error !== undefined && error !== null) fail(error);
+    else if (context?.callbackWaitsForEmptyEventLoop) call.onIdle = () => succeed(result);
+    else succeed(result);
+  });
+  call.onIdle = () => {
+    finished = true;
+    if (handler.isAsync) call.fail(new NodeJsExit(NEVER_SETTLED));
+    else call.succeed(null); // a handler that forgot its callback
+  };
+  try {
+    context = buildContext(meta, methods);
+    const { run } = handler;
+    const result = run(parseEvent(body), context, callback);
+    if (typeof result?.then === 'function') result.then(methods.succeed, methods.fail);
+  } catch (error) {
+    methods.fail(error);
+  }
+}
+
+async function runStreaming(call, meta, body) {
+  const stream = new ResponseStream(handler.highWaterMark);
+  call.stream = stream;
+  call.onIdle = () => call.fail(new InvalidStreamingOperation('Response stream is not finished.'));
+  const finished = new Promise((resolve, reject) => stream.once('finish', resolve).on('error', reject));
+  finished.catch(() => {}); // reported below, when the handler is done
+  try {
+    const { run } = handler;
+    const result = run(parseEvent(body), stream, buildContext(meta, {}));
+    if (typeof result?.then !== 'function') {
+      throw new InvalidStreamingOperation('Streaming does not support non-async handlers.');
+    }
+    if ((await result) !== undefined) console.warn('Streaming handlers ignore return values.');
+    await finished;
+    call.answer(STREAM_END);
+  } catch (error) {
+    call.fail(error);
+  }
+}
+
+function buildContext(meta, methods) {
+  const { deadlineMs } = meta;
+  return {
+    callbackWaitsForEmptyEventLoop: true,
+    ...methods,
+    ...ENVIRONMENT,
+    clientContext: parseContext(meta.clientContext, 'ClientContext'),
+    identity: parseContext(meta.cognitoIdentity, 'CognitoIdentity'),
+    invokedFunctionArn: meta.arn,
+    awsRequestId: meta.requestId,
+    tenantId: meta.tenantId,
+    getRemainingTimeInMillis: () => deadlineMs - Date.now(),
+  };
+}
+
+function parseContext(text, name) {
+  if (text === undefined || text === null) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`Cannot parse ${name} as json: ${error}`);
+  }
+}
+
+function parseEvent(body) {
+  return body === '' ? {} : JSON.parse(body);
+}
+
+/** Reports an error that no handler caught, and ends the process: its state is unknown now. */
+function die(title, error, status) {
+  const exit = () => process.exit(status);
+  if (invocation === undefined) {
+    logError(title, error);
+    whenFlushed(() => {
+      send(INIT_ERROR, JSON.stringify(toAnswer(error)));
+      process.exit(1);
+    });
+  } else if (invocation.answered) {
+    logError(title, error);
+    whenFlushed(exit);
+  } else {
+    invocation.fail(error, title, exit);
+  }
+}
+
+async function main() {
+  patchConsole();
+  process.on('uncaughtException', (error) => die('Uncaught Exception', error, 129));
+  process.on('unhandledRejection', (reason, promise) =>
+    die('Unhandled Promise Rejection', new UnhandledPromiseRejection(reason, promise), 128),
+  );
+  process.on('beforeExit', () => {
+    const idle = invocation?.onIdle;
+    if (idle === undefined) return;
+    invocation.onIdle = undefined;
+    idle();
+  });
+  try {
+    const taskRoot = process.env.LAMBDA_TASK_ROOT ?? '/var/task';
+    prepareGlobals(taskRoot);
+    send(BOOTED);
+    handler = await loadHandler(taskRoot, process.env._HANDLER ?? '');
+    if (handler.streaming) ({ ResponseStream } = await import('./streaming.mjs'));
+  } catch (error) {
+    die('Uncaught Exception', error, 1);
+    return;
+  }
+  // One turn of the loop later, so that a promise rejected by the load is found before the runtime calls itself ready.
+  setImmediate(() =>
+    whenFlushed(() => {
+      send(READY);
+      next();
+    }),
+  );
+}
+
+await main();

@@ -1,0 +1,286 @@
+//! The porter itself.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use offshoot_node::{Activated, CreateFailure, Event, Fri, NodeError, Outcome, Reply};
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use crate::admission::{Admission, Place};
+use crate::pool::Pool;
+use crate::{Target, ThrottleReason, metered};
+
+/// How a porter decides.
+#[derive(Debug, Clone)]
+pub struct PorterConfig {
+    /// Events in flight of all functions together.
+    pub account_concurrency: u32,
+    /// Instances alive at once, idle ones included.
+    pub max_instances: usize,
+    /// How long an idle instance is kept.
+    pub keep_alive: Duration,
+    /// Cold starts at the same time; more would only slow each other down.
+    pub cold_starts: usize,
+}
+
+impl Default for PorterConfig {
+    fn default() -> Self {
+        let cpus = std::thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            account_concurrency: 1000,
+            max_instances: 1000,
+            keep_alive: Duration::from_secs(600),
+            cold_starts: 4 * cpus,
+        }
+    }
+}
+
+/// Why an event was not handled.
+#[derive(Debug, thiserror::Error)]
+pub enum InvokeError {
+    /// Too many events in flight, or too many instances.
+    #[error("too many events in flight")]
+    Throttled(ThrottleReason),
+    /// The node failed.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The invocation's task was ended from outside: the daemon is going down.
+    #[error("the daemon is shutting down")]
+    ShuttingDown,
+}
+
+/// Chooses an instance for each event; see the crate's documentation.
+#[derive(Debug)]
+pub struct Porter<F: Fri> {
+    node: Arc<F>,
+    config: PorterConfig,
+    admission: Arc<Admission>,
+    pool: Mutex<Pool<F::Instance>>,
+    /// Instances alive, idle or not.
+    alive: AtomicUsize,
+    cold_starts: Semaphore,
+    became_idle: Notify,
+    invocations: TaskTracker,
+}
+
+impl<F: Fri> Porter<F> {
+    /// A porter for `node`.
+    pub fn new(node: Arc<F>, config: PorterConfig) -> Arc<Self> {
+        Arc::new(Self {
+            node,
+            admission: Admission::new(config.account_concurrency),
+            pool: Mutex::default(),
+            alive: AtomicUsize::new(0),
+            cold_starts: Semaphore::new(config.cold_starts),
+            became_idle: Notify::new(),
+            invocations: TaskTracker::new(),
+            config,
+        })
+    }
+
+    /// Has an event handled. The work goes on when the caller drops the future: a function is not stopped
+    /// because its caller has gone.
+    pub async fn invoke(
+        self: &Arc<Self>,
+        target: Arc<Target>,
+        event: Event,
+        reply: Reply,
+    ) -> Result<Outcome, InvokeError> {
+        if self.invocations.is_closed() {
+            return Err(InvokeError::ShuttingDown);
+        }
+        let place = self.admit(&target)?;
+        let span = tracing::info_span!(
+            "invocation",
+            faas.name = &*target.spec.function,
+            faas.invocation_id = &*event.request_id,
+            faas.coldstart = tracing::field::Empty,
+        );
+        let porter = Arc::clone(self);
+        let handled = async move { porter.handle(target, event, reply, place).await };
+        match self.invocations.spawn(handled.instrument(span)).await {
+            Ok(handled) => handled,
+            Err(_ended) => Err(InvokeError::ShuttingDown),
+        }
+    }
+
+    /// Ends the idle instances of a function that has changed or gone; those at work end when they are done.
+    pub async fn retire_function(&self, function: &Arc<str>) {
+        self.admission.forget(function);
+        let idle = self.lock().take_function(function);
+        self.retire(idle).await;
+    }
+
+    /// Ends instances that have been idle for too long, for ever. Sleeps exactly until the next one is due.
+    pub async fn keep_alive(&self) {
+        loop {
+            let due = self.lock().oldest_since().map(|since| since + self.config.keep_alive);
+            match due {
+                None => self.became_idle.notified().await,
+                Some(due) => tokio::time::sleep_until(due.into()).await,
+            }
+            let expired = self.lock().take_expired(Instant::now(), self.config.keep_alive);
+            self.retire(expired).await;
+        }
+    }
+
+    /// Takes no more events, waits until those in flight are handled or `limit` is over, and ends all idle
+    /// instances. True if nothing was left in flight.
+    pub async fn drain(&self, limit: Duration) -> bool {
+        self.invocations.close();
+        let drained = tokio::time::timeout(limit, self.invocations.wait()).await.is_ok();
+        let idle = self.lock().take_all();
+        self.retire(idle).await;
+        drained
+    }
+
+    /// Instances alive: idle, and at work or being made.
+    pub fn instances(&self) -> (usize, usize) {
+        let idle = self.lock().len();
+        (idle, self.alive.load(Ordering::Relaxed).saturating_sub(idle))
+    }
+
+    fn admit(&self, target: &Target) -> Result<Place, InvokeError> {
+        let function = &target.spec.function;
+        self.admission.admit(function, target.reserved_concurrency).map_err(|reason| {
+            metered::throttled(function, reason);
+            InvokeError::Throttled(reason)
+        })
+    }
+
+    async fn handle(
+        &self,
+        target: Arc<Target>,
+        mut event: Event,
+        reply: Reply,
+        place: Place,
+    ) -> Result<Outcome, InvokeError> {
+        let begun = Instant::now();
+        let (instance, generation) = match self.climb(&target).await {
+            Ok(found) => found,
+            Err(InvokeFailure::Init(failure)) => {
+                event.queued += begun.elapsed();
+                let outcome = self.node.report_init_failure(&target.spec, &event, failure);
+                metered::handled(&target.spec.function, &outcome);
+                return Ok(outcome);
+            }
+            Err(InvokeFailure::Error(error)) => return Err(error),
+        };
+        let Activated { outcome, instance } = self.node.activate(instance, event, reply).await;
+        // The place is free before the caller can hear the answer and come again.
+        drop(place);
+        match instance {
+            Some(instance) => self.keep(&target, generation, instance).await,
+            None => self.gone(1),
+        }
+        tracing::Span::current().record("faas.coldstart", outcome.cold);
+        metered::handled(&target.spec.function, &outcome);
+        Ok(outcome)
+    }
+
+    /// The ladder: a hot instance, else a cold one. Gives the generation that the instance belongs to.
+    async fn climb(&self, target: &Target) -> Result<(F::Instance, u64), InvokeFailure> {
+        if let Some(hot) = self.take_hot(target) {
+            return Ok(hot);
+        }
+        let _permit = self.cold_starts.acquire().await.map_err(|_| InvokeError::ShuttingDown)?;
+        // One may have become idle meanwhile.
+        if let Some(hot) = self.take_hot(target) {
+            return Ok(hot);
+        }
+        self.make_room().await?;
+        let generation = self.lock().generation(&target.spec.function);
+        match self.node.create(Arc::clone(&target.spec)).await {
+            Ok(instance) => Ok((instance, generation)),
+            Err(failure) => {
+                self.gone(1);
+                Err(match failure {
+                    CreateFailure::Function(failure) => InvokeFailure::Init(failure),
+                    CreateFailure::Node(error) => InvokeFailure::Error(InvokeError::Node(error)),
+                })
+            }
+        }
+    }
+
+    /// An idle instance that is still alive; dead ones that come up are retired.
+    fn take_hot(&self, target: &Target) -> Option<(F::Instance, u64)> {
+        loop {
+            let (instance, generation) = {
+                let mut pool = self.lock();
+                let instance = pool.take(&target.spec.function, &target.revision)?;
+                (instance, pool.generation(&target.spec.function))
+            };
+            if self.node.is_alive(&instance) {
+                return Some((instance, generation));
+            }
+            self.gone(1);
+            let node = Arc::clone(&self.node);
+            self.invocations.spawn(async move { node.retire(instance).await });
+        }
+    }
+
+    /// Counts a new instance, ending the longest idle one if there are too many.
+    async fn make_room(&self) -> Result<(), InvokeError> {
+        let before = self.alive.fetch_add(1, Ordering::Relaxed);
+        if before < self.config.max_instances {
+            return Ok(());
+        }
+        let oldest = self.lock().take_oldest();
+        match oldest {
+            Some(instance) => {
+                self.retire(vec![instance]).await;
+                Ok(())
+            }
+            None => {
+                self.gone(1);
+                Err(InvokeError::Throttled(ThrottleReason::ConcurrentInvocationLimitExceeded))
+            }
+        }
+    }
+
+    async fn keep(&self, target: &Target, generation: u64, instance: F::Instance) {
+        let (kept, idle) = {
+            let mut pool = self.lock();
+            let kept = pool.put(&target.spec.function, &target.revision, generation, instance);
+            (kept, pool.len())
+        };
+        match kept {
+            Ok(()) if idle == 1 => self.became_idle.notify_one(),
+            Ok(()) => {}
+            Err(stale) => self.retire(vec![stale]).await,
+        }
+        metered::instances(idle, self.alive.load(Ordering::Relaxed).saturating_sub(idle));
+    }
+
+    async fn retire(&self, instances: Vec<F::Instance>) {
+        let count = instances.len();
+        for instance in instances {
+            self.node.retire(instance).await;
+        }
+        self.gone(count);
+    }
+
+    fn gone(&self, count: usize) {
+        self.alive.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pool<F::Instance>> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why the ladder gave no instance.
+enum InvokeFailure {
+    /// The function's init failed: that is its answer.
+    Init(offshoot_node::Failure),
+    Error(InvokeError),
+}
+
+impl From<InvokeError> for InvokeFailure {
+    fn from(error: InvokeError) -> Self {
+        Self::Error(error)
+    }
+}
