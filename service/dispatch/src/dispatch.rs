@@ -13,7 +13,6 @@ use uuid::Uuid;
 use crate::target;
 
 /// What dispatching needs.
-#[derive(Debug)]
 pub struct DispatchParts {
     /// The functions.
     pub catalog: Arc<Catalog>,
@@ -32,7 +31,6 @@ pub struct DispatchParts {
 }
 
 /// The way from a name to an answer.
-#[derive(Debug)]
 pub struct Dispatch {
     pub(crate) parts: DispatchParts,
     /// By function name, then by the version's revision and the reservation that it was built with.

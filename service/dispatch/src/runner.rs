@@ -10,7 +10,6 @@ use offshoot_state::Event as QueuedEvent;
 use crate::Dispatch;
 
 /// Runs queued events through the same door as synchronous ones.
-#[derive(Debug)]
 pub struct AsyncRunner {
     dispatch: Arc<Dispatch>,
 }

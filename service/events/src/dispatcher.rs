@@ -73,7 +73,6 @@ pub struct AcceptError {
 }
 
 /// The asynchronous half of the platform; see the crate's documentation.
-#[derive(Debug)]
 pub struct Events<R> {
     queue: Arc<dyn Queue>,
     runner: R,

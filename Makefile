@@ -1,0 +1,45 @@
+# Two commands do everything on Debian 12, as root, with Rust and Python: `make demo` and `make test`.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+.PHONY: help setup build demo test check unit runtimes e2e bench clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: ## install what is missing (apt-get, Node 20)
+	@scripts/setup.sh
+
+build: setup ## the release binary: target/release/offshoot
+	cargo build --release --locked --bin offshoot
+
+demo: build ## deploy the example functions, invoke each cold and hot, print one table
+	/usr/bin/python3 scripts/demo.py --bin target/release/offshoot
+
+test: setup check unit runtimes e2e ## everything that CI runs
+	@echo "everything passed"
+
+check: ## format, lints, docs, layers
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+	cargo xtask tidy
+
+unit: ## tests beside the code; those of sandboxes want root
+	cargo test --workspace --locked --quiet
+
+runtimes: ## the bootstraps, and the workloads' own checks
+	/usr/bin/python3 -m unittest discover -s runtimes
+	/usr/bin/python3 workloads/workloads.py build all
+	/usr/bin/python3 workloads/workloads.py selftest all
+
+e2e: build ## real clients against the real daemon: aws CLI, boto3, official runtime clients
+	tests/e2e/run.sh
+
+bench: build ## `offshoot bench base`, raw data and docs/benchmarks.md
+	target/release/offshoot bench base --json docs/benchmarks.jsonl
+	target/release/offshoot bench render --json docs/benchmarks.jsonl
+
+clean: ## what the build made
+	cargo clean
+	rm -rf workloads/.build

@@ -1,0 +1,216 @@
+//! The porter against a simulated node.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use offshoot_node::{
+    Activated, Answer, CreateFailure, Event, Failure, Fri, InstanceSpec, LogFormat, Outcome,
+    Reply, Runtime, Stages,
+};
+use offshoot_porter::{InvokeError, Porter, PorterConfig, Target, ThrottleReason};
+
+/// Counts what the porter asks for; an instance is its number.
+#[derive(Default)]
+struct FakeNode {
+    created: AtomicU32,
+    retired: AtomicU32,
+    handler_ms: u64,
+    dead: AtomicBool,
+    init_fails: bool,
+}
+
+impl Fri for FakeNode {
+    type Instance = u32;
+
+    async fn create(&self, _spec: Arc<InstanceSpec>) -> Result<u32, CreateFailure> {
+        if self.init_fails {
+            let body = Bytes::from_static(br#"{"errorType":"ImportError"}"#);
+            return Err(CreateFailure::Function(Failure::raised(body, None)));
+        }
+        Ok(self.created.fetch_add(1, Ordering::SeqCst))
+    }
+
+    async fn activate(&self, instance: u32, event: Event, _reply: Reply) -> Activated<u32> {
+        tokio::time::sleep(Duration::from_millis(self.handler_ms)).await;
+        let exits = &event.payload[..] == b"\"exit\"";
+        Activated {
+            outcome: outcome(Answer::Response(instance.to_string().into())),
+            instance: (!exits).then_some(instance),
+        }
+    }
+
+    async fn retire(&self, _instance: u32) {
+        self.retired.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn is_alive(&self, _instance: &u32) -> bool {
+        !self.dead.swap(false, Ordering::SeqCst)
+    }
+
+    fn report_init_failure(&self, _: &InstanceSpec, _: &Event, failure: Failure) -> Outcome {
+        outcome(Answer::Failure(failure))
+    }
+}
+
+fn outcome(answer: Answer) -> Outcome {
+    Outcome {
+        answer,
+        stages: Stages::default(),
+        cold: false,
+        duration: Duration::ZERO,
+        log_tail: None,
+    }
+}
+
+fn target(function: &str, revision: &str, reserved_concurrency: Option<u32>) -> Arc<Target> {
+    let spec = InstanceSpec {
+        function: function.into(),
+        version: "$LATEST".into(),
+        runtime: Runtime::Python311,
+        handler: "app.handler".into(),
+        env: BTreeMap::new(),
+        memory_mb: 128,
+        ephemeral_mb: 512,
+        timeout: Duration::from_secs(3),
+        task_dir: "/nowhere".into(),
+        layer_dirs: Vec::new(),
+        egress: false,
+        region: "us-east-1".into(),
+        account_id: "000000000000".into(),
+        log_format: LogFormat::Text,
+    };
+    Arc::new(Target { spec: Arc::new(spec), revision: revision.into(), reserved_concurrency })
+}
+
+fn event(payload: &'static str) -> Event {
+    Event {
+        request_id: "r".into(),
+        payload: Bytes::from_static(payload.as_bytes()),
+        invoked_arn: "arn".into(),
+        trace_id: None,
+        client_context: None,
+        cognito_identity: None,
+        tenant_id: None,
+        wants_tail: false,
+        queued: Duration::ZERO,
+    }
+}
+
+async fn invoke(porter: &Arc<Porter<FakeNode>>, target: &Arc<Target>) -> Result<String, InvokeError> {
+    invoke_with(porter, target, "{}").await
+}
+
+async fn invoke_with(
+    porter: &Arc<Porter<FakeNode>>,
+    target: &Arc<Target>,
+    payload: &'static str,
+) -> Result<String, InvokeError> {
+    let outcome = porter.invoke(Arc::clone(target), event(payload), Reply::Whole).await?;
+    Ok(match outcome.answer {
+        Answer::Response(body) => String::from_utf8(body.to_vec()).unwrap(),
+        Answer::Streamed => "streamed".into(),
+        Answer::Failure(failure) => failure.error_type,
+    })
+}
+
+fn porter(node: FakeNode, config: PorterConfig) -> (Arc<FakeNode>, Arc<Porter<FakeNode>>) {
+    let node = Arc::new(node);
+    (Arc::clone(&node), Porter::new(node, config))
+}
+
+#[tokio::test]
+async fn the_second_event_goes_to_the_hot_instance() {
+    let (node, porter) = porter(FakeNode::default(), PorterConfig::default());
+    let target = target("f", "r", None);
+    assert_eq!(invoke(&porter, &target).await.unwrap(), "0");
+    assert_eq!(invoke(&porter, &target).await.unwrap(), "0");
+    assert_eq!(node.created.load(Ordering::SeqCst), 1);
+    assert_eq!(porter.instances(), (1, 0));
+}
+
+#[tokio::test]
+async fn a_new_revision_gets_a_new_instance_and_the_old_one_ends() {
+    let (node, porter) = porter(FakeNode::default(), PorterConfig::default());
+    invoke(&porter, &target("f", "old", None)).await.unwrap();
+    porter.retire_function(&"f".into()).await;
+    assert_eq!(invoke(&porter, &target("f", "new", None)).await.unwrap(), "1");
+    assert_eq!(node.retired.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn an_instance_that_died_while_idle_is_replaced_without_an_error() {
+    let (node, porter) = porter(FakeNode::default(), PorterConfig::default());
+    let target = target("f", "r", None);
+    invoke(&porter, &target).await.unwrap();
+    node.dead.store(true, Ordering::SeqCst);
+    assert_eq!(invoke(&porter, &target).await.unwrap(), "1");
+}
+
+#[tokio::test]
+async fn an_instance_that_ends_with_its_event_is_not_kept() {
+    let (_, porter) = porter(FakeNode::default(), PorterConfig::default());
+    invoke_with(&porter, &target("f", "r", None), "\"exit\"").await.unwrap();
+    assert_eq!(porter.instances(), (0, 0));
+}
+
+#[tokio::test]
+async fn reserved_concurrency_throttles_with_its_own_reason() {
+    let node = FakeNode { handler_ms: 200, ..FakeNode::default() };
+    let (_, porter) = porter(node, PorterConfig::default());
+    let target = target("f", "r", Some(1));
+    let first = { let (p, t) = (Arc::clone(&porter), Arc::clone(&target)); tokio::spawn(async move { invoke(&p, &t).await }) };
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let refused = invoke(&porter, &target).await.unwrap_err();
+    assert!(matches!(
+        refused,
+        InvokeError::Throttled(ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded)
+    ));
+    first.await.unwrap().unwrap();
+    invoke(&porter, &target).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_node_ends_the_longest_idle_instance_of_another_function() {
+    let config = PorterConfig { max_instances: 1, ..PorterConfig::default() };
+    let (node, porter) = porter(FakeNode::default(), config);
+    invoke(&porter, &target("one", "r", None)).await.unwrap();
+    invoke(&porter, &target("two", "s", None)).await.unwrap();
+    assert_eq!(node.retired.load(Ordering::SeqCst), 1);
+    assert_eq!(porter.instances(), (1, 0));
+}
+
+#[tokio::test]
+async fn a_failed_init_is_the_functions_answer_and_leaves_no_instance() {
+    let node = FakeNode { init_fails: true, ..FakeNode::default() };
+    let (_, porter) = porter(node, PorterConfig::default());
+    assert_eq!(invoke(&porter, &target("f", "r", None)).await.unwrap(), "ImportError");
+    assert_eq!(porter.instances(), (0, 0));
+}
+
+#[tokio::test]
+async fn keep_alive_ends_what_was_idle_for_too_long() {
+    let config = PorterConfig { keep_alive: Duration::from_millis(50), ..PorterConfig::default() };
+    let (node, porter) = porter(FakeNode::default(), config);
+    let background = Arc::clone(&porter);
+    let keeper = tokio::spawn(async move { background.keep_alive().await });
+    invoke(&porter, &target("f", "r", None)).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(node.retired.load(Ordering::SeqCst), 1);
+    keeper.abort();
+}
+
+#[tokio::test]
+async fn the_invocation_goes_on_when_its_caller_goes() {
+    let node = FakeNode { handler_ms: 100, ..FakeNode::default() };
+    let (_, porter) = porter(node, PorterConfig::default());
+    let target = target("f", "r", None);
+    let caller = { let (p, t) = (Arc::clone(&porter), Arc::clone(&target)); tokio::spawn(async move { invoke(&p, &t).await }) };
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    caller.abort();
+    assert!(porter.drain(Duration::from_secs(5)).await, "the invocation was not waited for");
+    assert!(matches!(invoke(&porter, &target).await, Err(InvokeError::ShuttingDown)));
+}
