@@ -1,0 +1,192 @@
+//! The parts of the daemon, and how they hold together.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use offshoot_catalog::{Catalog, CatalogConfig};
+use offshoot_dispatch::{AsyncRunner, Dispatch, DispatchParts};
+use offshoot_events::{Events, EventsConfig};
+use offshoot_gateway::{AccessKey, Gateway, GatewayParts, Keys};
+use offshoot_node::{LogBook, LogLimits, Node, NodeConfig, install_runtimes};
+use offshoot_package::{PackageStore, Worker};
+use offshoot_porter::{Porter, PorterConfig};
+use offshoot_sandbox::{Launcher, LauncherConfig, NetworkConfig, SweepReport};
+use offshoot_state::{Queue, StateDir};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::metering;
+use crate::config::Config;
+
+/// The hidden subcommand of the nursery.
+pub const NURSERY: &str = "__nursery";
+/// The hidden subcommand that unpacks a package.
+pub const UNPACK: &str = "__unpack";
+
+/// A daemon that is about to serve.
+pub(super) struct Daemon {
+    state: StateDir,
+    node: Arc<Node>,
+    porter: Arc<Porter<Node>>,
+    events: Arc<Events<AsyncRunner>>,
+    gateway: Arc<Gateway>,
+    listener: TcpListener,
+    base_url: String,
+}
+
+impl Daemon {
+    pub(super) async fn start(config: &Config) -> anyhow::Result<Self> {
+        let dir = &config.server.state_dir;
+        let state = StateDir::open(dir).await?;
+        let owner = owner(dir);
+        sweep(&owner);
+        // Bound early: an address in use is found before anything else is made.
+        let listener = TcpListener::bind(config.server.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}", config.server.listen))?;
+        let base_url = format!("http://{}", listener.local_addr()?);
+        let queue: Arc<dyn Queue> = Arc::new(state.queue());
+        let reclaimed = queue.reclaim_all().await?;
+        if reclaimed > 0 {
+            tracing::info!(events = reclaimed, "events of a dead daemon will run again");
+        }
+        let catalog = Arc::new(catalog(config, &state).await?);
+        let packages = Arc::new(packages(dir, &catalog)?);
+        let limits = LogLimits { segment_bytes: config.logs.segment_bytes };
+        let logs = Arc::new(LogBook::open(&dir.join("logs"), limits)?);
+        let node = Arc::new(node(config, owner, &logs).await?);
+        let porter = Porter::new(Arc::clone(&node), porter_config(config));
+        let dispatch = Dispatch::new(DispatchParts {
+            catalog: Arc::clone(&catalog),
+            porter: Arc::clone(&porter),
+            packages: Arc::clone(&packages),
+            logs: Arc::clone(&logs),
+            egress: config.network.egress,
+            region: config.lambda.region.as_str().into(),
+            account_id: config.lambda.account_id.as_str().into(),
+        });
+        let runner = AsyncRunner::new(Arc::clone(&dispatch));
+        let events = Events::new(Arc::clone(&queue), runner, events_config(config));
+        let gateway = Gateway::new(GatewayParts {
+            home: catalog.home().clone(),
+            catalog,
+            dispatch,
+            events: Arc::clone(&events),
+            queue,
+            packages,
+            blobs: state.blobs(),
+            logs,
+            keys: keys(config)?,
+            base_url: base_url.clone(),
+            metrics: metering::install()?,
+        });
+        Ok(Self { state, node, porter, events, gateway, listener, base_url })
+    }
+
+    pub(super) fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Serves until `stop`, then ends everything.
+    pub(super) async fn run(self, config: &Config, stop: CancellationToken) -> anyhow::Result<()> {
+        let Self { state, node, porter, events, gateway, listener, .. } = self;
+        let drain = config.server.drain_timeout;
+        let background = Arc::clone(&porter);
+        let keep_alive = tokio::spawn(async move { background.keep_alive().await });
+        let dispatching = tokio::spawn(events.run(stop.clone()));
+        offshoot_gateway::serve(listener, gateway, stop, drain).await?;
+        if !porter.drain(drain).await {
+            tracing::warn!("some invocations were still running at the end");
+        }
+        keep_alive.abort();
+        let _ = keep_alive.await;
+        let _ = tokio::time::timeout(drain, dispatching).await;
+        drop(porter);
+        match Arc::into_inner(node) {
+            Some(node) => node.shut_down().await,
+            None => tracing::warn!("a request still holds the node; its sandboxes end with this process"),
+        }
+        state.close().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// A short name of the state directory for everything that the daemon owns in the kernel: the next daemon on
+/// the same directory finds it by that name.
+fn owner(dir: &Path) -> String {
+    let path = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    format!("{:08x}", crc32fast::hash(path.as_os_str().as_encoded_bytes()))
+}
+
+fn sweep(owner: &str) {
+    let report = offshoot_sandbox::sweep(owner);
+    if report != SweepReport::default() {
+        tracing::warn!(?report, "cleared what a dead daemon left");
+    }
+}
+
+async fn catalog(config: &Config, state: &StateDir) -> anyhow::Result<Catalog> {
+    let home = CatalogConfig {
+        region: config.lambda.region.clone(),
+        account_id: config.lambda.account_id.clone(),
+    };
+    Ok(Catalog::open(Arc::new(state.registry()), home).await?)
+}
+
+/// The unpacked packages; those of functions that are gone are removed.
+fn packages(dir: &Path, catalog: &Catalog) -> anyhow::Result<PackageStore> {
+    let packages = PackageStore::open(&dir.join("code"), Worker::this_program(UNPACK))?;
+    let live = catalog.live_digests();
+    for digest in packages.list()?.iter().filter(|digest| !live.contains(digest)) {
+        if let Err(error) = packages.remove(digest) {
+            tracing::warn!(%digest, %error, "an unused package cannot be removed");
+        }
+    }
+    Ok(packages)
+}
+
+async fn node(config: &Config, owner: String, logs: &Arc<LogBook>) -> anyhow::Result<Node> {
+    let runtimes_dir = config.server.state_dir.join("runtimes");
+    install_runtimes(&runtimes_dir)?;
+    let launcher = Launcher::start(LauncherConfig {
+        nursery_arg: NURSERY.to_owned(),
+        network: NetworkConfig {
+            pool: config.network.address_pool.to_string(),
+            ..NetworkConfig::default()
+        },
+        ..LauncherConfig::new(owner)
+    });
+    let launcher = launcher.await.context("cannot start the nursery; `offshoot doctor` tells what is missing")?;
+    Ok(Node::new(NodeConfig { launcher, logs: Arc::clone(logs), runtimes_dir }))
+}
+
+fn porter_config(config: &Config) -> PorterConfig {
+    PorterConfig {
+        account_concurrency: config.limits.account_concurrency,
+        max_instances: config.limits.max_instances as usize,
+        keep_alive: config.limits.keep_alive,
+        cold_starts: config.limits.cold_starts as usize,
+    }
+}
+
+fn events_config(config: &Config) -> EventsConfig {
+    EventsConfig {
+        parallel: config.events.parallel as usize,
+        backoff: config.events.retry_backoff.clone(),
+    }
+}
+
+fn keys(config: &Config) -> anyhow::Result<Keys> {
+    let keys: Vec<AccessKey> = config
+        .auth
+        .access_keys
+        .iter()
+        .map(|key| AccessKey { id: key.id.clone(), secret: key.secret.clone() })
+        .collect();
+    if keys.is_empty() {
+        tracing::warn!("no access keys are configured: requests need no signature, loopback only");
+    }
+    Ok(Keys::new(&config.lambda.region, &keys)?)
+}

@@ -1,0 +1,43 @@
+//! `offshoot serve`: the daemon, put together.
+//!
+//! Start: state directory (whose lock keeps a second daemon out), sweep of what a dead daemon left, catalog,
+//! packages, nursery, node, porter, events, gateway, listener. End, in the opposite order: the listener stops, what
+//! is in flight finishes, idle instances end, the nursery goes, the state is closed.
+
+mod assembly;
+mod limits;
+mod metering;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use assembly::Daemon;
+
+/// Runs the daemon until SIGTERM or SIGINT.
+pub async fn serve(config: Config) -> anyhow::Result<ExitCode> {
+    let begun = Instant::now();
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    limits::raise_descriptor_limit();
+    let daemon = Daemon::start(&config).await?;
+    // The last line of the start, on standard output: programs wait for it.
+    println!("offshoot is listening on {}", daemon.base_url());
+    tracing::info!(ready_ms = begun.elapsed().as_millis() as u64, url = daemon.base_url(), "ready");
+    let stop = CancellationToken::new();
+    let stopping = stop.clone();
+    let signalled = async move {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("SIGTERM: draining"),
+            _ = interrupt.recv() => tracing::info!("SIGINT: draining"),
+        }
+        stopping.cancel();
+    };
+    let (served, ()) = tokio::join!(daemon.run(&config, stop), signalled);
+    served?;
+    Ok(ExitCode::SUCCESS)
+}
