@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::{broadcast, mpsc};
 
 use crate::body::{Answer, json as json_answer, set, streamed, whole};
-use crate::{Gateway, intake, rescue};
+use crate::{Gateway, control, intake, rescue};
 
 const API: &str = "/offshoot/v1/";
 /// Log that is shown when no length is asked for, and at most, in bytes.
@@ -33,6 +33,8 @@ pub(crate) enum Page {
     Redrive,
     Purge,
     Logs(String),
+    /// A package, by the digest of its zip: who knows 256 bits may read it, as with a pre-signed S3 link.
+    Code(String),
     Unknown,
 }
 
@@ -47,11 +49,16 @@ pub(crate) fn page(path: &str) -> Option<Page> {
         "events/dead" => Page::Dead,
         "events/redrive" => Page::Redrive,
         "events/purge" => Page::Purge,
-        other => match other.strip_prefix("functions/").and_then(|rest| rest.strip_suffix("/logs")) {
-            Some(name) => Page::Logs(name.to_owned()),
-            None => Page::Unknown,
-        },
+        other => named(other, "functions/", "/logs")
+            .map(Page::Logs)
+            .or_else(|| named(other, "code/", ".zip").map(Page::Code))
+            .unwrap_or(Page::Unknown),
     })
+}
+
+/// What stands between `before` and `after`.
+fn named(path: &str, before: &str, after: &str) -> Option<String> {
+    Some(path.strip_prefix(before)?.strip_suffix(after)?.to_owned())
 }
 
 pub(crate) async fn answer(
@@ -60,8 +67,10 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Answer, ApiError> {
     let (parts, body) = request.into_parts();
-    if page == Page::Health {
-        return Ok(health());
+    match &page {
+        Page::Health => return Ok(health()),
+        Page::Code(digest_hex) => return control::download(gateway, digest_hex).await,
+        _ => {}
     }
     let body = intake::read(body, MAX_BODY_BYTES)
         .await

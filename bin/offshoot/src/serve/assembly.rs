@@ -18,11 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::metering;
 use crate::config::Config;
-
-/// The hidden subcommand of the nursery.
-pub const NURSERY: &str = "__nursery";
-/// The hidden subcommand that unpacks a package.
-pub const UNPACK: &str = "__unpack";
+use crate::hidden::{NURSERY, UNPACK};
 
 /// A daemon that is about to serve.
 pub(super) struct Daemon {

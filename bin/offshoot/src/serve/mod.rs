@@ -6,6 +6,7 @@
 
 mod assembly;
 mod limits;
+mod logging;
 mod metering;
 
 use std::process::ExitCode;
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use assembly::Daemon;
+pub use logging::log;
 
 /// Runs the daemon until SIGTERM or SIGINT.
 pub async fn serve(config: Config) -> anyhow::Result<ExitCode> {

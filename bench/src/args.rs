@@ -1,0 +1,74 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// What to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Suite {
+    /// Every scenario below.
+    Base,
+    /// Latency of warm invocations beside a bare Unix socket.
+    Hot,
+    /// Latency of first invocations beside `runc run`.
+    Cold,
+    /// Warm invocations per second.
+    Throughput,
+    /// Memory and wake-ups of a daemon that has nothing to do.
+    Idle,
+    /// Kernel objects left behind after deploying, invoking and deleting.
+    Leak,
+    /// Accepted events that a killed daemon loses or repeats.
+    Async,
+    /// Write the table of a finished run into the documentation.
+    Render,
+}
+
+/// Arguments of `offshoot bench`.
+#[derive(Debug, Clone, Args)]
+pub struct BenchArgs {
+    /// What to measure
+    #[arg(value_enum)]
+    pub suite: Suite,
+    /// Append one line of JSON a figure to this file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Measure these workloads only
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub workloads: Vec<String>,
+    /// Samples of each figure, cycles, or events
+    #[arg(long)]
+    pub n: Option<u64>,
+    /// Limit of one measurement, or length of the window
+    #[arg(long)]
+    pub seconds: Option<u64>,
+    /// Few samples of few workloads, to see that everything works
+    #[arg(long)]
+    pub quick: bool,
+    /// The program to measure [default: this one]
+    #[arg(long, value_name = "PATH", env = "OFFSHOOT_BIN")]
+    pub bin: Option<PathBuf>,
+    /// Where `workloads.py` is
+    #[arg(long, value_name = "DIR", default_value = "workloads")]
+    pub workloads_dir: PathBuf,
+    /// The document that `render` writes into
+    #[arg(long, value_name = "FILE", default_value = "docs/benchmarks.md")]
+    pub doc: PathBuf,
+}
+
+impl BenchArgs {
+    /// How many samples: as asked for, or as many as the scenario wants.
+    pub(crate) fn n_or(&self, usual: u64, quick: u64) -> u64 {
+        self.n
+            .unwrap_or(if self.quick { quick } else { usual })
+            .max(1)
+    }
+
+    /// How many seconds: as asked for, or as the scenario wants.
+    pub(crate) fn seconds_or(&self, usual: u64, quick: u64) -> u64 {
+        self.seconds
+            .unwrap_or(if self.quick { quick } else { usual })
+            .max(1)
+    }
+}

@@ -1,0 +1,185 @@
+//! One run: the scenarios that are asked for, one after the other.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use offshoot_testkit::{Daemon, DaemonOptions, HttpConnection, LambdaClient, request};
+use tokio::runtime::Runtime;
+
+use crate::Report;
+use crate::args::{BenchArgs, Suite};
+use crate::record::Recorder;
+use crate::scenario;
+use crate::workload::{self, Workload};
+
+/// How long a deployed function may take until it is active.
+const ACTIVE_LIMIT: Duration = Duration::from_secs(30);
+/// How long one call may take; above every workload's timeout.
+const CALL_LIMIT: Duration = Duration::from_secs(60);
+
+type Scenario = fn(&Bench<'_>, &mut Recorder) -> anyhow::Result<()>;
+
+const SCENARIOS: [(Suite, &str, Scenario); 6] = [
+    (Suite::Hot, "hot", scenario::hot::run),
+    (Suite::Throughput, "throughput", scenario::throughput::run),
+    (Suite::Cold, "cold", scenario::cold::run),
+    (Suite::Idle, "idle", scenario::idle::run),
+    (Suite::Leak, "leak", scenario::leak::run),
+    (Suite::Async, "async", scenario::kill::run),
+];
+
+/// What all scenarios share.
+#[derive(Debug)]
+pub(crate) struct Bench<'a> {
+    pub(crate) args: &'a BenchArgs,
+    bin: PathBuf,
+}
+
+/// Runs the scenarios; one that fails does not keep the others from running.
+pub(crate) fn measure(args: &BenchArgs) -> anyhow::Result<Report> {
+    let bin = match &args.bin {
+        Some(bin) => bin.clone(),
+        None => std::env::current_exe().context("cannot find the own program")?,
+    };
+    let bench = Bench { args, bin };
+    let mut recorder = Recorder::open(args.json.as_deref())?;
+    let mut failures = Vec::new();
+    for (suite, name, scenario) in SCENARIOS {
+        if args.suite != Suite::Base && args.suite != suite {
+            continue;
+        }
+        eprintln!("bench: {name} begins");
+        if let Err(error) = alone(|| scenario(&bench, &mut recorder)) {
+            eprintln!("bench: {name} failed: {error:#}");
+            failures.push((name.to_owned(), format!("{error:#}")));
+        }
+    }
+    Ok(Report {
+        measurements: recorder.into_measurements(),
+        failures,
+    })
+}
+
+/// Runs a scenario on a thread of its own: it has a runtime of its own, which must not be inside of another one,
+/// and its panic is its own, too.
+fn alone(scenario: impl FnOnce() -> anyhow::Result<()> + Send) -> anyhow::Result<()> {
+    let ended = thread::scope(|scope| scope.spawn(scenario).join());
+    ended.unwrap_or_else(|_| bail!("it panicked"))
+}
+
+impl Bench<'_> {
+    /// The workloads that are asked for.
+    pub(crate) fn workloads(&self) -> anyhow::Result<Vec<Workload>> {
+        workload::load(
+            &self.args.workloads_dir,
+            &self.args.workloads,
+            self.args.quick,
+        )
+    }
+
+    /// The smallest workload, for scenarios that need no other.
+    pub(crate) fn echo(&self) -> anyhow::Result<Workload> {
+        let mut found = workload::load(&self.args.workloads_dir, &["echo".to_owned()], false)?;
+        found.pop().context("there is no workload echo")
+    }
+
+    /// A fresh daemon.
+    pub(crate) fn daemon(&self, env: &[(&str, &str)]) -> anyhow::Result<Running> {
+        let env = env
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).into()))
+            .collect();
+        let options = DaemonOptions {
+            bin: Some(self.bin.clone()),
+            env,
+            ..DaemonOptions::default()
+        };
+        let daemon = Daemon::start(options)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        Ok(Running { daemon, runtime })
+    }
+}
+
+/// A daemon that runs, and the means to talk to it.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) daemon: Daemon,
+    runtime: Runtime,
+}
+
+impl Running {
+    /// A client without connections yet.
+    pub(crate) fn client(&self) -> LambdaClient {
+        LambdaClient::new(self.daemon.base_url())
+    }
+
+    pub(crate) fn pid(&self) -> anyhow::Result<i32> {
+        self.daemon.pid().context("the daemon has ended")
+    }
+
+    /// Runs a future to its end.
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// Waits, while connections that nobody needs any more are closed.
+    pub(crate) fn pause(&self, time: Duration) {
+        self.block_on(async { tokio::time::sleep(time).await });
+    }
+
+    /// Deploys a workload, invokes it once, and requires a right answer.
+    pub(crate) fn deploy(&self, workload: &Workload) -> anyhow::Result<()> {
+        let zip = workload.zip()?;
+        let client = self.client();
+        let name = workload.name();
+        let first = self.block_on(async {
+            client.create_function(&workload.function, &zip).await?;
+            client.wait(name, ACTIVE_LIMIT).await?;
+            client.invoke(name, workload.event.clone()).await
+        })?;
+        ensure!(
+            first.function_error().is_none(),
+            "{name} failed: {}",
+            String::from_utf8_lossy(&first.payload)
+        );
+        workload.check("offshoot", &first.payload)
+    }
+
+    /// Ends the instances of a function: a changed configuration makes them out of date.
+    pub(crate) fn retire_instances(&self, workload: &Workload, round: u64) -> anyhow::Result<()> {
+        let changes = serde_json::json!({ "Description": format!("round {round}") });
+        let client = self.client();
+        self.block_on(async {
+            client
+                .update_configuration(workload.name(), &changes)
+                .await?;
+            client.wait(workload.name(), ACTIVE_LIMIT).await
+        })?;
+        Ok(())
+    }
+
+    /// A connection for measurements.
+    pub(crate) fn connect(&self) -> anyhow::Result<HttpConnection> {
+        connect(self.daemon.address())
+    }
+
+    /// Ends the daemon in order.
+    pub(crate) fn stop(mut self) -> anyhow::Result<()> {
+        Ok(self.daemon.stop()?)
+    }
+}
+
+fn connect(address: SocketAddr) -> anyhow::Result<HttpConnection> {
+    Ok(HttpConnection::connect(address, CALL_LIMIT)?)
+}
+
+/// The bytes of a synchronous invocation.
+pub(crate) fn invocation(workload: &Workload, headers: &[(&str, &str)]) -> Vec<u8> {
+    let path = format!("/2015-03-31/functions/{}/invocations", workload.name());
+    request("POST", &path, headers, &workload.event)
+}

@@ -1,0 +1,9 @@
+//! The scenarios. Each starts what it needs, records its figures and cleans up.
+
+pub(crate) mod cold;
+pub(crate) mod hot;
+pub(crate) mod idle;
+pub(crate) mod kill;
+pub(crate) mod leak;
+mod oracle;
+pub(crate) mod throughput;

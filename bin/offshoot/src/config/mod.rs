@@ -1,0 +1,194 @@
+//! The daemon's configuration: `offshoot.toml`, environment and flags become one [`Config`].
+//!
+//! 1. [`schema`] lists every key: its type, bounds and default.
+//! 2. [`Settings::gather`] lays the layers over each other: default, file, environment, flag. Each
+//!    value remembers its [`Place`], for errors and for `offshoot config show`.
+//! 3. [`Settings::check`] applies the rules that concern several keys and gives the [`Config`].
+//!
+//! Secrets show in no `Debug` and no listing.
+
+mod error;
+mod file;
+mod read;
+mod rules;
+mod schema;
+mod settings;
+mod value;
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use error::{ConfigError, Place};
+pub use settings::{Layers, Settings};
+
+/// Where the configuration is looked for when neither a flag nor the environment names a file.
+pub const SYSTEM_FILE: &str = "/etc/offshoot/offshoot.toml";
+/// The environment variable that names the configuration file.
+pub const FILE_VARIABLE: &str = "OFFSHOOT_CONFIG";
+
+/// Everything that the daemon is told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `[server]`.
+    pub server: Server,
+    /// `[lambda]`.
+    pub lambda: Lambda,
+    /// `[auth]`.
+    pub auth: Auth,
+    /// `[limits]`.
+    pub limits: Limits,
+    /// `[events]`.
+    pub events: Events,
+    /// `[network]`.
+    pub network: Network,
+    /// `[logs]`: what functions print.
+    pub logs: Logs,
+    /// `[log]`: what the daemon itself says.
+    pub log: Log,
+}
+
+/// The process and its door.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// The address of the Lambda API; loopback unless there are access keys.
+    pub listen: SocketAddr,
+    /// The absolute path of the directory that holds everything durable.
+    pub state_dir: PathBuf,
+    /// How long a stopping daemon waits for running invocations.
+    pub drain_timeout: Duration,
+}
+
+/// What the Lambda API says about itself.
+#[derive(Debug, Clone)]
+pub struct Lambda {
+    /// The region of every ARN, and of signatures.
+    pub region: String,
+    /// The account of every ARN: twelve digits.
+    pub account_id: String,
+}
+
+/// Who may call.
+#[derive(Debug, Clone)]
+pub struct Auth {
+    /// The pairs that may sign requests; without any, requests need no signature.
+    pub access_keys: Vec<AccessKey>,
+}
+
+/// A pair that may sign requests.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccessKey {
+    /// The public half.
+    pub id: String,
+    /// The secret half: 40 characters.
+    pub secret: String,
+}
+
+impl fmt::Debug for AccessKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessKey").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Bounds of the machine's use.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Invocations of the account that may run at the same time.
+    pub account_concurrency: u32,
+    /// Instances that may live at the same time, idle ones included.
+    pub max_instances: u32,
+    /// How long an idle instance is kept.
+    pub keep_alive: Duration,
+    /// Cold starts that may run at the same time.
+    pub cold_starts: u32,
+}
+
+/// Asynchronous invocations.
+#[derive(Debug, Clone)]
+pub struct Events {
+    /// Events that are worked on at the same time.
+    pub parallel: u32,
+    /// The pause before each retry, first retry first.
+    pub retry_backoff: Vec<Duration>,
+}
+
+/// What functions may reach.
+#[derive(Debug, Clone)]
+pub struct Network {
+    /// Whether functions may open connections to the outside.
+    pub egress: bool,
+    /// Where the addresses of sandboxes come from.
+    pub address_pool: AddressPool,
+}
+
+/// An IPv4 network, such as `10.200.0.0/16`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AddressPool {
+    /// The first address; its host bits are zero.
+    pub address: Ipv4Addr,
+    /// Bits of the network part.
+    pub prefix_len: u8,
+}
+
+impl fmt::Display for AddressPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix_len)
+    }
+}
+
+/// The logs of functions.
+#[derive(Debug, Clone)]
+pub struct Logs {
+    /// Size at which a log segment is closed; a function keeps two.
+    pub segment_bytes: u64,
+}
+
+/// The daemon's own log.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// The least severe level that is written.
+    pub level: LogLevel,
+    /// How a line looks.
+    pub format: LogFormat,
+}
+
+/// Severity of the daemon's own messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Only what went wrong.
+    Error,
+    /// And what may go wrong.
+    Warn,
+    /// And what happens.
+    Info,
+    /// And why.
+    Debug,
+    /// And everything else.
+    Trace,
+}
+
+impl LogLevel {
+    /// The level's word, as `tracing` filters have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// The form of the daemon's own messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! Values as TOML writes them.
+
+use toml::de::{DeArray, DeTable, DeValue};
+
+use super::AccessKey;
+use super::schema::Kind;
+use super::value::{Fault, Value, access_keys, backoff};
+
+impl Kind {
+    /// The value that a TOML value means.
+    pub fn read_toml(self, value: &DeValue<'_>) -> Result<Value, Fault> {
+        match (self, value) {
+            (_, DeValue::String(text)) => self.read_string(text),
+            (Self::Boolean, DeValue::Boolean(yes)) => Ok(Value::Boolean(*yes)),
+            (Self::Integer { .. }, DeValue::Integer(_)) => self.integer(whole(value)?),
+            (Self::Backoff, DeValue::Array(parts)) => {
+                let pauses: Result<Vec<u64>, Fault> =
+                    parts.iter().map(|part| whole(part.get_ref())).collect();
+                backoff(pauses?)
+            }
+            (Self::AccessKeys, DeValue::Array(pairs)) => pairs_of(pairs),
+            (Self::Account, DeValue::Integer(number)) => {
+                Err(self.mismatch(value).suggest(format!("put it into quotes: \"{number}\"")))
+            }
+            _ => Err(self.mismatch(value)),
+        }
+    }
+
+    fn mismatch(self, value: &DeValue<'_>) -> Fault {
+        let found = match value {
+            DeValue::Integer(_) => "an integer",
+            DeValue::Float(_) => "a float",
+            DeValue::Boolean(_) => "a boolean",
+            DeValue::Datetime(_) => "a date",
+            DeValue::Array(_) => "a list",
+            DeValue::Table(_) => "a table",
+            DeValue::String(_) => "a string",
+        };
+        Fault::new(format!("must be {}, not {found}", self.article()))
+    }
+}
+
+fn whole(value: &DeValue<'_>) -> Result<u64, Fault> {
+    let DeValue::Integer(number) = value else {
+        return Err(Fault::new("must hold whole numbers only"));
+    };
+    u64::from_str_radix(number.as_str(), number.radix())
+        .map_err(|_| Fault::new(format!("must be a whole number from zero on, not {number}")))
+}
+
+fn pairs_of(pairs: &DeArray<'_>) -> Result<Value, Fault> {
+    let keys: Result<Vec<AccessKey>, Fault> = pairs
+        .iter()
+        .map(|pair| match pair.get_ref() {
+            DeValue::Table(table) => pair_of(table),
+            other => Err(Kind::AccessKeys.mismatch(other)),
+        })
+        .collect();
+    access_keys(keys?)
+}
+
+fn pair_of(table: &DeTable<'_>) -> Result<AccessKey, Fault> {
+    let (mut id, mut secret) = (None, None);
+    for (name, value) in table {
+        let DeValue::String(text) = value.get_ref() else {
+            return Err(Fault::new(format!("has a pair whose {} is not a string", name.get_ref())));
+        };
+        match name.get_ref().as_ref() {
+            "id" => id = Some(text.clone().into_owned()),
+            "secret" => secret = Some(text.clone().into_owned()),
+            other => return Err(Fault::new(format!("has a pair with {other}, which is neither id nor secret"))),
+        }
+    }
+    match (id, secret) {
+        (Some(id), Some(secret)) => Ok(AccessKey { id, secret }),
+        _ => Err(Fault::new("has a pair without id or secret")),
+    }
+}

@@ -1,0 +1,225 @@
+//! One sandbox's group: its directories, limits and counters.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::tree::Branch;
+use super::{Version, failed};
+use crate::error::CgroupError;
+
+/// The memory that stands for one CPU, in MiB, as in AWS Lambda ("At 1,769 MB, a function has the
+/// equivalent of one vCPU", AWS Lambda Developer Guide, "Configure Lambda function memory").
+const MIB_PER_CPU: u64 = 1769;
+/// Processes and threads of a sandbox together, as in AWS Lambda's quotas.
+const MAX_PIDS: u32 = 1024;
+
+/// What a sandbox may use.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) memory_bytes: u64,
+}
+
+/// A sandbox's directories. Removed only by [`Group::remove`].
+#[derive(Debug)]
+pub(crate) struct Group {
+    id: String,
+    branches: Vec<Arc<Branch>>,
+}
+
+/// The descriptors through which a group is entered, read and killed.
+#[derive(Debug)]
+pub(crate) struct GroupFds {
+    /// The v2 directory, for `CLONE_INTO_CGROUP`.
+    pub(crate) unified: OwnedFd,
+    /// The `tasks` files of the v1 hierarchies, into which init writes itself.
+    pub(crate) attach: Vec<OwnedFd>,
+    /// The counters, kept open because each invocation's report reads them.
+    pub(crate) readings: Readings,
+}
+
+/// A group's counters.
+#[derive(Debug)]
+pub(crate) struct Readings {
+    peak: Option<OwnedFd>,
+    events: Option<OwnedFd>,
+}
+
+impl Group {
+    pub(super) fn create(
+        branches: &[Arc<Branch>],
+        id: &str,
+        limits: &Limits,
+    ) -> Result<Self, CgroupError> {
+        let mut group = Self {
+            id: id.to_owned(),
+            branches: Vec::with_capacity(branches.len()),
+        };
+        for branch in branches {
+            let made = rustix::fs::mkdirat(&branch.directory, id, Mode::from_raw_mode(0o755))
+                .map_err(failed("make", &branch.path.join(id)));
+            let limited = made.and_then(|()| {
+                group.branches.push(Arc::clone(branch));
+                group.limit(branch, limits)
+            });
+            if let Err(error) = limited {
+                let _ = group.try_remove();
+                return Err(error);
+            }
+        }
+        Ok(group)
+    }
+
+    /// Opens what the launcher and init need.
+    pub(crate) fn open(&self) -> Result<GroupFds, CgroupError> {
+        let path_only = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let mut unified = None;
+        let mut attach = Vec::new();
+        let mut readings = Readings {
+            peak: None,
+            events: None,
+        };
+        for branch in &self.branches {
+            match branch.version {
+                Version::V2 => unified = Some(self.open_file(branch, "", path_only)?),
+                Version::V1 => attach.push(self.open_file(branch, "tasks", OFlags::WRONLY)?),
+            }
+            if branch.has_memory {
+                let (peak, events) = memory_counters(branch.version);
+                // `memory.peak` exists since Linux 5.19 only.
+                readings.peak = self.open_file(branch, peak, OFlags::RDONLY).ok();
+                readings.events = Some(self.open_file(branch, events, OFlags::RDONLY)?);
+            }
+        }
+        let unified = unified.ok_or(CgroupError::Missing { what: "cgroup2" })?;
+        Ok(GroupFds {
+            unified,
+            attach,
+            readings,
+        })
+    }
+
+    fn limit(&self, branch: &Branch, limits: &Limits) -> Result<(), CgroupError> {
+        let bytes = limits.memory_bytes.to_string();
+        let mib = limits.memory_bytes >> 20;
+        match branch.version {
+            Version::V1 => {
+                if branch.has_memory {
+                    self.write(branch, "memory.limit_in_bytes", &bytes)?;
+                    self.write_if_there(branch, "memory.memsw.limit_in_bytes", &bytes)?;
+                }
+                if branch.has_cpu {
+                    let shares = (1024 * mib / MIB_PER_CPU).clamp(2, 262_144);
+                    self.write(branch, "cpu.shares", &shares.to_string())?;
+                }
+            }
+            Version::V2 => {
+                if branch.has_memory {
+                    self.write(branch, "memory.max", &bytes)?;
+                    self.write_if_there(branch, "memory.swap.max", "0")?;
+                    self.write(branch, "memory.oom.group", "1")?;
+                }
+                if branch.has_cpu {
+                    let weight = (100 * mib / MIB_PER_CPU).clamp(1, 10_000);
+                    self.write(branch, "cpu.weight", &weight.to_string())?;
+                }
+            }
+        }
+        if branch.has_pids {
+            self.write(branch, "pids.max", &MAX_PIDS.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn open_file(
+        &self,
+        branch: &Branch,
+        name: &str,
+        flags: OFlags,
+    ) -> Result<OwnedFd, CgroupError> {
+        let relative = format!("{}/{name}", self.id);
+        rustix::fs::openat(
+            &branch.directory,
+            &relative,
+            flags | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .map_err(failed("open", &branch.path.join(&relative)))
+    }
+
+    fn write(&self, branch: &Branch, name: &str, value: &str) -> Result<(), CgroupError> {
+        let file = self.open_file(branch, name, OFlags::WRONLY)?;
+        rustix::io::write(&file, value.as_bytes())
+            .map_err(failed("write", &branch.path.join(&self.id).join(name)))?;
+        Ok(())
+    }
+
+    /// Swap accounting may be switched off (`swapaccount=0`); then there is nothing to limit.
+    fn write_if_there(&self, branch: &Branch, name: &str, value: &str) -> Result<(), CgroupError> {
+        match self.write(branch, name, value) {
+            Err(CgroupError::Io { source, .. })
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Kills every process in it (`cgroup.kill`, Linux 5.14).
+    pub(crate) fn kill(&self) -> Result<(), CgroupError> {
+        for branch in self
+            .branches
+            .iter()
+            .filter(|branch| branch.version == Version::V2)
+        {
+            self.write(branch, "cgroup.kill", "1")?;
+        }
+        Ok(())
+    }
+
+    /// Removes the directories once; those that are gone already are fine, `EBUSY` means that a
+    /// process has not quite ended.
+    pub(crate) fn try_remove(&self) -> Result<(), CgroupError> {
+        let mut result = Ok(());
+        for branch in &self.branches {
+            match rustix::fs::unlinkat(&branch.directory, self.id.as_str(), AtFlags::REMOVEDIR) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(errno) => result = Err(failed("remove", &branch.path.join(&self.id))(errno)),
+            }
+        }
+        result
+    }
+}
+
+/// The names of the peak and of the file that counts kills for lack of memory.
+fn memory_counters(version: Version) -> (&'static str, &'static str) {
+    match version {
+        Version::V1 => ("memory.max_usage_in_bytes", "memory.oom_control"),
+        Version::V2 => ("memory.peak", "memory.events"),
+    }
+}
+
+impl Readings {
+    /// The most memory that was in use at once, in bytes.
+    pub(crate) fn peak_bytes(&self) -> Option<u64> {
+        read(self.peak.as_ref()?)?.trim().parse().ok()
+    }
+
+    /// How many processes the kernel killed for lack of memory.
+    pub(crate) fn oom_kills(&self) -> u64 {
+        let text = self.events.as_ref().and_then(read).unwrap_or_default();
+        let count = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
+        count
+            .and_then(|count| count.trim().parse().ok())
+            .unwrap_or(0)
+    }
+}
+
+fn read(file: &OwnedFd) -> Option<String> {
+    let mut buffer = [0; 256];
+    let len = rustix::io::pread(file.as_fd(), &mut buffer, 0).ok()?;
+    String::from_utf8(buffer[..len].to_vec()).ok()
+}

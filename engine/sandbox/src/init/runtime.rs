@@ -1,0 +1,112 @@
+//! The process that becomes the runtime: descriptors, credentials, filter, working directory,
+//! program.
+//!
+//! Limits, empty bounding set, no supplementary groups, `no_new_privs` and the umask are set once
+//! in the nursery and inherited ([`crate::nursery`]).
+
+use std::convert::Infallible;
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use offshoot_sys::clone::{self, CloneRequest, FreshChild};
+use offshoot_sys::fds;
+use rustix::fs::{Mode, OFlags};
+use rustix::process::Pid;
+use rustix::thread::{Gid, Uid};
+
+use super::{Parcel, StageClock, drop_capabilities, tell};
+use crate::nursery::Inherited;
+use crate::stage::{At, Failure, Stage};
+use crate::wire::Report;
+
+/// The descriptor number of the shared-memory channel.
+const CHANNEL_FD: i32 = 3;
+/// What the process exits with when it cannot execute the program, as shells do.
+const EXEC_FAILED: u8 = 127;
+
+/// Forks the runtime's process; returns when it has executed its program, or failed to and said so.
+pub(super) fn spawn(
+    child: &FreshChild,
+    inherited: &Inherited,
+    parcel: &Parcel,
+    clock: &mut StageClock,
+) -> Result<Pid, Failure> {
+    let started=std::time::Instant::now();
+    let request = CloneRequest {
+        wait_for_exec: true,
+        ..CloneRequest::default()
+    };
+    let spawned = clone::spawn(child.single_thread(), &request, |grandchild| {
+        let Err(failure) = execute(grandchild, inherited, parcel, started);
+        tell(parcel.control.as_fd(), &Report::Failed(failure), &[]);
+        EXEC_FAILED
+    })
+    .at(Stage::Fork)?;
+    clock.end(Stage::Exec);
+    Pid::from_raw(spawned.pid).ok_or(Failure {
+        stage: Stage::Fork,
+        errno: libc::ESRCH,
+    })
+}
+
+fn execute(
+    child: &FreshChild,
+    inherited: &Inherited,
+    parcel: &Parcel, started: std::time::Instant,
+) -> Result<Infallible, Failure> {
+    let t=std::time::Instant::now(); let mut v=vec![];arrange_descriptors(child, parcel)?;v.push(t.elapsed().as_micros());
+    rustix::process::setsid().at(Stage::Credentials)?;
+    become_user(parcel.plan.uid).at(Stage::Credentials)?;
+    v.push(t.elapsed().as_micros());
+    seccompiler::apply_filter(&inherited.filter)
+        .map_err(|_| std::io::Error::last_os_error())
+        .at(Stage::Seccomp)?;
+    v.push(t.elapsed().as_micros());
+    // As the sandbox's user and inside its root: a directory that it may not enter is refused.
+    rustix::process::chdir(parcel.plan.cwd.as_str()).at(Stage::Cwd)?;
+    let plan = &parcel.plan;
+    let (program, arguments) = plan.argv.split_first().ok_or(Failure {
+        stage: Stage::Exec,
+        errno: libc::ENOENT,
+    })?;
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear();
+    command.envs(plan.env.iter().map(|(name, value)| (name, value)));
+    v.push(t.elapsed().as_micros()); eprintln!("T {} {:?}", started.elapsed().as_micros(), v);
+    Err(command.exec()).at(Stage::Exec)
+}
+
+/// Standard input empty, output twice, the channel at 3; all else closes at the exec.
+fn arrange_descriptors(child: &FreshChild, parcel: &Parcel) -> Result<(), Failure> {
+    let null = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .at(Stage::Descriptors)?;
+    // Copies above the numbers to be filled: a packet's descriptors may themselves be 0 to 3.
+    let high = |fd: &std::os::fd::OwnedFd| rustix::io::fcntl_dupfd_cloexec(fd, CHANNEL_FD + 1);
+    let null = high(&null).at(Stage::Descriptors)?;
+    let output = high(&parcel.output).at(Stage::Descriptors)?;
+    let channel = parcel
+        .channel
+        .as_ref()
+        .map(high)
+        .transpose()
+        .at(Stage::Descriptors)?;
+    fds::place(child, null.as_fd(), 0).at(Stage::Descriptors)?;
+    fds::place(child, output.as_fd(), 1).at(Stage::Descriptors)?;
+    fds::place(child, output.as_fd(), 2).at(Stage::Descriptors)?;
+    let mut first_closed = CHANNEL_FD;
+    if let Some(channel) = &channel {
+        fds::place(child, channel.as_fd(), CHANNEL_FD).at(Stage::Descriptors)?;
+        first_closed += 1;
+    }
+    fds::cloexec_from(first_closed.unsigned_abs()).at(Stage::Descriptors)
+}
+
+fn become_user(uid: u32) -> rustix::io::Result<()> {
+    let gid = Gid::from_raw(uid);
+    rustix::thread::set_thread_res_gid(gid, gid, gid)?;
+    let uid = Uid::from_raw(uid);
+    rustix::thread::set_thread_res_uid(uid, uid, uid)?;
+    rustix::thread::clear_ambient_capability_set()?;
+    drop_capabilities()
+}

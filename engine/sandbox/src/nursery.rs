@@ -1,0 +1,224 @@
+//! The nursery: a small single-threaded process that clones the inits of sandboxes.
+//!
+//! The daemon starts it by executing its own program again, with a `SOCK_SEQPACKET` socket as
+//! standard input. It holds no secret: its environment is empty, its file system is the sandboxes'
+//! root, its descriptors are the socket and standard error. It takes one packet at a time, clones,
+//! hands the new process's pidfd to the daemon and forgets it; set-up happens in the child, so that
+//! many are in flight. It ends when the daemon's end of the socket closes, and all sandboxes with
+//! it (each init has asked for `SIGKILL` at its parent's death).
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::process::ExitCode;
+
+use offshoot_sys::clone::{self, CloneRequest, SingleThread};
+use offshoot_sys::fds;
+use offshoot_sys::signal::{Disposition, set_child_signal};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::Mode;
+use rustix::process::{PidfdFlags, Resource, Rlimit, Signal};
+use seccompiler::BpfProgram;
+use serde::{Deserialize, Serialize};
+
+use crate::root::RootFs;
+use crate::stage::{At, Failure, Stage};
+use crate::wire::{self, Greeting, Report};
+
+/// What the daemon tells the nursery on its command line, after the hidden subcommand.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Settings {
+    pub(crate) daemon_pid: i32,
+    pub(crate) root: RootFs,
+}
+
+/// What every init inherits from the nursery's memory.
+pub(crate) struct Inherited {
+    /// The system call filter, compiled.
+    pub(crate) filter: BpfProgram,
+    /// The nursery itself.
+    nursery: OwnedFd,
+}
+
+impl Inherited {
+    /// Whether the nursery has ended; `getppid` cannot tell across a PID namespace.
+    pub(crate) fn nursery_has_ended(&self) -> rustix::io::Result<bool> {
+        let mut polled = [PollFd::new(&self.nursery, PollFlags::IN)];
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        Ok(rustix::event::poll(&mut polled, Some(&now))? > 0)
+    }
+}
+
+/// The limits of every process of a sandbox, as in AWS Lambda's environment.
+const LIMITS: [(Resource, u64); 5] = [
+    (Resource::Nofile, 1024),
+    (Resource::Nproc, 742),
+    (Resource::Memlock, 64 << 10),
+    (Resource::Stack, 8 << 20),
+    (Resource::Core, 0),
+];
+
+/// Runs the nursery: the whole of the hidden subcommand's process.
+///
+/// Must be called before the process has opened anything or started a thread: it closes every
+/// descriptor above standard error. Arguments: the settings are the last one.
+pub fn nursery_main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let greeting = Greeting::Failed {
+                what: error.what,
+                errno: error.errno,
+            };
+            if let Ok(bytes) = wire::encode(&greeting) {
+                let _ = wire::send(rustix::stdio::stdin(), &bytes, &[]);
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why the nursery could not start; it travels to the daemon.
+struct RunError {
+    what: String,
+    errno: i32,
+}
+
+impl RunError {
+    fn new(what: impl Into<String>, error: &io::Error) -> Self {
+        Self {
+            what: what.into(),
+            errno: crate::stage::errno_of(error),
+        }
+    }
+}
+
+fn run() -> Result<(), RunError> {
+    let doing = |what: &'static str| move |error: io::Error| RunError::new(what, &error);
+    let errno = |what: &'static str| {
+        move |error: rustix::io::Errno| RunError::new(what, &io::Error::from(error))
+    };
+    fds::close_inherited().map_err(doing("close descriptors"))?;
+    let settings = read_settings().map_err(doing("read the settings"))?;
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(errno("ask for the signal at the daemon's death"))?;
+    let parent = rustix::process::getppid().map(rustix::process::Pid::as_raw_nonzero);
+    if parent.map(|pid| pid.get()) != Some(settings.daemon_pid) {
+        return Err(RunError {
+            what: "find the daemon alive".into(),
+            errno: libc::ESRCH,
+        });
+    }
+    let thread = SingleThread::check().map_err(doing("count threads"))?;
+    let thread = thread.ok_or(RunError {
+        what: "be alone".into(),
+        errno: libc::EBUSY,
+    })?;
+    set_child_signal(Disposition::Ignore).map_err(doing("ignore ended children"))?;
+    shed_privileges().map_err(doing("limit what sandboxes inherit"))?;
+    let filter = crate::seccomp::compile();
+    let me = rustix::process::getpid();
+    let nursery = rustix::process::pidfd_open(me, PidfdFlags::empty())
+        .map_err(errno("open its own pidfd"))?;
+    // The root's devices are for everybody; what a sandbox makes is not.
+    rustix::process::umask(Mode::empty());
+    settings
+        .root
+        .enter()
+        .map_err(|error| RunError::new(error.what, &error.source))?;
+    rustix::process::umask(Mode::from_raw_mode(0o022));
+    let greeting = wire::encode(&Greeting::Ready).map_err(doing("encode"))?;
+    wire::send(rustix::stdio::stdin(), &greeting, &[]).map_err(errno("greet"))?;
+    serve(&thread, &Inherited { filter, nursery });
+    Ok(())
+}
+
+fn read_settings() -> io::Result<Settings> {
+    let argument = std::env::args()
+        .next_back()
+        .ok_or(io::ErrorKind::InvalidInput)?;
+    wire::decode(argument.as_bytes())
+}
+
+/// Sets once what a fork and an exec carry over, so that no sandbox pays for it.
+fn shed_privileges() -> io::Result<()> {
+    // A daemon that is protected from the OOM killer must not hand that on.
+    std::fs::write("/proc/self/oom_score_adj", "0")?;
+    for (resource, limit) in LIMITS {
+        let both = Rlimit {
+            current: Some(limit),
+            maximum: Some(limit),
+        };
+        rustix::process::setrlimit(resource, both)?;
+    }
+    rustix::thread::set_thread_groups(&[])?;
+    rustix::thread::set_no_new_privs(true)?;
+    rustix::thread::clear_ambient_capability_set()?;
+    empty_bounding_set()
+}
+
+/// Without a bounding set no exec gains a capability; the nursery's own stay (capabilities(7)).
+fn empty_bounding_set() -> io::Result<()> {
+    for number in 0..64 {
+        let Some(capability) = rustix::thread::CapabilitySet::from_bits(1 << number) else {
+            continue;
+        };
+        match rustix::thread::remove_capability_from_bounding_set(capability) {
+            Ok(()) => {}
+            // The first number that the kernel does not know.
+            Err(rustix::io::Errno::INVAL) => break,
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Takes plans until the daemon closes its end.
+fn serve(thread: &SingleThread, inherited: &Inherited) {
+    let socket = rustix::stdio::stdin();
+    while let Ok(Some((bytes, fds))) = wire::receive(socket) {
+        if fds.len() < 3 {
+            continue;
+        }
+        let control = match fds[0].try_clone() {
+            Ok(control) => control,
+            Err(_) => continue,
+        };
+        let cloned = clone_init(thread, inherited, &bytes, fds);
+        report_clone(control.as_fd(), cloned);
+    }
+}
+
+fn clone_init(
+    thread: &SingleThread,
+    inherited: &Inherited,
+    bytes: &[u8],
+    mut fds: Vec<OwnedFd>,
+) -> Result<clone::Spawned, Failure> {
+    let cgroup = fds.remove(1);
+    let request = CloneRequest {
+        new_pid_namespace: true,
+        into_cgroup: Some(cgroup.as_fd()),
+        ..CloneRequest::default()
+    };
+    clone::spawn(thread, &request, |child| {
+        crate::init::main(child, inherited, bytes, fds)
+    })
+    .at(Stage::Clone)
+}
+
+/// Hands the pidfd to the daemon; if that has lost interest, the sandbox ends at once.
+fn report_clone(control: BorrowedFd<'_>, cloned: Result<clone::Spawned, Failure>) {
+    let (report, pidfd) = match cloned {
+        Ok(spawned) => (Report::Cloned { pid: spawned.pid }, Some(spawned.pidfd)),
+        Err(failure) => (Report::Failed(failure), None),
+    };
+    let descriptors: Vec<BorrowedFd<'_>> = pidfd.iter().map(AsFd::as_fd).collect();
+    let sent =
+        wire::encode(&report).and_then(|bytes| Ok(wire::send(control, &bytes, &descriptors)?));
+    if let (Err(_), Some(pidfd)) = (sent, &pidfd) {
+        let _ = rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
+    }
+}

@@ -1,0 +1,160 @@
+//! What the tests with real sandboxes share: a launcher of their own, and programs run to their end.
+#![allow(clippy::unwrap_used, dead_code)]
+
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::time::Duration;
+
+use offshoot_sandbox::{Exit, Launcher, LauncherConfig, Sandbox, SandboxFds, SandboxSpec};
+
+/// A launcher with an owner that no other test has; `None`, and says so, without root.
+pub async fn launcher(test: &str) -> Option<(String, Launcher)> {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: making sandboxes needs root");
+        return None;
+    }
+    let owner = format!("t{}-{test}", std::process::id());
+    let launcher = Launcher::start(config(&owner)).await.unwrap();
+    Some((owner, launcher))
+}
+
+pub fn config(owner: &str) -> LauncherConfig {
+    LauncherConfig {
+        nursery_exe: env!("CARGO_BIN_EXE_sandbox-nursery").into(),
+        ..LauncherConfig::new(owner)
+    }
+}
+
+/// A sandbox that runs a shell script.
+pub fn shell(id: &str, script: &str) -> SandboxSpec {
+    program(id, &["/bin/sh", "-c", script])
+}
+
+/// A sandbox that runs a Python script.
+pub fn python(id: &str, script: &str) -> SandboxSpec {
+    program(id, &["/usr/bin/python3", "-I", "-S", "-c", script])
+}
+
+pub fn program(id: &str, argv: &[&str]) -> SandboxSpec {
+    SandboxSpec {
+        id: id.into(),
+        argv: argv.iter().map(ToString::to_string).collect(),
+        env: vec![("PATH".into(), "/usr/bin:/bin".into())],
+        cwd: "/".into(),
+        hostname: "test-box".into(),
+        memory_bytes: 256 << 20,
+        tmp_bytes: 16 << 20,
+        task_dir: None,
+        runtime_dir: None,
+        layer_dirs: Vec::new(),
+        egress: false,
+        runtime_api: false,
+    }
+}
+
+/// A sandbox under way, and the file that its output goes to.
+pub struct Running {
+    pub sandbox: Sandbox,
+    output: File,
+}
+
+pub async fn start(launcher: &Launcher, spec: SandboxSpec) -> Running {
+    let (output, fds) = output();
+    let sandbox = launcher.create(spec, fds).await.unwrap();
+    Running { sandbox, output }
+}
+
+/// A file for a program's output, and the descriptors to start it with.
+pub fn output() -> (File, SandboxFds) {
+    let output = tempfile::tempfile().unwrap();
+    let fds = SandboxFds {
+        channel: None,
+        output: output.try_clone().unwrap().into(),
+    };
+    (output, fds)
+}
+
+impl Running {
+    pub fn output(&mut self) -> String {
+        let mut text = String::new();
+        self.output.rewind().unwrap();
+        self.output.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    /// Waits until the program has written something that ends in a line feed.
+    pub async fn first_output(&mut self) -> String {
+        for _ in 0..1000 {
+            let text = self.output();
+            if text.ends_with('\n') {
+                return text;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the program has written nothing");
+    }
+}
+
+/// Runs a program to its end and removes the sandbox; returns its output.
+pub async fn run(launcher: &Launcher, spec: SandboxSpec) -> (Exit, String) {
+    let mut running = start(launcher, spec).await;
+    let exit = tokio::time::timeout(Duration::from_secs(60), running.sandbox.exited())
+        .await
+        .unwrap();
+    let text = running.output();
+    running.sandbox.destroy().await.unwrap();
+    (exit, text)
+}
+
+/// Runs a script that must succeed; returns its output.
+pub async fn lines(launcher: &Launcher, spec: SandboxSpec) -> Vec<String> {
+    let (exit, text) = run(launcher, spec).await;
+    assert_eq!(exit, Exit::Exited(0), "{text}");
+    text.lines().map(str::to_owned).collect()
+}
+
+/// What of an owner is on the host: groups and processes in them; and this process's
+/// descriptors and the mounts it sees.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Inventory {
+    pub groups: Vec<String>,
+    pub processes: Vec<String>,
+    pub descriptors: usize,
+    pub mounts: usize,
+}
+
+pub fn inventory(owner: &str) -> Inventory {
+    let mut groups = Vec::new();
+    let mut processes = Vec::new();
+    for base in ["", "unified", "memory", "cpu", "pids", "cpu,cpuacct"] {
+        let owned = std::path::Path::new("/sys/fs/cgroup")
+            .join(base)
+            .join("offshoot")
+            .join(owner);
+        for entry in std::fs::read_dir(owned).into_iter().flatten().flatten() {
+            if entry.path().is_dir() {
+                groups.push(entry.path().display().to_string());
+                let procs = std::fs::read_to_string(entry.path().join("cgroup.procs"));
+                processes.extend(procs.unwrap_or_default().lines().map(str::to_owned));
+            }
+        }
+    }
+    Inventory {
+        groups,
+        processes,
+        descriptors: std::fs::read_dir("/proc/self/fd").unwrap().count(),
+        mounts: std::fs::read_to_string("/proc/self/mountinfo")
+            .unwrap()
+            .lines()
+            .count(),
+    }
+}
+
+/// The links of sandboxes on the host; one test at a time makes any.
+pub fn links() -> Vec<String> {
+    let names = std::fs::read_dir("/sys/class/net").unwrap().flatten();
+    let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+    names
+        .filter(|name| name.starts_with("off") && !name.starts_with("offtest"))
+        .collect()
+}

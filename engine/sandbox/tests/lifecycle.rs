@@ -1,0 +1,363 @@
+//! How sandboxes end: by themselves, by their limits, by the daemon, with the nursery; and that
+//! nothing is left.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{inventory, launcher, python, run, shell, start};
+use offshoot_sandbox::{CreateError, Exit, Launcher, sweep};
+use rustix::process::{Pid, Signal, kill_process};
+
+fn host_pid(pid: i32) -> Pid {
+    Pid::from_raw(pid).unwrap()
+}
+
+fn is_alive(pid: i32) -> bool {
+    rustix::process::test_kill_process(host_pid(pid)).is_ok()
+}
+
+#[tokio::test]
+async fn exit_code_and_signal_are_reported() {
+    let Some((_, launcher)) = launcher("exits").await else {
+        return;
+    };
+    assert_eq!(
+        run(&launcher, shell("a", "exit 7")).await.0,
+        Exit::Exited(7)
+    );
+    assert_eq!(
+        run(&launcher, shell("b", "kill -SEGV $$")).await.0,
+        Exit::Signaled(11)
+    );
+    // What the program leaves behind ends with it.
+    assert_eq!(
+        run(&launcher, shell("c", "sleep 1000 & exit 0")).await.0,
+        Exit::Exited(0)
+    );
+    launcher.shutdown().await;
+}
+
+#[tokio::test]
+async fn exit_may_be_awaited_often_and_dropped() {
+    let Some((_, launcher)) = launcher("await").await else {
+        return;
+    };
+    let running = start(&launcher, shell("a", "sleep 0.2; exit 3")).await;
+    for _ in 0..3 {
+        let early = Duration::from_millis(10);
+        assert!(
+            tokio::time::timeout(early, running.sandbox.exited())
+                .await
+                .is_err()
+        );
+    }
+    let (first, second) = tokio::join!(running.sandbox.exited(), running.sandbox.exited());
+    assert_eq!((first, second), (Exit::Exited(3), Exit::Exited(3)));
+    running.sandbox.destroy().await.unwrap();
+    launcher.shutdown().await;
+}
+
+#[tokio::test]
+async fn program_over_its_memory_is_killed_and_counted() {
+    let Some((_, launcher)) = launcher("oom").await else {
+        return;
+    };
+    let mut spec = python("a", "x = bytearray(200 << 20); print('survived')");
+    spec.memory_bytes = 64 << 20;
+    let running = start(&launcher, spec).await;
+    assert_eq!(running.sandbox.exited().await, Exit::Signaled(9));
+    assert!(running.sandbox.oom_kills() > 0);
+    let peak = running.sandbox.peak_memory_bytes().unwrap();
+    assert!((32 << 20..=64 << 20).contains(&peak), "{peak} bytes");
+    running.sandbox.destroy().await.unwrap();
+    launcher.shutdown().await;
+}
+
+#[tokio::test]
+async fn tmpfs_contents_count_as_memory() {
+    let Some((_, launcher)) = launcher("tmpmem").await else {
+        return;
+    };
+    let mut spec = shell("a", "dd if=/dev/zero of=/tmp/a bs=1M count=200");
+    (spec.memory_bytes, spec.tmp_bytes) = (64 << 20, 512 << 20);
+    let running = start(&launcher, spec).await;
+    running.sandbox.exited().await;
+    assert!(running.sandbox.oom_kills() > 0);
+    running.sandbox.destroy().await.unwrap();
+    launcher.shutdown().await;
+}
+
+#[tokio::test]
+async fn peak_memory_of_a_small_program_is_small() {
+    let Some((_, launcher)) = launcher("peak").await else {
+        return;
+    };
+    let running = start(&launcher, python("a", "x = b'x' * (40 << 20)")).await;
+    assert_eq!(running.sandbox.exited().await, Exit::Exited(0));
+    let peak = running.sandbox.peak_memory_bytes().unwrap();
+    assert!((40 << 20..100 << 20).contains(&peak), "{peak} bytes");
+    assert_eq!(running.sandbox.oom_kills(), 0);
+    running.sandbox.destroy().await.unwrap();
+    launcher.shutdown().await;
+}
+
+#[tokio::test]
+async fn fork_bomb_stays_within_its_limit_and_can_be_destroyed() {
+    let Some((owner, launcher)) = launcher("bomb").await else {
+        return;
+    };
+    let script = r#"
+import os, time
+made = 0
+try:
+    while True:
+        if os.fork() == 0:
+            time.sleep(1000)
+        made += 1
+except OSError:
+    print(made, flush=True)
+time.sleep(1000)
+"#;
+    let mut running = start(&launcher, python("a", script)).await;
+    let made: u32 = running.first_output().await.trim().parse().unwrap();
+    // RLIMIT_NPROC of the sandbox's own uid comes before the group's limit.
+    assert!((700..=742).contains(&made), "{made} processes");
+    running.sandbox.destroy().await.unwrap();
+    assert!(inventory(&owner).processes.is_empty());
+    launcher.shutdown().await;
+}
+
+#[tokio::test]
+async fn killed_sandbox_leaves_nothing() {
+    let Some((owner, launcher)) = launcher("kill").await else {
+        return;
+    };
+    let before = inventory(&owner);
+    let mut running = start(
+        &launcher,
+        shell("a", "sleep 1000 & sleep 1000 & echo up; wait"),
+    )
+    .await;
+    running.first_output().await;
+    let pid = running.sandbox.pid();
+    // The positive control: the inventory sees what is there.
+    let during = inventory(&owner);
+    assert!(
+        during.processes.len() >= 4 && !during.groups.is_empty(),
+        "{during:?}"
+    );
+    assert!(during.descriptors > before.descriptors);
+    running.sandbox.kill();
+    assert!(matches!(
+        running.sandbox.exited().await,
+        Exit::Lost | Exit::Signaled(9)
+    ));
+    running.sandbox.destroy().await.unwrap();
+    assert!(!is_alive(pid));
+    let mut after = inventory(&owner);
+    // The output file of `running`.
+    after.descriptors -= 1;
+    assert_eq!(after, before);
+    launcher.shutdown().await;
+}
+
+#[tokio::test]
+async fn dropped_sandbox_is_removed_in_the_background() {
+    let Some((owner, launcher)) = launcher("drop").await else {
+        return;
+    };
+    let running = start(&launcher, shell("a", "sleep 1000")).await;
+    let pid = running.sandbox.pid();
+    drop(running);
+    wait_until(|| !is_alive(pid) && inventory(&owner).groups.is_empty()).await;
+    launcher.shutdown().await;
+}
+
+#[tokio::test]
+async fn cancelled_creation_leaves_nothing() {
+    let Some((owner, launcher)) = launcher("cancel").await else {
+        return;
+    };
+    let before = inventory(&owner);
+    for round in 0..40 {
+        let spec = shell(&format!("a{round}"), "sleep 1000");
+        let (_, fds) = common::output();
+        let limit = Duration::from_micros(100 * round);
+        let _ = tokio::time::timeout(limit, launcher.create(spec, fds)).await;
+    }
+    wait_until(|| inventory(&owner) == before).await;
+    launcher.shutdown().await;
+}
+
+#[tokio::test]
+async fn killed_nursery_takes_all_sandboxes_with_it() {
+    let Some((owner, launcher)) = launcher("nursery").await else {
+        return;
+    };
+    let first = start(&launcher, shell("a", "sleep 1000 & sleep 1000")).await;
+    let second = start(&launcher, shell("b", "sleep 1000")).await;
+    let nursery = i32::try_from(launcher.nursery_pid()).unwrap();
+    kill_process(host_pid(nursery), Signal::KILL).unwrap();
+    assert_eq!(first.sandbox.exited().await, Exit::Lost);
+    assert_eq!(second.sandbox.exited().await, Exit::Lost);
+    let (_, fds) = common::output();
+    let refused = launcher.create(shell("c", "true"), fds).await;
+    assert!(
+        matches!(refused, Err(CreateError::NurseryGone)),
+        "{refused:?}"
+    );
+    first.sandbox.destroy().await.unwrap();
+    second.sandbox.destroy().await.unwrap();
+    assert!(inventory(&owner).groups.is_empty());
+    launcher.shutdown().await;
+}
+
+#[tokio::test]
+async fn identifier_in_use_is_refused_and_its_holder_unharmed() {
+    let Some((_, launcher)) = launcher("twice").await else {
+        return;
+    };
+    let first = start(&launcher, shell("a", "sleep 0.3; exit 5")).await;
+    let (_, fds) = common::output();
+    let second = launcher.create(shell("a", "true"), fds).await;
+    assert!(
+        matches!(second, Err(CreateError::Cgroup { .. })),
+        "{second:?}"
+    );
+    drop(second);
+    assert_eq!(first.sandbox.exited().await, Exit::Exited(5));
+    first.sandbox.destroy().await.unwrap();
+    launcher.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_cycles_leave_everything_as_it_was() {
+    let Some((owner, launcher)) = launcher("drift").await else {
+        return;
+    };
+    let launcher = Arc::new(launcher);
+    cycles(&launcher, 0..20).await;
+    let (before, groups_before) = (inventory(&owner), kernel_groups());
+    cycles(&launcher, 20..220).await;
+    wait_until(|| inventory(&owner) == before).await;
+    // All of the machine's groups, those included that are removed but still referenced; other
+    // work on the machine has some too, so a margin far below one group for each cycle.
+    wait_until(|| kernel_groups() < groups_before + 60).await;
+    Arc::try_unwrap(launcher).unwrap().shutdown().await;
+}
+
+async fn cycles(launcher: &Arc<Launcher>, numbers: std::ops::Range<u32>) {
+    let mut running = tokio::task::JoinSet::new();
+    for number in numbers {
+        let launcher = Arc::clone(launcher);
+        running.spawn(async move {
+            let mut spec = shell(&format!("a{number}"), "echo x >/tmp/a; sleep 100 & exit 1");
+            spec.runtime_api = true;
+            assert_eq!(run(&launcher, spec).await.0, Exit::Exited(1));
+        });
+        if running.len() >= 4 {
+            running.join_next().await.unwrap().unwrap();
+        }
+    }
+    while let Some(ended) = running.join_next().await {
+        ended.unwrap();
+    }
+}
+
+/// The numbers in `/proc/cgroups`, summed.
+fn kernel_groups() -> u32 {
+    let text = std::fs::read_to_string("/proc/cgroups").unwrap();
+    let counts = text
+        .lines()
+        .filter_map(|line| line.split('\t').nth(2)?.parse::<u32>().ok());
+    counts.sum()
+}
+
+#[tokio::test]
+async fn sweep_removes_what_a_killed_daemon_left() {
+    let Some((owner, launcher)) = launcher("sweep").await else {
+        return;
+    };
+    launcher.shutdown().await;
+    let daemon = DaemonProcess::start(&owner);
+    let nursery_child = inventory(&owner);
+    assert!(!nursery_child.processes.is_empty(), "{nursery_child:?}");
+    daemon.kill();
+    // A process that the nursery's death does not reach.
+    let group = "/sys/fs/cgroup/unified/offshoot";
+    let group = std::path::Path::new(group).join(&owner).join("stray");
+    let stray = std::process::Command::new("/bin/sleep").arg("1000").spawn();
+    let mut stray = stray.unwrap();
+    if std::fs::create_dir(&group).is_ok() {
+        std::fs::write(group.join("cgroup.procs"), stray.id().to_string()).unwrap();
+    } else {
+        stray.kill().unwrap();
+    }
+    let report = tokio::task::spawn_blocking({
+        let owner = owner.clone();
+        move || sweep(&owner)
+    });
+    let report = report.await.unwrap();
+    stray.wait().unwrap();
+    assert!(
+        report.cgroups > 0 && report.remains.is_empty(),
+        "{report:?}"
+    );
+    let after = inventory(&owner);
+    assert!(
+        after.groups.is_empty() && after.processes.is_empty(),
+        "{after:?}"
+    );
+    assert_eq!(sweep(&owner).cgroups, 0);
+}
+
+/// This test program again, as a daemon that will be killed.
+struct DaemonProcess(std::process::Child);
+
+const DAEMON_OWNER: &str = "OFFSHOOT_TEST_DAEMON_OWNER";
+
+impl DaemonProcess {
+    fn start(owner: &str) -> Self {
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "daemon_process", "--nocapture"])
+            .env(DAEMON_OWNER, owner)
+            .stdout(std::process::Stdio::piped())
+            .spawn();
+        let mut child = child.unwrap();
+        let mut lines =
+            std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+        assert!(lines.any(|line| line.unwrap().contains("sandboxes are up")));
+        Self(child)
+    }
+
+    fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+/// Not a test: the body of [`DaemonProcess`].
+#[tokio::test]
+async fn daemon_process() {
+    let Ok(owner) = std::env::var(DAEMON_OWNER) else {
+        return;
+    };
+    let launcher = Launcher::start(common::config(&owner)).await.unwrap();
+    let _first = start(&launcher, shell("a", "sleep 1000")).await;
+    let _second = start(&launcher, shell("b", "sleep 1000 & sleep 1000")).await;
+    println!("sandboxes are up");
+    std::future::pending::<()>().await;
+}
+
+async fn wait_until(condition: impl Fn() -> bool) {
+    for _ in 0..500 {
+        if condition() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the condition did not become true within 5 s");
+}

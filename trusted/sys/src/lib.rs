@@ -1,0 +1,24 @@
+//! The kernel calls that no safe crate offers, each behind a safe face.
+//!
+//! Everything that `rustix` already gives safely is used from `rustix` by the callers; this crate
+//! holds only what is left over:
+//!
+//! 1. [`clone`] has `clone3` into new namespaces and a cgroup, from a single-threaded process.
+//! 2. [`namespace`] has `unshare` of namespaces (never of the descriptor table).
+//! 3. [`mount_attr`] has `mount_setattr`.
+//! 4. [`fds`] has the descriptor table of a fresh child: place, close, mark close-on-exec.
+//! 5. [`ifaddr`] has interface flags, address and route by ioctl, for a process that has no netlink.
+//! 6. [`signal`] has the dispositions that a child inherits.
+//! 7. [`polled`] has descriptors that tokio waits on, where its safe types do not reach.
+//!
+//! What callers must still ensure: the nursery stays single-threaded ([`clone::SingleThread`]
+//! checks it at every clone). Cost: one system call per function, nothing else, except for the
+//! check that precedes each clone (one `stat`).
+
+pub mod clone;
+pub mod fds;
+pub mod ifaddr;
+pub mod mount_attr;
+pub mod namespace;
+pub mod polled;
+pub mod signal;
