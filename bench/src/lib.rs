@@ -38,11 +38,15 @@ pub struct Report {
     pub failures: Vec<(String, String)>,
 }
 
-/// The command by itself, for a caller that does not parse `BenchArgs`. The first argument is the program's
-/// name. Prints the table to standard output and everything else to standard error.
+/// The command by itself, for a caller that does not parse `BenchArgs`. `args` are those after the name of
+/// the command. Prints the table to standard output and everything else to standard error.
 pub fn main_from(args: impl Iterator<Item = OsString>) -> ExitCode {
     #[derive(Parser)]
-    #[command(name = "offshoot bench", about = "Measures offshoot beside baselines")]
+    #[command(
+        no_binary_name = true,
+        name = "offshoot bench",
+        about = "Measures offshoot beside baselines"
+    )]
     struct Command {
         #[command(flatten)]
         args: BenchArgs,

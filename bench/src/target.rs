@@ -16,10 +16,13 @@ pub(crate) enum Target {
 /// Which figures a target is for: the part of the scenario before `/`, the system, the metric.
 type Key = (&'static str, &'static str, &'static str);
 
-const TARGETS: [(Key, Target); 6] = [
+const TARGETS: [(Key, Target); 9] = [
+    (("hot", "offshoot", "latency_us"), Target::RatioAtMost(3.0)),
+    (("throughput", "offshoot", "per_second"), Target::MoreThan(1500.0)),
+    (("idle", "offshoot", "wakeups_per_s"), Target::AtMost(0.0)),
     (
         ("cold", "offshoot-cold", "latency_us"),
-        Target::RatioAtMost(1.0),
+        Target::RatioAtMost(1.3),
     ),
     (
         ("idle", "offshoot", "rss_kb"),

@@ -7,5 +7,5 @@ use crate::report::Failure;
 
 /// Runs the benchmarks with their own arguments.
 pub fn run(args: &[OsString]) -> Result<ExitCode, Failure> {
-    Ok(offshoot_bench::main_from(std::iter::once("offshoot bench".into()).chain(args.iter().cloned())))
+    Ok(offshoot_bench::main_from(args.iter().cloned()))
 }

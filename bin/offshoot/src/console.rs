@@ -42,7 +42,13 @@ impl Console {
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let (terminal, progress) = (io::stdout().is_terminal(), io::stderr().is_terminal());
-        Self { json, quiet, colour: !no_colour && !dumb, terminal, progress }
+        Self {
+            json,
+            quiet,
+            colour: !no_colour && !dumb,
+            terminal,
+            progress,
+        }
     }
 
     /// Whether data is to be JSON: it was asked for, or no person is watching.
@@ -85,13 +91,19 @@ impl Console {
     /// Writes a table.
     pub fn table(&self, header: &[&str], rows: Vec<Vec<String>>) -> Result<(), OutputError> {
         let mut table = Table::new();
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        table
+            .load_style(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Dynamic);
         if !self.terminal {
             table.force_no_tty();
         }
         table.set_header(header.iter().map(|name| {
             let cell = Cell::new(name.to_uppercase());
-            if self.colour && self.terminal { cell.add_attribute(Attribute::Bold) } else { cell }
+            if self.colour && self.terminal {
+                cell.add_attribute(Attribute::Bold)
+            } else {
+                cell
+            }
         }));
         for row in rows {
             table.add_row(row.iter().map(|text| visible(text)));
@@ -127,7 +139,11 @@ impl Console {
     }
 
     fn paint(&self, text: &str, code: u8) -> String {
-        if self.colour && self.progress { format!("\x1b[1;{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.colour && self.progress {
+            format!("\x1b[1;{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }
 

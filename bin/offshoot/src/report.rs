@@ -62,7 +62,12 @@ pub struct Failure {
 impl Failure {
     /// A failure with a message of its own.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), causes: Vec::new(), hint: None }
+        Self {
+            kind,
+            message: message.into(),
+            causes: Vec::new(),
+            hint: None,
+        }
     }
 
     /// A failure that `error` explains, sources included.
@@ -118,7 +123,11 @@ impl Failure {
 
 impl From<OutputError> for Failure {
     fn from(error: OutputError) -> Self {
-        let kind = if error.reader_is_gone() { Kind::ReaderGone } else { Kind::Failed };
+        let kind = if error.reader_is_gone() {
+            Kind::ReaderGone
+        } else {
+            Kind::Failed
+        };
         Self::from_error(kind, &error)
     }
 }
@@ -144,7 +153,9 @@ impl From<ApiError> for Failure {
                 409 | 412 => Kind::Conflict,
                 _ => Kind::Failed,
             },
-            ApiError::TimedOut { .. } | ApiError::Cut { .. } | ApiError::Malformed { .. } => Kind::Failed,
+            ApiError::TimedOut { .. } | ApiError::Cut { .. } | ApiError::Malformed { .. } => {
+                Kind::Failed
+            }
         };
         let failure = Self::from_error(kind, &error);
         match api_hint(&error) {
@@ -165,7 +176,9 @@ fn api_hint(error: &ApiError) -> Option<&'static str> {
                  and --region to its region",
             ),
             413 => Some("a zip may have 50 MB; move large dependencies into layers"),
-            429 => Some("try again in a moment; [limits] in offshoot.toml sets how much may run at once"),
+            429 => Some(
+                "try again in a moment; [limits] in offshoot.toml sets how much may run at once",
+            ),
             _ => None,
         },
         ApiError::Cut { .. } => Some("see what the daemon said about it in its log"),
@@ -211,7 +224,11 @@ impl From<crate::deploy::BundleError> for Failure {
 
 impl From<crate::deploy::InstallError> for Failure {
     fn from(error: crate::deploy::InstallError) -> Self {
-        let kind = if error.lacks_a_tool() { Kind::Environment } else { Kind::Failed };
+        let kind = if error.lacks_a_tool() {
+            Kind::Environment
+        } else {
+            Kind::Failed
+        };
         let failure = Self::from_error(kind, &error);
         match error.hint() {
             Some(hint) => failure.hint(hint),

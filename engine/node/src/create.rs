@@ -56,7 +56,8 @@ async fn start(node: &Node, spec: Arc<InstanceSpec>) -> Result<Instance, NodeErr
     let (channel, channel_end) = channel.unzip();
     let sandbox_spec = sandbox_spec(node, &spec, id, &stream)?;
     let fds = SandboxFds { channel: channel_end, output: output_end };
-    let mut sandbox = node.launcher().create(sandbox_spec, fds).await.map_err(|source| {
+    let launcher = node.launcher().ok_or(NodeError::ShutDown)?;
+    let mut sandbox = launcher.create(sandbox_spec, fds).await.map_err(|source| {
         NodeError::Sandbox { function: spec.function.to_string(), source }
     })?;
     let transport = transport(&mut sandbox, channel, &spec).map_err(pipe_failed("Runtime API"))?;

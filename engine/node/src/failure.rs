@@ -152,6 +152,9 @@ pub enum NodeError {
         #[source]
         source: std::io::Error,
     },
+    /// The node makes no more sandboxes.
+    #[error("the node is shut down")]
+    ShutDown,
     /// Neither `/var/task/bootstrap` nor `/opt/bootstrap`.
     #[error("function {function} has no executable bootstrap in its package or layers")]
     NoBootstrap {

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -32,7 +32,10 @@ pub struct NodeConfig {
 /// A node of one machine.
 #[derive(Debug)]
 pub struct Node {
-    config: NodeConfig,
+    /// Taken at the end.
+    launcher: RwLock<Option<Arc<Launcher>>>,
+    logs: Arc<LogBook>,
+    runtimes_dir: PathBuf,
     created: AtomicU64,
     ending: TaskTracker,
 }
@@ -40,28 +43,38 @@ pub struct Node {
 impl Node {
     /// A node.
     pub fn new(config: NodeConfig) -> Self {
-        Self { config, created: AtomicU64::new(0), ending: TaskTracker::new() }
+        Self {
+            launcher: RwLock::new(Some(Arc::new(config.launcher))),
+            logs: config.logs,
+            runtimes_dir: config.runtimes_dir,
+            created: AtomicU64::new(0),
+            ending: TaskTracker::new(),
+        }
     }
 
     /// Waits until every sandbox that is being ended is gone, then ends the nursery. Instances that still run
-    /// end with it.
-    pub async fn shut_down(self) {
+    /// end with it, and none can be made any more.
+    pub async fn shut_down(&self) {
         self.ending.close();
         self.ending.wait().await;
-        self.config.launcher.shutdown().await;
+        let launcher = self.launcher.write().unwrap_or_else(PoisonError::into_inner).take();
+        match launcher.and_then(Arc::into_inner) {
+            Some(launcher) => launcher.shutdown().await,
+            None => tracing::warn!("a sandbox was being made; it ends with this process"),
+        }
     }
 
     /// Where functions' output goes.
     pub fn logs(&self) -> &Arc<LogBook> {
-        &self.config.logs
+        &self.logs
     }
 
-    pub(crate) fn launcher(&self) -> &Launcher {
-        &self.config.launcher
+    pub(crate) fn launcher(&self) -> Option<Arc<Launcher>> {
+        self.launcher.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn runtimes_dir(&self) -> &PathBuf {
-        &self.config.runtimes_dir
+        &self.runtimes_dir
     }
 
     /// A name for the next sandbox, unique in this daemon's life.

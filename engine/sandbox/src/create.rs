@@ -109,6 +109,7 @@ fn prepare(
     let Some(GroupFds {
         unified,
         attach,
+        attach_late,
         readings,
     }) = group.transpose().map_err(cgroup)?
     else {
@@ -123,6 +124,7 @@ fn prepare(
         tmp_bytes: spec.tmp_bytes,
         has_channel: fds.channel.is_some(),
         attach_len: attach.len(),
+        attach_late_len: attach_late.len(),
         mounts: points,
         resolv_conf: spec.egress.then(|| shared.network.resolv_conf()),
         egress: spec.egress,
@@ -136,6 +138,7 @@ fn prepare(
     let mut packet_fds = vec![theirs, unified, fds.output];
     packet_fds.extend(fds.channel);
     packet_fds.extend(attach);
+    packet_fds.extend(attach_late);
     packet_fds.extend(mounts);
     packet_fds.extend(memfd);
     let parcel = Some(Parcel {

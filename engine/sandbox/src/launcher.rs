@@ -92,7 +92,8 @@ impl Launcher {
         }
         let network = Arc::new(Network::new(&config.network, &config.owner)?);
         let tree = Arc::new(Tree::open(&config.owner)?);
-        let (nursery, socket) = NurseryProcess::start(&config).await?;
+        let started = NurseryProcess::start(&config).await;
+        let (nursery, socket) = started.inspect_err(|_| tree.remove())?;
         let (reaper, jobs) = mpsc::unbounded_channel();
         let (done, reaper_done) = oneshot::channel();
         tokio::spawn(reaper::run(jobs, Arc::clone(&network), done));

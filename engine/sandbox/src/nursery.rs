@@ -21,6 +21,7 @@ use seccompiler::BpfProgram;
 use serde::{Deserialize, Serialize};
 
 use crate::root::RootFs;
+use crate::seccomp;
 use crate::stage::{At, Failure, Stage};
 use crate::wire::{self, Greeting, Report};
 
@@ -33,8 +34,8 @@ pub(crate) struct Settings {
 
 /// What every init inherits from the nursery's memory.
 pub(crate) struct Inherited {
-    /// The system call filter, compiled.
-    pub(crate) filter: BpfProgram,
+    /// The system call filter that each runtime process adds to the nursery's own, compiled.
+    pub(crate) inner_filter: BpfProgram,
     /// The nursery itself.
     nursery: OwnedFd,
 }
@@ -57,7 +58,9 @@ const LIMITS: [(Resource, u64); 5] = [
     (Resource::Nproc, 742),
     (Resource::Memlock, 64 << 10),
     (Resource::Stack, 8 << 20),
-    (Resource::Core, 0),
+    // Not 0: that would still start a handler to which `core_pattern` pipes, as root, on the host;
+    // 1 byte stops that as well (core(5), `do_coredump`).
+    (Resource::Core, 1),
 ];
 
 /// Runs the nursery: the whole of the hidden subcommand's process.
@@ -118,7 +121,6 @@ fn run() -> Result<(), RunError> {
     })?;
     set_child_signal(Disposition::Ignore).map_err(doing("ignore ended children"))?;
     shed_privileges().map_err(doing("limit what sandboxes inherit"))?;
-    let filter = crate::seccomp::compile();
     let me = rustix::process::getpid();
     let nursery = rustix::process::pidfd_open(me, PidfdFlags::empty())
         .map_err(errno("open its own pidfd"))?;
@@ -129,9 +131,17 @@ fn run() -> Result<(), RunError> {
         .enter()
         .map_err(|error| RunError::new(error.what, &error.source))?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
+    let inner_filter = seccomp::inner();
+    seccomp::load(&seccomp::outer()).map_err(doing("load the system call filter"))?;
     let greeting = wire::encode(&Greeting::Ready).map_err(doing("encode"))?;
     wire::send(rustix::stdio::stdin(), &greeting, &[]).map_err(errno("greet"))?;
-    serve(&thread, &Inherited { filter, nursery });
+    serve(
+        &thread,
+        &Inherited {
+            inner_filter,
+            nursery,
+        },
+    );
     Ok(())
 }
 

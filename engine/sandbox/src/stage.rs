@@ -24,7 +24,7 @@ pub enum Stage {
     Clone,
     /// Init ties its life to the nursery's.
     Parent,
-    /// Init moves itself into the cgroup v1 hierarchies.
+    /// Init moves itself into the cgroup v1 hierarchies that limit memory and processes.
     Attach,
     /// Init enters new namespaces.
     Namespaces,
@@ -44,6 +44,8 @@ pub enum Stage {
     RuntimeApi,
     /// The daemon makes the link to the outside and init configures its end.
     Egress,
+    /// Init moves itself into the cgroup v1 hierarchy that weighs CPU time.
+    CpuShare,
     /// Init forks the process that becomes the runtime.
     Fork,
     /// The runtime process arranges its descriptors.
@@ -79,6 +81,7 @@ impl Stage {
             Self::Loopback => "loopback",
             Self::RuntimeApi => "runtime_api",
             Self::Egress => "egress",
+            Self::CpuShare => "cpu_share",
             Self::Fork => "fork",
             Self::Descriptors => "descriptors",
             Self::Credentials => "credentials",

@@ -26,7 +26,7 @@ const MAX_INLINE_BYTES: usize = 32 << 10;
 const MAX_PLAN_BYTES: u64 = 8 << 20;
 
 /// What init shall do. The descriptors of the packet, in order: control socket, cgroup2 directory,
-/// output, the channel if any, then [`Plan::attach_len`] cgroup v1 `tasks` files, then one
+/// output, the channel if any, then [`Plan::attach_len`] and [`Plan::attach_late_len`] cgroup v1 `tasks` files, then one
 /// detached mount for each of [`Plan::mounts`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Plan {
@@ -38,6 +38,7 @@ pub(crate) struct Plan {
     pub(crate) tmp_bytes: u64,
     pub(crate) has_channel: bool,
     pub(crate) attach_len: usize,
+    pub(crate) attach_late_len: usize,
     pub(crate) mounts: Vec<MountPoint>,
     pub(crate) egress: bool,
     pub(crate) resolv_conf: Option<String>,

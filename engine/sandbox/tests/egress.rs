@@ -27,7 +27,6 @@ async fn missing_nft_is_named_and_nothing_is_left() {
     let mut config = common::config(&owner);
     config.network.nft = "/nonexistent/nft".into();
     let launcher = Launcher::start(config).await.unwrap();
-    let (before, forwarding_before) = (inventory(&owner), forwarding());
     let mut spec = python("a", "pass");
     spec.egress = true;
     let (_, fds) = common::output();
@@ -40,11 +39,7 @@ async fn missing_nft_is_named_and_nothing_is_left() {
         panic!("{error:?}");
     };
     launcher.shutdown().await;
-    let after = inventory(&owner);
-    assert_eq!(
-        (after.groups, forwarding()),
-        (before.groups, forwarding_before)
-    );
+    assert!(inventory(&owner).groups.is_empty());
 }
 
 /// With `true` in place of `nft` there are no rules, so that the host itself can be reached: enough

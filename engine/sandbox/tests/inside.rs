@@ -321,3 +321,31 @@ async fn failed_stages_are_named() {
     launcher.shutdown().await;
     assert!(common::inventory(&owner).groups.is_empty());
 }
+
+#[tokio::test]
+async fn parts_of_proc_that_tell_about_the_host_are_covered() {
+    let Some((_, launcher)) = launcher("proc").await else {
+        return;
+    };
+    let script = "for f in cmdline interrupts kallsyms keys kcore timer_list sysrq-trigger; do \
+                  test -s /proc/$f && echo $f; head -c 1 /proc/$f 2>/dev/null; done; \
+                  ls -A /proc/acpi /proc/scsi 2>/dev/null | grep -v :; \
+                  ls /proc/self/ns >/dev/null && cat /proc/self/cgroup | cut -d: -f3 | sort -u; \
+                  ls -l /proc/1/root 2>&1 | grep -c 'No such'; \
+                  grep -q MemTotal /proc/meminfo && grep -q . /proc/cpuinfo && echo readable";
+    let seen = lines(&launcher, shell("a", script)).await;
+    let groups: Vec<&String> = seen.iter().filter(|line| line.starts_with('/')).collect();
+    assert_eq!(groups, ["/"], "{seen:?}");
+    assert_eq!(seen[1..], ["1", "readable"], "{seen:?}");
+    launcher.shutdown().await;
+}
+
+#[tokio::test]
+async fn crash_starts_no_core_dump_handler() {
+    let Some((_, launcher)) = launcher("core").await else {
+        return;
+    };
+    let script = "import resource; print(resource.getrlimit(resource.RLIMIT_CORE))";
+    assert_eq!(lines(&launcher, python("a", script)).await, ["(1, 1)"]);
+    launcher.shutdown().await;
+}

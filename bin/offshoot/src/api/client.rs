@@ -17,7 +17,11 @@ pub(super) const CONTROL_TIMEOUT: Duration = Duration::from_secs(120);
 /// No answer that is read whole is longer; a synchronous response has at most 6 MiB.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 /// What RFC 3986 leaves unreserved stays as it is.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 
 /// Where the daemon is, and as whom to call it.
 #[derive(Debug, Clone)]
@@ -73,7 +77,8 @@ impl Call {
     }
 
     pub fn query(mut self, name: &'static str, value: Option<&str>) -> Self {
-        self.query.extend(value.map(|value| (name, value.to_owned())));
+        self.query
+            .extend(value.map(|value| (name, value.to_owned())));
         self
     }
 
@@ -84,8 +89,10 @@ impl Call {
 
     pub fn json(mut self, body: &impl serde::Serialize) -> Result<Self, ApiError> {
         let operation = self.operation;
-        let body = serde_json::to_vec(body)
-            .map_err(|error| ApiError::Malformed { operation, problem: error.to_string() })?;
+        let body = serde_json::to_vec(body).map_err(|error| ApiError::Malformed {
+            operation,
+            problem: error.to_string(),
+        })?;
         self.body = body.into();
         Ok(self.header("content-type", "application/json"))
     }
@@ -94,12 +101,19 @@ impl Call {
 impl Client {
     /// A client of the daemon at the target's endpoint. Nothing is sent yet.
     pub fn new(target: Target) -> Result<Self, ApiError> {
-        let wrong = |problem| ApiError::Endpoint { endpoint: target.endpoint.clone(), problem };
+        let wrong = |problem| ApiError::Endpoint {
+            endpoint: target.endpoint.clone(),
+            problem,
+        };
         let base = Url::parse(&target.endpoint)
             .map_err(|_| wrong("is not a URL such as http://127.0.0.1:3001"))?;
         match base.scheme() {
             "http" => {}
-            "https" => return Err(wrong("is HTTPS, which this client does not speak; use http, or the AWS CLI")),
+            "https" => {
+                return Err(wrong(
+                    "is HTTPS, which this client does not speak; use http, or the AWS CLI",
+                ));
+            }
             _ => return Err(wrong("is not a URL such as http://127.0.0.1:3001")),
         }
         if base.path() != "/" || base.query().is_some() || !base.username().is_empty() {
@@ -130,7 +144,10 @@ impl Client {
     pub(super) async fn open(&self, call: Call) -> Result<reqwest::Response, ApiError> {
         let operation = call.operation;
         let request = self.request(call)?;
-        self.http.execute(request).await.map_err(|error| self.broken(operation, error))
+        self.http
+            .execute(request)
+            .await
+            .map_err(|error| self.broken(operation, error))
     }
 
     /// Sends `call` and reads the whole answer; a status that is no success is an error.
@@ -139,23 +156,44 @@ impl Client {
         let response = self.open(call).await?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = self.read(operation, response).await?;
-        let answer = Answer { status, headers, body };
-        if status.is_success() { Ok(answer) } else { Err(refused(operation, &answer)) }
+        let answer = Answer {
+            status,
+            headers,
+            body,
+        };
+        if status.is_success() {
+            Ok(answer)
+        } else {
+            Err(refused(operation, &answer))
+        }
     }
 
     /// Sends `call` and reads its JSON.
     pub(super) async fn fetch<T: DeserializeOwned>(&self, call: Call) -> Result<T, ApiError> {
         let operation = call.operation;
         let answer = self.send(call).await?;
-        serde_json::from_slice(&answer.body)
-            .map_err(|error| ApiError::Malformed { operation, problem: error.to_string() })
+        serde_json::from_slice(&answer.body).map_err(|error| ApiError::Malformed {
+            operation,
+            problem: error.to_string(),
+        })
     }
 
     /// The rest of an answer that turned out to be a refusal.
-    pub(super) async fn refusal(&self, operation: &'static str, response: reqwest::Response) -> ApiError {
+    pub(super) async fn refusal(
+        &self,
+        operation: &'static str,
+        response: reqwest::Response,
+    ) -> ApiError {
         let (status, headers) = (response.status(), response.headers().clone());
         match self.read(operation, response).await {
-            Ok(body) => refused(operation, &Answer { status, headers, body }),
+            Ok(body) => refused(
+                operation,
+                &Answer {
+                    status,
+                    headers,
+                    body,
+                },
+            ),
             Err(error) => error,
         }
     }
@@ -165,8 +203,11 @@ impl Client {
         url.set_path(&call.path);
         if !call.query.is_empty() {
             // Not the form encoding of `query_pairs_mut`: a signature wants %20, never +.
-            let encoded: Vec<String> =
-                call.query.iter().map(|(name, value)| format!("{name}={}", segment(value))).collect();
+            let encoded: Vec<String> = call
+                .query
+                .iter()
+                .map(|(name, value)| format!("{name}={}", segment(value)))
+                .collect();
             url.set_query(Some(&encoded.join("&")));
         }
         let mut builder = self.http.request(call.method, url);
@@ -193,9 +234,16 @@ impl Client {
         mut response: reqwest::Response,
     ) -> Result<Bytes, ApiError> {
         let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(|e| self.broken(operation, e))? {
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|e| self.broken(operation, e))?
+        {
             if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-                return Err(ApiError::Malformed { operation, problem: "it is over 64 MiB".to_owned() });
+                return Err(ApiError::Malformed {
+                    operation,
+                    problem: "it is over 64 MiB".to_owned(),
+                });
             }
             body.extend_from_slice(&chunk);
         }
@@ -204,11 +252,17 @@ impl Client {
 
     pub(super) fn broken(&self, operation: &'static str, error: reqwest::Error) -> ApiError {
         if error.is_connect() {
-            ApiError::Unreachable { endpoint: self.target.endpoint.clone(), source: error.without_url() }
+            ApiError::Unreachable {
+                endpoint: self.target.endpoint.clone(),
+                source: error.without_url(),
+            }
         } else if error.is_timeout() {
             ApiError::TimedOut { operation }
         } else {
-            ApiError::Cut { operation, source: error.without_url() }
+            ApiError::Cut {
+                operation,
+                source: error.without_url(),
+            }
         }
     }
 }
@@ -225,13 +279,24 @@ fn refused(operation: &'static str, answer: &Answer) -> ApiError {
         message: String,
     }
     let body: Body = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let kind = answer.headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok());
+    let kind = answer
+        .headers
+        .get("x-amzn-errortype")
+        .and_then(|value| value.to_str().ok());
     // AWS may add a URI after a colon.
-    let kind = kind.and_then(|kind| kind.split(':').next()).unwrap_or_default().to_owned();
+    let kind = kind
+        .and_then(|kind| kind.split(':').next())
+        .unwrap_or_default()
+        .to_owned();
     let message = if body.message.is_empty() {
         format!("{operation} was answered with {}", answer.status)
     } else {
         body.message
     };
-    ApiError::Refused { operation, status: answer.status, kind, message }
+    ApiError::Refused {
+        operation,
+        status: answer.status,
+        kind,
+        message,
+    }
 }

@@ -68,7 +68,12 @@ pub struct DeadPage {
 impl Client {
     /// How many events there are.
     pub async fn event_depth(&self) -> Result<Depth, ApiError> {
-        self.fetch(Call::new("reading the queue", Method::GET, "/offshoot/v1/events".to_owned())).await
+        self.fetch(Call::new(
+            "reading the queue",
+            Method::GET,
+            "/offshoot/v1/events".to_owned(),
+        ))
+        .await
     }
 
     /// A page of dead letters.
@@ -79,10 +84,14 @@ impl Client {
         page: Option<i64>,
     ) -> Result<DeadPage, ApiError> {
         let (limit, page) = (limit.to_string(), page.map(|page| page.to_string()));
-        let call = Call::new("reading dead letters", Method::GET, "/offshoot/v1/events/dead".to_owned())
-            .query("function", function)
-            .query("limit", Some(&limit))
-            .query("page", page.as_deref());
+        let call = Call::new(
+            "reading dead letters",
+            Method::GET,
+            "/offshoot/v1/events/dead".to_owned(),
+        )
+        .query("function", function)
+        .query("limit", Some(&limit))
+        .query("page", page.as_deref());
         self.fetch(call).await
     }
 
@@ -97,7 +106,11 @@ impl Client {
             ([], Some(function)) => json!({ "function": function }),
             (ids, _) => json!({ "ids": ids }),
         };
-        let call = Call::new("the redrive", Method::POST, "/offshoot/v1/events/redrive".to_owned());
+        let call = Call::new(
+            "the redrive",
+            Method::POST,
+            "/offshoot/v1/events/redrive".to_owned(),
+        );
         Ok(self.fetch::<Done>(call.json(&selection)?).await?.redriven)
     }
 
@@ -111,7 +124,11 @@ impl Client {
             Some(function) => json!({ "function": function }),
             None => json!({}),
         };
-        let call = Call::new("the purge", Method::POST, "/offshoot/v1/events/purge".to_owned());
+        let call = Call::new(
+            "the purge",
+            Method::POST,
+            "/offshoot/v1/events/purge".to_owned(),
+        );
         Ok(self.fetch::<Done>(call.json(&selection)?).await?.purged)
     }
 }

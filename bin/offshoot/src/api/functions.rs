@@ -26,7 +26,10 @@ struct FunctionDetails {
 
 impl Client {
     /// GetFunction; `None` if there is no such function.
-    pub async fn get_function(&self, name: &str) -> Result<Option<FunctionConfiguration>, ApiError> {
+    pub async fn get_function(
+        &self,
+        name: &str,
+    ) -> Result<Option<FunctionConfiguration>, ApiError> {
         let call = Call::new("GetFunction", Method::GET, function(name));
         match self.fetch::<FunctionDetails>(call).await {
             Ok(details) => Ok(Some(details.configuration)),
@@ -46,9 +49,13 @@ impl Client {
         }
         let (mut functions, mut marker) = (Vec::new(), None);
         for _ in 0..MAX_PAGES {
-            let call = Call::new("ListFunctions", Method::GET, "/2015-03-31/functions".to_owned())
-                .query("MaxItems", Some(PAGE_ITEMS))
-                .query("Marker", marker.as_deref());
+            let call = Call::new(
+                "ListFunctions",
+                Method::GET,
+                "/2015-03-31/functions".to_owned(),
+            )
+            .query("MaxItems", Some(PAGE_ITEMS))
+            .query("Marker", marker.as_deref());
             let page: Page = self.fetch(call).await?;
             functions.extend(page.functions);
             marker = page.next_marker.filter(|marker| !marker.is_empty());
@@ -64,7 +71,11 @@ impl Client {
         &self,
         request: &CreateFunctionRequest,
     ) -> Result<FunctionConfiguration, ApiError> {
-        let call = Call::new("CreateFunction", Method::POST, "/2015-03-31/functions".to_owned());
+        let call = Call::new(
+            "CreateFunction",
+            Method::POST,
+            "/2015-03-31/functions".to_owned(),
+        );
         self.fetch(call.json(request)?).await
     }
 
@@ -75,7 +86,8 @@ impl Client {
         request: &UpdateFunctionCodeRequest,
     ) -> Result<FunctionConfiguration, ApiError> {
         let path = format!("{}/code", function(name));
-        self.fetch(Call::new("UpdateFunctionCode", Method::PUT, path).json(request)?).await
+        self.fetch(Call::new("UpdateFunctionCode", Method::PUT, path).json(request)?)
+            .await
     }
 
     /// UpdateFunctionConfiguration.
@@ -85,12 +97,18 @@ impl Client {
         request: &UpdateFunctionConfigurationRequest,
     ) -> Result<FunctionConfiguration, ApiError> {
         let path = format!("{}/configuration", function(name));
-        self.fetch(Call::new("UpdateFunctionConfiguration", Method::PUT, path).json(request)?).await
+        self.fetch(Call::new("UpdateFunctionConfiguration", Method::PUT, path).json(request)?)
+            .await
     }
 
     /// DeleteFunction; with a qualifier, only that version.
-    pub async fn delete_function(&self, name: &str, qualifier: Option<&str>) -> Result<(), ApiError> {
-        let call = Call::new("DeleteFunction", Method::DELETE, function(name)).query("Qualifier", qualifier);
+    pub async fn delete_function(
+        &self,
+        name: &str,
+        qualifier: Option<&str>,
+    ) -> Result<(), ApiError> {
+        let call = Call::new("DeleteFunction", Method::DELETE, function(name))
+            .query("Qualifier", qualifier);
         self.send(call).await.map(drop)
     }
 
@@ -98,7 +116,8 @@ impl Client {
     pub async fn publish(&self, name: &str) -> Result<FunctionConfiguration, ApiError> {
         let path = format!("{}/versions", function(name));
         let call = Call::new("PublishVersion", Method::POST, path);
-        self.fetch(call.json(&PublishVersionRequest::default())?).await
+        self.fetch(call.json(&PublishVersionRequest::default())?)
+            .await
     }
 
     /// Points the alias at a version, making it if need be.
@@ -109,8 +128,14 @@ impl Client {
         version: &str,
     ) -> Result<AliasConfiguration, ApiError> {
         let path = format!("{}/aliases/{}", function(name), segment(alias));
-        let update = UpdateAliasRequest { function_version: Some(version.to_owned()), ..Default::default() };
-        match self.fetch(Call::new("UpdateAlias", Method::PUT, path).json(&update)?).await {
+        let update = UpdateAliasRequest {
+            function_version: Some(version.to_owned()),
+            ..Default::default()
+        };
+        match self
+            .fetch(Call::new("UpdateAlias", Method::PUT, path).json(&update)?)
+            .await
+        {
             Err(error) if error.is_not_found() => {}
             done => return done,
         }
@@ -120,7 +145,8 @@ impl Client {
             ..Default::default()
         };
         let path = format!("{}/aliases", function(name));
-        self.fetch(Call::new("CreateAlias", Method::POST, path).json(&create)?).await
+        self.fetch(Call::new("CreateAlias", Method::POST, path).json(&create)?)
+            .await
     }
 
     /// The function's URL, made with `wanted` if there is none yet.
@@ -131,16 +157,19 @@ impl Client {
     ) -> Result<FunctionUrlConfig, ApiError> {
         let path = format!("/2021-10-31/functions/{}/url", segment(name));
         let qualifier = wanted.qualifier.as_deref();
-        let get = Call::new("GetFunctionUrlConfig", Method::GET, path.clone()).query("Qualifier", qualifier);
+        let get = Call::new("GetFunctionUrlConfig", Method::GET, path.clone())
+            .query("Qualifier", qualifier);
         match self.fetch::<FunctionUrlConfig>(get).await {
             Err(error) if error.is_not_found() => {
                 let create = Call::new("CreateFunctionUrlConfig", Method::POST, path);
-                self.fetch(create.query("Qualifier", qualifier).json(wanted)?).await
+                self.fetch(create.query("Qualifier", qualifier).json(wanted)?)
+                    .await
             }
             Ok(config) if agrees(&config, wanted) => Ok(config),
             Ok(_) => {
                 let update = Call::new("UpdateFunctionUrlConfig", Method::PUT, path);
-                self.fetch(update.query("Qualifier", qualifier).json(wanted)?).await
+                self.fetch(update.query("Qualifier", qualifier).json(wanted)?)
+                    .await
             }
             Err(error) => Err(error),
         }
@@ -152,7 +181,10 @@ impl Client {
         name: &str,
         request: &PutFunctionEventInvokeConfigRequest,
     ) -> Result<(), ApiError> {
-        let path = format!("/2019-09-25/functions/{}/event-invoke-config", segment(name));
+        let path = format!(
+            "/2019-09-25/functions/{}/event-invoke-config",
+            segment(name)
+        );
         let call = Call::new("PutFunctionEventInvokeConfig", Method::PUT, path);
         let call = call.query("Qualifier", request.qualifier.as_deref());
         self.send(call.json(request)?).await.map(drop)
@@ -160,7 +192,12 @@ impl Client {
 
     /// Whether the daemon answers.
     pub async fn health(&self) -> Result<serde_json::Value, ApiError> {
-        self.fetch(Call::new("the health check", Method::GET, "/offshoot/v1/health".to_owned())).await
+        self.fetch(Call::new(
+            "the health check",
+            Method::GET,
+            "/offshoot/v1/health".to_owned(),
+        ))
+        .await
     }
 }
 

@@ -87,8 +87,10 @@ impl Client {
         invocation: &Invocation<'_>,
     ) -> Result<StreamedResponse<'_>, ApiError> {
         let operation = "InvokeWithResponseStream";
-        let path =
-            format!("/2021-11-15/functions/{}/response-streaming-invocations", segment(invocation.function));
+        let path = format!(
+            "/2021-11-15/functions/{}/response-streaming-invocations",
+            segment(invocation.function)
+        );
         let response = self.open(common(operation, path, invocation)).await?;
         if !response.status().is_success() {
             return Err(self.refusal(operation, response).await);
@@ -116,5 +118,8 @@ fn common(operation: &'static str, path: String, invocation: &Invocation<'_>) ->
 }
 
 pub(super) fn header(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned)
 }

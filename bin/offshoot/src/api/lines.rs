@@ -20,7 +20,12 @@ pub struct Lines<'a> {
 
 impl Client {
     /// The last `bytes` of a function's log, and with `follow` everything that is added.
-    pub async fn logs(&self, function: &str, follow: bool, bytes: u64) -> Result<Lines<'_>, ApiError> {
+    pub async fn logs(
+        &self,
+        function: &str,
+        follow: bool,
+        bytes: u64,
+    ) -> Result<Lines<'_>, ApiError> {
         let path = format!("/offshoot/v1/functions/{}/logs", segment(function));
         let bytes = bytes.to_string();
         let mut call = Call::new(OPERATION, Method::GET, path).query("bytes", Some(&bytes));
@@ -30,7 +35,11 @@ impl Client {
         if !response.status().is_success() {
             return Err(self.refusal(OPERATION, response).await);
         }
-        Ok(Lines { client: self, response, buffer: BytesMut::new() })
+        Ok(Lines {
+            client: self,
+            response,
+            buffer: BytesMut::new(),
+        })
     }
 }
 

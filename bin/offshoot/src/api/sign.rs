@@ -22,13 +22,20 @@ pub struct Credentials {
 
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credentials").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Credentials")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
 impl Credentials {
     /// Adds the signature's headers to `request`, whose body is `body`.
-    pub fn sign(&self, region: &str, request: &mut reqwest::Request, body: &[u8]) -> Result<(), ApiError> {
+    pub fn sign(
+        &self,
+        region: &str,
+        request: &mut reqwest::Request,
+        body: &[u8],
+    ) -> Result<(), ApiError> {
         let identity = aws_credential_types::Credentials::new(
             self.id.clone(),
             self.secret.clone(),
@@ -57,10 +64,12 @@ impl Credentials {
             SignableBody::Bytes(body),
         )
         .map_err(|error| ApiError::Sign(error.into()))?;
-        let (instructions, _) =
-            sign(signable, &params).map_err(|error| ApiError::Sign(error.into()))?.into_parts();
+        let (instructions, _) = sign(signable, &params)
+            .map_err(|error| ApiError::Sign(error.into()))?
+            .into_parts();
         for (name, value) in instructions.headers() {
-            let name = http::HeaderName::from_bytes(name.as_bytes()).map_err(|e| ApiError::Sign(e.into()))?;
+            let name = http::HeaderName::from_bytes(name.as_bytes())
+                .map_err(|e| ApiError::Sign(e.into()))?;
             let value = http::HeaderValue::from_str(value).map_err(|e| ApiError::Sign(e.into()))?;
             request.headers_mut().insert(name, value);
         }

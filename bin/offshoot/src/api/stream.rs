@@ -50,9 +50,19 @@ pub struct StreamedResponse<'a> {
 }
 
 impl<'a> StreamedResponse<'a> {
-    pub(super) fn new(client: &'a Client, operation: &'static str, response: reqwest::Response) -> Self {
+    pub(super) fn new(
+        client: &'a Client,
+        operation: &'static str,
+        response: reqwest::Response,
+    ) -> Self {
         let headers = response.headers().clone();
-        Self { client, operation, headers, response, buffer: BytesMut::new() }
+        Self {
+            client,
+            operation,
+            headers,
+            response,
+            buffer: BytesMut::new(),
+        }
     }
 
     /// `cold` or `hot`.
@@ -85,9 +95,15 @@ impl<'a> StreamedResponse<'a> {
 
 /// The next whole frame, if the buffer has one.
 fn take_frame(buffer: &mut BytesMut) -> Result<Option<Bytes>, &'static str> {
-    let Some(prelude) = buffer.get(..PRELUDE_BYTES) else { return Ok(None) };
+    let Some(prelude) = buffer.get(..PRELUDE_BYTES) else {
+        return Ok(None);
+    };
     let mut numbers = prelude;
-    let (total, _headers, crc) = (numbers.get_u32() as usize, numbers.get_u32(), numbers.get_u32());
+    let (total, _headers, crc) = (
+        numbers.get_u32() as usize,
+        numbers.get_u32(),
+        numbers.get_u32(),
+    );
     if crc32fast::hash(&prelude[..8]) != crc {
         return Err("a frame's prelude fails its checksum");
     }
@@ -113,12 +129,18 @@ fn event(frame: &Bytes) -> Result<Option<StreamEvent>, &'static str> {
     let payload_at = PRELUDE_BYTES + headers_len;
     let end = frame.len() - CRC_BYTES;
     let mut headers = frame.get(PRELUDE_BYTES..payload_at).ok_or(cut)?;
-    let payload = if payload_at <= end { frame.slice(payload_at..end) } else { return Err(cut) };
+    let payload = if payload_at <= end {
+        frame.slice(payload_at..end)
+    } else {
+        return Err(cut);
+    };
     let (mut kind, mut message) = (String::new(), String::new());
     while !headers.is_empty() {
         let (name, value) = take_header(&mut headers).ok_or(cut)?;
         match name {
-            b":event-type" | b":exception-type" => kind = String::from_utf8_lossy(value).into_owned(),
+            b":event-type" | b":exception-type" => {
+                kind = String::from_utf8_lossy(value).into_owned()
+            }
             b":message-type" => message = String::from_utf8_lossy(value).into_owned(),
             _ => {}
         }
@@ -126,7 +148,8 @@ fn event(frame: &Bytes) -> Result<Option<StreamEvent>, &'static str> {
     Ok(match (message.as_str(), kind.as_str()) {
         ("event", "PayloadChunk") => Some(StreamEvent::Chunk(payload)),
         ("event", "InvokeComplete") => {
-            let complete = serde_json::from_slice(&payload).map_err(|_| "InvokeComplete is not JSON")?;
+            let complete =
+                serde_json::from_slice(&payload).map_err(|_| "InvokeComplete is not JSON")?;
             Some(StreamEvent::Complete(complete))
         }
         ("exception", kind) => Some(StreamEvent::Complete(Completion {
@@ -178,7 +201,9 @@ mod tests {
             }
         }
         assert_eq!(events[0], StreamEvent::Chunk(Bytes::from_static(b"hello")));
-        let StreamEvent::Complete(end) = &events[1] else { panic!("{events:?}") };
+        let StreamEvent::Complete(end) = &events[1] else {
+            panic!("{events:?}")
+        };
         assert_eq!(end.error_code.as_deref(), Some("Unhandled"));
     }
 

@@ -22,14 +22,21 @@ impl Context {
     /// The flags over the environment.
     pub fn new(global: &Global) -> Self {
         let endpoint = global.endpoint.clone();
-        let endpoint = endpoint.or_else(|| first(&["OFFSHOOT_ENDPOINT", "AWS_ENDPOINT_URL_LAMBDA"]));
-        let region = global.region.clone().or_else(|| first(&["AWS_REGION", "AWS_DEFAULT_REGION"]));
+        let endpoint =
+            endpoint.or_else(|| first(&["OFFSHOOT_ENDPOINT", "AWS_ENDPOINT_URL_LAMBDA"]));
+        let region = global
+            .region
+            .clone()
+            .or_else(|| first(&["AWS_REGION", "AWS_DEFAULT_REGION"]));
         let target = Target {
             endpoint: endpoint.unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned()),
             region: region.unwrap_or_else(|| DEFAULT_REGION.to_owned()),
             credentials: credentials(),
         };
-        Self { console: Console::new(global.json, global.quiet), target }
+        Self {
+            console: Console::new(global.json, global.quiet),
+            target,
+        }
     }
 
     /// A client of the daemon.
@@ -39,11 +46,20 @@ impl Context {
 }
 
 fn credentials() -> Option<Credentials> {
-    let (id, secret) = (first(&["AWS_ACCESS_KEY_ID"])?, first(&["AWS_SECRET_ACCESS_KEY"])?);
-    Some(Credentials { id, secret, session_token: first(&["AWS_SESSION_TOKEN"]) })
+    let (id, secret) = (
+        first(&["AWS_ACCESS_KEY_ID"])?,
+        first(&["AWS_SECRET_ACCESS_KEY"])?,
+    );
+    Some(Credentials {
+        id,
+        secret,
+        session_token: first(&["AWS_SESSION_TOKEN"]),
+    })
 }
 
 /// The first variable of these that is set to something.
 fn first(names: &[&str]) -> Option<String> {
-    names.iter().find_map(|name| env::var(name).ok().filter(|value| !value.is_empty()))
+    names
+        .iter()
+        .find_map(|name| env::var(name).ok().filter(|value| !value.is_empty()))
 }

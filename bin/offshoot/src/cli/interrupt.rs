@@ -27,8 +27,15 @@ pub fn run(command: impl Future<Output = Result<(), Failure>>) -> Result<ExitCod
 
 /// A runtime, on one thread or on several.
 pub fn runtime(threads: bool) -> Result<Runtime, Failure> {
-    let mut builder = if threads { Builder::new_multi_thread() } else { Builder::new_current_thread() };
-    builder.enable_all().build().map_err(|error| Failure::from_error(Kind::Environment, &error))
+    let mut builder = if threads {
+        Builder::new_multi_thread()
+    } else {
+        Builder::new_current_thread()
+    };
+    builder
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::from_error(Kind::Environment, &error))
 }
 
 /// The number of the first signal that comes.

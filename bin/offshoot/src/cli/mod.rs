@@ -76,9 +76,11 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the daemon
-    #[command(after_help = "Examples:\n  offshoot serve\n  offshoot serve --listen 127.0.0.1:4000 --state-dir ./state\n  \
+    #[command(
+        after_help = "Examples:\n  offshoot serve\n  offshoot serve --listen 127.0.0.1:4000 --state-dir ./state\n  \
         offshoot serve --config offshoot.toml --set limits.max_instances=64\n\n\
-        Flags override the environment (OFFSHOOT_SERVER_LISTEN, ...), which overrides the file.")]
+        Flags override the environment (OFFSHOOT_SERVER_LISTEN, ...), which overrides the file."
+    )]
     Serve(ServeArgs),
     /// Deploy a folder, a zip, or the functions of a SAM template
     #[command(after_help = "Examples:\n  offshoot deploy ./hello\n  \
@@ -88,36 +90,55 @@ enum Command {
         requirements.txt and package.json are installed; a second deploy takes them from the cache.")]
     Deploy(Box<DeployArgs>),
     /// Call a function
-    #[command(after_help = "Examples:\n  offshoot invoke hello -d '{\"name\": \"Ada\"}'\n  \
+    #[command(
+        after_help = "Examples:\n  offshoot invoke hello -d '{\"name\": \"Ada\"}'\n  \
         offshoot invoke hello -f event.json --tail\n  cat event.json | offshoot invoke hello -\n  \
         offshoot invoke hello --async -d '{}'\n  offshoot invoke hello --stages\n\n\
-        The response goes to standard output as it is. A function that fails exits with 1.")]
+        The response goes to standard output as it is. A function that fails exits with 1."
+    )]
     Invoke(InvokeArgs),
     /// List functions
-    #[command(visible_alias = "ls", after_help = "Examples:\n  offshoot list\n  offshoot list --json | jq '.[].FunctionName'")]
+    #[command(
+        visible_alias = "ls",
+        after_help = "Examples:\n  offshoot list\n  offshoot list --json | jq '.[].FunctionName'"
+    )]
     List,
     /// Show what a function printed
-    #[command(after_help = "Examples:\n  offshoot logs hello\n  offshoot logs hello -f\n  offshoot logs hello --since 10m")]
+    #[command(
+        after_help = "Examples:\n  offshoot logs hello\n  offshoot logs hello -f\n  offshoot logs hello --since 10m"
+    )]
     Logs(LogsArgs),
     /// Look after asynchronous events: the queue and its dead letters
-    #[command(after_help = "Examples:\n  offshoot events\n  offshoot events list --function hello\n  \
-        offshoot events redrive 17 18\n  offshoot events redrive --function hello\n  offshoot events purge --all --yes")]
+    #[command(
+        after_help = "Examples:\n  offshoot events\n  offshoot events list --function hello\n  \
+        offshoot events redrive 17 18\n  offshoot events redrive --function hello\n  offshoot events purge --all --yes"
+    )]
     Events(EventsArgs),
     /// Delete a function, or one version of it
-    #[command(visible_alias = "rm", after_help = "Examples:\n  offshoot delete hello\n  offshoot delete hello --qualifier 3 --yes")]
+    #[command(
+        visible_alias = "rm",
+        after_help = "Examples:\n  offshoot delete hello\n  offshoot delete hello --qualifier 3 --yes"
+    )]
     Delete(DeleteArgs),
     /// Check whether this machine can run functions
-    #[command(after_help = "Examples:\n  offshoot doctor\n  offshoot doctor --json\n\nExits with 3 if something needed is missing.")]
+    #[command(
+        after_help = "Examples:\n  offshoot doctor\n  offshoot doctor --json\n\nExits with 3 if something needed is missing."
+    )]
     Doctor(doctor::DoctorArgs),
     /// Measure
-    #[command(disable_help_flag = true, after_help = "Examples:\n  offshoot bench --help")]
+    #[command(
+        disable_help_flag = true,
+        after_help = "Examples:\n  offshoot bench --help"
+    )]
     Bench {
         /// Passed on to the benchmarks
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
     /// Check or show the daemon's configuration
-    #[command(after_help = "Examples:\n  offshoot config check --config offshoot.toml\n  offshoot config show")]
+    #[command(
+        after_help = "Examples:\n  offshoot config check --config offshoot.toml\n  offshoot config show"
+    )]
     Config(ConfigArgs),
 }
 
@@ -132,7 +153,9 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
         Err(error) => {
             // Nobody may be there to read it.
             let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Kind::Usage.exit_code()));
+            return ExitCode::from(
+                u8::try_from(error.exit_code()).unwrap_or(Kind::Usage.exit_code()),
+            );
         }
     };
     let context = Context::new(&cli.global);
@@ -191,7 +214,10 @@ mod tests {
     #[test]
     fn every_command_has_examples() {
         for command in Cli::command().get_subcommands() {
-            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let after = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
             assert!(after.contains("Examples:"), "{}", command.get_name());
         }
     }

@@ -49,14 +49,18 @@ impl ServeArgs {
             ("--listen", "server.listen", self.listen.as_deref()),
             ("--state-dir", "server.state_dir", self.state_dir.as_deref()),
             ("--region", "lambda.region", region),
-            ("--account-id", "lambda.account_id", self.account_id.as_deref()),
+            (
+                "--account-id",
+                "lambda.account_id",
+                self.account_id.as_deref(),
+            ),
             ("--egress", "network.egress", self.egress.then_some("true")),
             ("--log-level", "log.level", self.log_level.as_deref()),
             ("--log-format", "log.format", self.log_format.as_deref()),
         ];
-        let flags = flags
-            .into_iter()
-            .filter_map(|(flag, key, value)| Some((flag.to_owned(), key.to_owned(), value?.to_owned())));
+        let flags = flags.into_iter().filter_map(|(flag, key, value)| {
+            Some((flag.to_owned(), key.to_owned(), value?.to_owned()))
+        });
         self.common.settings(flags.collect())
     }
 }
@@ -64,7 +68,10 @@ impl ServeArgs {
 impl CommonArgs {
     /// The configuration with `--set` and then `flags` on top.
     pub fn settings(&self, flags: Vec<(String, String, String)>) -> Result<Settings, ConfigError> {
-        let set = self.set.iter().map(|(key, value)| (format!("--set {key}"), key.clone(), value.clone()));
+        let set = self
+            .set
+            .iter()
+            .map(|(key, value)| (format!("--set {key}"), key.clone(), value.clone()));
         Settings::gather(&Layers {
             file: self.config.clone(),
             environment: std::env::vars_os().collect(),

@@ -47,7 +47,9 @@ pub fn run(args: &ConfigArgs, context: &Context) -> Result<(), Failure> {
                 return Ok(console.json(&rows)?);
             }
             let rows = settings.rows().map(|(key, value, place)| {
-                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                let value = value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned);
                 vec![key, value, place.to_string()]
             });
             Ok(console.table(&["key", "value", "origin"], rows.collect())?)

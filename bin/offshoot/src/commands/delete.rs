@@ -31,7 +31,10 @@ pub async fn run(args: &DeleteArgs, context: &Context) -> Result<(), Failure> {
         confirm(&format!("delete {what}?"))?;
     }
     let client = context.client()?;
-    match client.delete_function(&args.name, args.qualifier.as_deref()).await {
+    match client
+        .delete_function(&args.name, args.qualifier.as_deref())
+        .await
+    {
         Ok(()) => {
             context.console.note(&format!("deleted {what}"));
             Ok(())
@@ -44,8 +47,10 @@ pub async fn run(args: &DeleteArgs, context: &Context) -> Result<(), Failure> {
 pub fn confirm(question: &str) -> Result<(), Failure> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
-        return Err(Failure::new(Kind::Usage, format!("nobody is there to ask: {question}"))
-            .hint("add --yes to do it without asking"));
+        return Err(
+            Failure::new(Kind::Usage, format!("nobody is there to ask: {question}"))
+                .hint("add --yes to do it without asking"),
+        );
     }
     let mut stderr = std::io::stderr().lock();
     let _ = write!(stderr, "{} [y/N] ", crate::console::visible(question));

@@ -73,7 +73,9 @@ pub async fn run(args: &EventsArgs, context: &Context) -> Result<(), Failure> {
             if function.is_none() && !all {
                 return Err(nothing_named("purge"));
             }
-            let whose = function.as_ref().map_or_else(|| "all functions".to_owned(), Clone::clone);
+            let whose = function
+                .as_ref()
+                .map_or_else(|| "all functions".to_owned(), Clone::clone);
             if !yes {
                 confirm(&format!("drop the given-up events of {whose} for good?"))?;
             }
@@ -89,7 +91,9 @@ async fn depth(client: &Client, context: &Context) -> Result<(), Failure> {
         return Ok(context.console.json(&depth)?);
     }
     let row = [depth.waiting, depth.claimed, depth.dead].map(|count| count.to_string());
-    Ok(context.console.table(&["waiting", "running", "dead"], vec![row.to_vec()])?)
+    Ok(context
+        .console
+        .table(&["waiting", "running", "dead"], vec![row.to_vec()])?)
 }
 
 async fn list(
@@ -101,7 +105,9 @@ async fn list(
     let mut letters: Vec<DeadLetter> = Vec::new();
     let mut next = None;
     while letters.len() < limit {
-        let wanted = u32::try_from(limit - letters.len()).unwrap_or(u32::MAX).min(PAGE_LETTERS);
+        let wanted = u32::try_from(limit - letters.len())
+            .unwrap_or(u32::MAX)
+            .min(PAGE_LETTERS);
         let page = client.dead_letters(function, wanted, next).await?;
         let came = page.letters.len();
         letters.extend(page.letters);
@@ -124,7 +130,14 @@ async fn list(
             text(&letter.last_error),
         ]
     });
-    let header = ["id", "function", "given up", "attempts", "why", "last error"];
+    let header = [
+        "id",
+        "function",
+        "given up",
+        "attempts",
+        "why",
+        "last error",
+    ];
     Ok(context.console.table(&header, rows.collect())?)
 }
 
@@ -144,7 +157,10 @@ fn nothing_named(command: &str) -> Failure {
 
 fn time(at_ms: i64) -> String {
     let time = DateTime::from_timestamp_millis(at_ms);
-    time.map_or_else(|| at_ms.to_string(), |time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
+    time.map_or_else(
+        || at_ms.to_string(),
+        |time| time.to_rfc3339_opts(SecondsFormat::Secs, true),
+    )
 }
 
 fn text(value: &Value) -> String {

@@ -58,7 +58,11 @@ pub async fn run(args: &InvokeArgs, context: &Context) -> Result<(), Failure> {
         function: &args.function,
         qualifier: args.qualifier.as_deref(),
         payload: event(args)?,
-        mode: if args.asynchronous { Mode::Event } else { Mode::RequestResponse },
+        mode: if args.asynchronous {
+            Mode::Event
+        } else {
+            Mode::RequestResponse
+        },
         tail: args.tail,
         client_context: args.client_context.as_deref(),
         stages: args.stages,
@@ -86,7 +90,7 @@ fn show(invoked: &Invoked, args: &InvokeArgs, console: &Console) -> Result<(), F
         console.note(&format!("queued, request {id}"));
         return Ok(());
     }
-    if let Some(log) = &invoked.log_tail {
+    if let Some(log) = invoked.log_tail.as_ref().filter(|_| args.tail) {
         say(visible(&String::from_utf8_lossy(log)).trim_end());
     }
     write_response(console, &invoked.payload)?;
@@ -101,7 +105,11 @@ fn show(invoked: &Invoked, args: &InvokeArgs, console: &Console) -> Result<(), F
 
 fn function_failed(args: &InvokeArgs, kind: &str) -> Failure {
     let failure = Failure::new(Kind::Failed, format!("{} failed ({kind})", args.function));
-    if args.tail { failure } else { failure.hint("add --tail to see what it printed") }
+    if args.tail {
+        failure
+    } else {
+        failure.hint("add --tail to see what it printed")
+    }
 }
 
 /// The response as it is; a terminal gets the end of line that a response may lack.
@@ -113,13 +121,20 @@ fn write_response(console: &Console, payload: &[u8]) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn streamed(client: &Client, invocation: &Invocation<'_>, console: &Console) -> Result<(), Failure> {
+async fn streamed(
+    client: &Client,
+    invocation: &Invocation<'_>,
+    console: &Console,
+) -> Result<(), Failure> {
     let mut response = match client.invoke_streamed(invocation).await {
         Ok(response) => response,
         Err(error) => return Err(about_function(client, invocation.function, error).await),
     };
     if invocation.stages {
-        say(&format!("start: {}", response.start().as_deref().unwrap_or("unknown")));
+        say(&format!(
+            "start: {}",
+            response.start().as_deref().unwrap_or("unknown")
+        ));
     }
     while let Some(event) = response.next().await? {
         let end = match event {
@@ -136,11 +151,17 @@ async fn streamed(client: &Client, invocation: &Invocation<'_>, console: &Consol
             None => Ok(()),
             Some(code) => {
                 let details = end.error_details.unwrap_or_default();
-                Err(Failure::new(Kind::Failed, format!("{} failed ({code}) {details}", invocation.function)))
+                Err(Failure::new(
+                    Kind::Failed,
+                    format!("{} failed ({code}) {details}", invocation.function),
+                ))
             }
         };
     }
-    Err(Failure::new(Kind::Failed, "the response ended before it was complete"))
+    Err(Failure::new(
+        Kind::Failed,
+        "the response ended before it was complete",
+    ))
 }
 
 /// The stages on standard error, so that the response stays alone on standard output.
@@ -152,14 +173,26 @@ fn show_stages(invoked: &Invoked, console: &Console) {
     };
     let total: u64 = stages.iter().map(|(_, us)| us).sum();
     if console.json_was_asked_for() {
-        let stages: serde_json::Map<String, serde_json::Value> =
-            stages.into_iter().map(|(name, us)| (format!("{name}_us"), us.into())).collect();
-        say(&serde_json::json!({ "start": start, "total_us": total, "stages": stages }).to_string());
+        let stages: serde_json::Map<String, serde_json::Value> = stages
+            .into_iter()
+            .map(|(name, us)| (format!("{name}_us"), us.into()))
+            .collect();
+        say(
+            &serde_json::json!({ "start": start, "total_us": total, "stages": stages }).to_string(),
+        );
         return;
     }
     say(&format!("{start} start"));
-    for (name, us) in stages.iter().map(|(name, us)| (name.as_str(), *us)).chain([("total", total)]) {
-        say(&format!("  {:<14} {:>10.3} ms", visible(name), us as f64 / 1e3));
+    for (name, us) in stages
+        .iter()
+        .map(|(name, us)| (name.as_str(), *us))
+        .chain([("total", total)])
+    {
+        say(&format!(
+            "  {:<14} {:>10.3} ms",
+            visible(name),
+            us as f64 / 1e3
+        ));
     }
 }
 
@@ -177,18 +210,32 @@ fn event(args: &InvokeArgs) -> Result<Bytes, Failure> {
         ("--data", data.clone().into_bytes())
     } else if let Some(path) = &args.file {
         let failed = |error: io::Error| {
-            let kind = if error.kind() == io::ErrorKind::NotFound { Kind::NotFound } else { Kind::Usage };
+            let kind = if error.kind() == io::ErrorKind::NotFound {
+                Kind::NotFound
+            } else {
+                Kind::Usage
+            };
             Failure::from_error(kind, &error).within(&path.display().to_string())
         };
-        ("--file", bounded(File::open(path).map_err(failed)?).map_err(failed)?)
+        (
+            "--file",
+            bounded(File::open(path).map_err(failed)?).map_err(failed)?,
+        )
     } else if args.stdin.is_some() {
-        let failed = |error: io::Error| Failure::from_error(Kind::Usage, &error).within("standard input");
-        ("standard input", bounded(io::stdin().lock()).map_err(failed)?)
+        let failed =
+            |error: io::Error| Failure::from_error(Kind::Usage, &error).within("standard input");
+        (
+            "standard input",
+            bounded(io::stdin().lock()).map_err(failed)?,
+        )
     } else {
         return Ok(Bytes::new());
     };
     if bytes.len() as u64 > MAX_EVENT_BYTES {
-        return Err(Failure::new(Kind::Usage, format!("the event ({what}) is over 32 MiB")));
+        return Err(Failure::new(
+            Kind::Usage,
+            format!("the event ({what}) is over 32 MiB"),
+        ));
     }
     if !bytes.is_empty() {
         check_json(what, &bytes)?;
@@ -204,11 +251,13 @@ fn bounded(source: impl Read) -> io::Result<Vec<u8>> {
 
 /// A wrong event is the caller's mistake; it is better told here, with its place.
 fn check_json(what: &str, bytes: &[u8]) -> Result<(), Failure> {
-    serde_json::from_slice::<serde::de::IgnoredAny>(bytes).map(drop).map_err(|error| {
-        Failure::from_error(Kind::Usage, &error)
-            .within(&format!("{what} is not JSON"))
-            .hint("strings need double quotes: -d '{\"name\": \"Ada\"}'")
-    })
+    serde_json::from_slice::<serde::de::IgnoredAny>(bytes)
+        .map(drop)
+        .map_err(|error| {
+            Failure::from_error(Kind::Usage, &error)
+                .within(&format!("{what} is not JSON"))
+                .hint("strings need double quotes: -d '{\"name\": \"Ada\"}'")
+        })
 }
 
 #[cfg(test)]

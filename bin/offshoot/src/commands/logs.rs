@@ -54,14 +54,20 @@ impl Parts {
         let mut parts = line.splitn(3, '\t').map(str::to_owned);
         match (parts.next(), parts.next(), parts.next()) {
             (Some(time), Some(stream), Some(text)) => Self { time, stream, text },
-            _ => Self { time: String::new(), stream: String::new(), text: line.clone().into_owned() },
+            _ => Self {
+                time: String::new(),
+                stream: String::new(),
+                text: line.clone().into_owned(),
+            },
         }
     }
 
     /// Lines without a time are always shown.
     fn is_since(&self, since: Option<DateTime<Utc>>) -> bool {
         let time = DateTime::parse_from_rfc3339(&self.time);
-        since.zip(time.ok()).is_none_or(|(since, time)| time >= since)
+        since
+            .zip(time.ok())
+            .is_none_or(|(since, time)| time >= since)
     }
 }
 
@@ -70,8 +76,11 @@ fn show(console: &Console, line: &[u8], parts: &Parts) -> Result<(), OutputError
         let object = json!({ "time": parts.time, "stream": parts.stream, "text": parts.text });
         console.line(&object.to_string())
     } else if console.is_terminal() {
-        let stream = if parts.stream == "stderr" { "! " } else { "" };
-        console.line(&format!("{} {stream}{}", visible(&parts.time), visible(&parts.text)))
+        console.line(&format!(
+            "{} {}",
+            visible(&parts.time),
+            visible(&parts.text)
+        ))
     } else {
         let mut line = line.to_vec();
         line.push(b'\n');
@@ -85,7 +94,10 @@ fn since(text: &str) -> Result<DateTime<Utc>, String> {
     }
     let wrong = || "write 90s, 10m, 2h, 1d, or a time such as 2026-11-20T20:00:00Z".to_owned();
     let unit = text.chars().last().ok_or_else(wrong)?;
-    let number: i64 = text.strip_suffix(unit).and_then(|number| number.parse().ok()).ok_or_else(wrong)?;
+    let number: i64 = text
+        .strip_suffix(unit)
+        .and_then(|number| number.parse().ok())
+        .ok_or_else(wrong)?;
     let seconds = match unit {
         's' => 1,
         'm' => 60,
@@ -93,8 +105,12 @@ fn since(text: &str) -> Result<DateTime<Utc>, String> {
         'd' => 86_400,
         _ => return Err(wrong()),
     };
-    let age = number.checked_mul(seconds).filter(|age| *age >= 0).and_then(Duration::try_seconds);
-    age.and_then(|age| Utc::now().checked_sub_signed(age)).ok_or_else(wrong)
+    let age = number
+        .checked_mul(seconds)
+        .filter(|age| *age >= 0)
+        .and_then(Duration::try_seconds);
+    age.and_then(|age| Utc::now().checked_sub_signed(age))
+        .ok_or_else(wrong)
 }
 
 #[cfg(test)]
@@ -106,7 +122,10 @@ mod tests {
     fn ages_and_times_are_understood_and_nonsense_is_not() {
         let age = Utc::now() - since("10m").unwrap();
         assert!((age.num_seconds() - 600).abs() <= 1);
-        assert_eq!(since("2026-11-20T20:00:00Z").unwrap().timestamp(), 1_795_204_800);
+        assert_eq!(
+            since("2026-11-20T20:00:00Z").unwrap().timestamp(),
+            1_795_204_800
+        );
         for text in ["", "10", "m", "-5m", "10y", "9223372036854775807d", "ä"] {
             assert!(since(text).is_err(), "{text}");
         }
@@ -115,8 +134,17 @@ mod tests {
     #[test]
     fn a_line_has_three_parts_and_the_last_may_have_tabs() {
         let parts = Parts::of(b"2026-11-20T20:00:00.000Z\tstdout\ta\tb");
-        assert_eq!((parts.stream.as_str(), parts.text.as_str()), ("stdout", "a\tb"));
-        assert!(!parts.is_since(Some(DateTime::parse_from_rfc3339("2026-11-21T00:00:00Z").unwrap().to_utc())));
+        assert_eq!(
+            (parts.stream.as_str(), parts.text.as_str()),
+            ("stdout", "a\tb")
+        );
+        assert!(
+            !parts.is_since(Some(
+                DateTime::parse_from_rfc3339("2026-11-21T00:00:00Z")
+                    .unwrap()
+                    .to_utc()
+            ))
+        );
         assert!(Parts::of(b"garbage").is_since(Some(Utc::now())));
     }
 }

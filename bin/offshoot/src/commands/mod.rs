@@ -18,11 +18,18 @@ pub async fn about_function(client: &Client, name: &str, error: ApiError) -> Fai
         return error.into();
     }
     let failure = Failure::from(error);
-    let Ok(functions) = client.list_functions().await else { return failure };
-    let names: Vec<String> = functions.into_iter().filter_map(|function| function.function_name).collect();
+    let Ok(functions) = client.list_functions().await else {
+        return failure;
+    };
+    let names: Vec<String> = functions
+        .into_iter()
+        .filter_map(|function| function.function_name)
+        .collect();
     match nearest(name, names.iter().map(String::as_str)).filter(|near| *near != name) {
         Some(near) => failure.hint(format!("did you mean {near}?")),
-        None if names.is_empty() => failure.hint("no function is deployed yet: `offshoot deploy DIR`"),
+        None if names.is_empty() => {
+            failure.hint("no function is deployed yet: `offshoot deploy DIR`")
+        }
         None => failure.hint("`offshoot list` shows what is deployed"),
     }
 }

@@ -25,8 +25,18 @@ impl Location {
             .map(|(_, character)| character)
             .collect();
         let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        Self { file: file.to_owned(), line, column }
+        let column = before
+            .rsplit('\n')
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .count()
+            + 1;
+        Self {
+            file: file.to_owned(),
+            line,
+            column,
+        }
     }
 }
 
@@ -126,8 +136,10 @@ pub enum ConfigError {
         suggestion: Option<String>,
     },
     /// Requests without a signature could come from outside.
-    #[error("{place}: server.listen is {listen}, which other machines can reach, but there are no access keys: \
-             anyone there could run code as functions")]
+    #[error(
+        "{place}: server.listen is {listen}, which other machines can reach, but there are no access keys: \
+             anyone there could run code as functions"
+    )]
     Exposed {
         /// Where the address stands.
         place: Place,

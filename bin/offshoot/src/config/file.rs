@@ -17,7 +17,10 @@ const MAX_BYTES: u64 = 1 << 20;
 
 /// The text of a file that is regular and of a bounded size.
 pub fn read(path: &Path) -> Result<String, ConfigError> {
-    let failed = |source| ConfigError::Read { path: path.to_owned(), source };
+    let failed = |source| ConfigError::Read {
+        path: path.to_owned(),
+        source,
+    };
     // A FIFO without a writer would block open(2) for ever.
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits() as i32;
     let file = OpenOptions::new()
@@ -27,11 +30,16 @@ pub fn read(path: &Path) -> Result<String, ConfigError> {
         .map_err(failed)?;
     let kind = file.metadata().map_err(failed)?.file_type();
     if !kind.is_file() {
-        return Err(ConfigError::NotAFile { path: path.to_owned(), what: describe(kind) });
+        return Err(ConfigError::NotAFile {
+            path: path.to_owned(),
+            what: describe(kind),
+        });
     }
     let bytes = read_bounded(file).map_err(failed)?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(ConfigError::TooLarge { path: path.to_owned() });
+        return Err(ConfigError::TooLarge {
+            path: path.to_owned(),
+        });
     }
     String::from_utf8(bytes).map_err(|error| ConfigError::NotUtf8 {
         path: path.to_owned(),
@@ -72,7 +80,9 @@ pub fn parse(path: &Path, text: &str) -> Result<Vec<(usize, Value, Place)>, Conf
                 place: source.place(name.span().start),
                 key: section.to_owned(),
                 problem: "is a section, not a value".to_owned(),
-                suggestion: Some(format!("write [{section}] on a line of its own, and its keys below")),
+                suggestion: Some(format!(
+                    "write [{section}] on a line of its own, and its keys below"
+                )),
             });
         };
         for (name, value) in table {
@@ -110,7 +120,11 @@ impl Source<'_> {
         };
         Err(ConfigError::Unknown {
             place: self.place(name.span().start),
-            what: if home.is_some() { "top-level key" } else { "section" },
+            what: if home.is_some() {
+                "top-level key"
+            } else {
+                "section"
+            },
             name: wanted.to_owned(),
             suggestion,
         })
@@ -124,7 +138,10 @@ impl Source<'_> {
     ) -> Result<(usize, Value, Place), ConfigError> {
         let wanted = name.get_ref().as_ref();
         let Some(index) = schema::find(section, wanted) else {
-            let keys = KEYS.iter().filter(|key| key.section == section).map(|key| key.name);
+            let keys = KEYS
+                .iter()
+                .filter(|key| key.section == section)
+                .map(|key| key.name);
             return Err(ConfigError::Unknown {
                 place: self.place(name.span().start),
                 what: "key",
@@ -149,7 +166,9 @@ impl Source<'_> {
         match value {
             Value::Path(relative) if relative.is_relative() => {
                 let dir = self.path.parent().unwrap_or(Path::new("")).join(relative);
-                Value::Path(std::path::absolute(&dir).unwrap_or_else(|_| PathBuf::from("/").join(dir)))
+                Value::Path(
+                    std::path::absolute(&dir).unwrap_or_else(|_| PathBuf::from("/").join(dir)),
+                )
             }
             other => other,
         }

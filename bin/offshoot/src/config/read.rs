@@ -19,9 +19,9 @@ impl Kind {
                 backoff(pauses?)
             }
             (Self::AccessKeys, DeValue::Array(pairs)) => pairs_of(pairs),
-            (Self::Account, DeValue::Integer(number)) => {
-                Err(self.mismatch(value).suggest(format!("put it into quotes: \"{number}\"")))
-            }
+            (Self::Account, DeValue::Integer(number)) => Err(self
+                .mismatch(value)
+                .suggest(format!("put it into quotes: \"{number}\""))),
             _ => Err(self.mismatch(value)),
         }
     }
@@ -63,12 +63,19 @@ fn pair_of(table: &DeTable<'_>) -> Result<AccessKey, Fault> {
     let (mut id, mut secret) = (None, None);
     for (name, value) in table {
         let DeValue::String(text) = value.get_ref() else {
-            return Err(Fault::new(format!("has a pair whose {} is not a string", name.get_ref())));
+            return Err(Fault::new(format!(
+                "has a pair whose {} is not a string",
+                name.get_ref()
+            )));
         };
         match name.get_ref().as_ref() {
             "id" => id = Some(text.clone().into_owned()),
             "secret" => secret = Some(text.clone().into_owned()),
-            other => return Err(Fault::new(format!("has a pair with {other}, which is neither id nor secret"))),
+            other => {
+                return Err(Fault::new(format!(
+                    "has a pair with {other}, which is neither id nor secret"
+                )));
+            }
         }
     }
     match (id, secret) {

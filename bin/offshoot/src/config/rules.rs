@@ -1,7 +1,7 @@
 //! Rules that concern several keys.
 
-use super::error::{ConfigError, Place};
 use super::Config;
+use super::error::{ConfigError, Place};
 
 /// Refuses what each value alone would allow. `place` says where a key's value stands.
 pub fn check(config: &Config, place: impl Fn(&str, &str) -> Place) -> Result<(), ConfigError> {

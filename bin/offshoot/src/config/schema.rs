@@ -81,7 +81,11 @@ pub enum Unit {
     Bytes,
 }
 
-const COUNT: Kind = Kind::Integer { min: 1, max: 1_000_000, unit: Unit::None };
+const COUNT: Kind = Kind::Integer {
+    min: 1,
+    max: 1_000_000,
+    unit: Unit::None,
+};
 
 /// Every key, in the order of the documentation.
 pub static KEYS: [Key; 17] = [
@@ -101,24 +105,43 @@ pub static KEYS: [Key; 17] = [
     key("network", "egress", Kind::Boolean, "false"),
     key("network", "address_pool", Kind::Pool, "10.200.0.0/16"),
     key("logs", "segment_bytes", SEGMENT, "4194304"),
-    key("log", "level", Kind::Word(&["error", "warn", "info", "debug", "trace"]), "info"),
+    key(
+        "log",
+        "level",
+        Kind::Word(&["error", "warn", "info", "debug", "trace"]),
+        "info",
+    ),
     key("log", "format", Kind::Word(&["text", "json"]), "text"),
 ];
 
 /// Two of them are kept for each function.
-const SEGMENT: Kind = Kind::Integer { min: 4_096, max: 1 << 30, unit: Unit::Bytes };
+const SEGMENT: Kind = Kind::Integer {
+    min: 4_096,
+    max: 1 << 30,
+    unit: Unit::Bytes,
+};
 
 const fn key(section: &'static str, name: &'static str, kind: Kind, default: &'static str) -> Key {
-    Key { section, name, kind, default }
+    Key {
+        section,
+        name,
+        kind,
+        default,
+    }
 }
 
 const fn seconds(min: u64, max: u64) -> Kind {
-    Kind::Integer { min, max, unit: Unit::Seconds }
+    Kind::Integer {
+        min,
+        max,
+        unit: Unit::Seconds,
+    }
 }
 
 /// The key `section.name`.
 pub fn find(section: &str, name: &str) -> Option<usize> {
-    KEYS.iter().position(|key| key.section == section && key.name == name)
+    KEYS.iter()
+        .position(|key| key.section == section && key.name == name)
 }
 
 /// The sections, each once.

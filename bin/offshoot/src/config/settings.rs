@@ -34,8 +34,14 @@ pub struct Settings {
 impl Settings {
     /// Lays default, file, environment and flags over each other, the later ones on top.
     pub fn gather(layers: &Layers) -> Result<Self, ConfigError> {
-        let values = KEYS.iter().map(|key| (key.default_value(), Place::Default)).collect();
-        let mut settings = Self { values, file: file_of(layers) };
+        let values = KEYS
+            .iter()
+            .map(|key| (key.default_value(), Place::Default))
+            .collect();
+        let mut settings = Self {
+            values,
+            file: file_of(layers),
+        };
         if let Some(path) = &settings.file {
             let text = file::read(path)?;
             for (index, value, place) in file::parse(path, &text)? {
@@ -65,17 +71,26 @@ impl Settings {
 
     /// Every key with its value, secrets hidden, and where it comes from.
     pub fn rows(&self) -> impl Iterator<Item = (String, serde_json::Value, &Place)> {
-        KEYS.iter().zip(&self.values).map(|(key, (value, place))| (key.path(), shown(value), place))
+        KEYS.iter()
+            .zip(&self.values)
+            .map(|(key, (value, place))| (key.path(), shown(value), place))
     }
 
     fn take_environment(&mut self, variables: &[(OsString, OsString)]) -> Result<(), ConfigError> {
         for (name, value) in variables {
-            let Some(name) = name.to_str().filter(|name| concerns(name)) else { continue };
+            let Some(name) = name.to_str().filter(|name| concerns(name)) else {
+                continue;
+            };
             let place = Place::Environment(name.to_owned());
             let Some(index) = KEYS.iter().position(|key| key.variable() == name) else {
                 let known: Vec<String> = KEYS.iter().map(Key::variable).collect();
                 let suggestion = nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
-                return Err(ConfigError::Unknown { place, what: "setting", name: name.to_owned(), suggestion });
+                return Err(ConfigError::Unknown {
+                    place,
+                    what: "setting",
+                    name: name.to_owned(),
+                    suggestion,
+                });
             };
             let Some(text) = value.to_str() else {
                 return Err(ConfigError::Value {
@@ -141,8 +156,13 @@ impl Settings {
                 },
                 drain_timeout: seconds("server", "drain_timeout_s"),
             },
-            lambda: Lambda { region: text("lambda", "region"), account_id: text("lambda", "account_id") },
-            auth: Auth { access_keys: self.access_keys() },
+            lambda: Lambda {
+                region: text("lambda", "region"),
+                account_id: text("lambda", "account_id"),
+            },
+            auth: Auth {
+                access_keys: self.access_keys(),
+            },
             limits: Limits {
                 account_concurrency: count("limits", "account_concurrency"),
                 max_instances: count("limits", "max_instances"),
@@ -158,10 +178,16 @@ impl Settings {
                 egress: self.get("network", "egress").0 == Value::Boolean(true),
                 address_pool: self.address_pool(),
             },
-            logs: Logs { segment_bytes: integer("logs", "segment_bytes") },
+            logs: Logs {
+                segment_bytes: integer("logs", "segment_bytes"),
+            },
             log: Log {
                 level: level(&text("log", "level")),
-                format: if text("log", "format") == "json" { LogFormat::Json } else { LogFormat::Text },
+                format: if text("log", "format") == "json" {
+                    LogFormat::Json
+                } else {
+                    LogFormat::Text
+                },
             },
         }
     }
@@ -175,7 +201,10 @@ impl Settings {
 
     fn retry_backoff(&self) -> Vec<Duration> {
         match &self.get("events", "retry_backoff_s").0 {
-            Value::Integers(pauses) => pauses.iter().map(|&pause| Duration::from_secs(pause)).collect(),
+            Value::Integers(pauses) => pauses
+                .iter()
+                .map(|&pause| Duration::from_secs(pause))
+                .collect(),
             other => unreachable!("events.retry_backoff_s is {other:?}"),
         }
     }
@@ -191,8 +220,13 @@ impl Settings {
 /// The file that is read: the flag's, the environment's, or the system's if there is one.
 fn file_of(layers: &Layers) -> Option<PathBuf> {
     let named = || {
-        let variable = layers.environment.iter().find(|(name, _)| name == FILE_VARIABLE);
-        variable.map(|(_, path)| PathBuf::from(path)).filter(|path| !path.as_os_str().is_empty())
+        let variable = layers
+            .environment
+            .iter()
+            .find(|(name, _)| name == FILE_VARIABLE);
+        variable
+            .map(|(_, path)| PathBuf::from(path))
+            .filter(|path| !path.as_os_str().is_empty())
     };
     let system = || Some(PathBuf::from(SYSTEM_FILE)).filter(|path| path.exists());
     layers.file.clone().or_else(named).or_else(system)
@@ -202,17 +236,26 @@ fn file_of(layers: &Layers) -> Option<PathBuf> {
 fn concerns(name: &str) -> bool {
     let sections = schema::sections();
     sections.iter().any(|section| {
-        let rest = name.strip_prefix("OFFSHOOT_").and_then(|rest| rest.strip_prefix(&section.to_uppercase()));
+        let rest = name
+            .strip_prefix("OFFSHOOT_")
+            .and_then(|rest| rest.strip_prefix(&section.to_uppercase()));
         rest.is_some_and(|rest| rest.starts_with('_'))
     })
 }
 
 fn by_path(path: &str, place: &Place) -> Result<usize, ConfigError> {
-    let found = path.split_once('.').and_then(|(section, name)| schema::find(section, name));
+    let found = path
+        .split_once('.')
+        .and_then(|(section, name)| schema::find(section, name));
     found.ok_or_else(|| {
         let known: Vec<String> = KEYS.iter().map(Key::path).collect();
         let suggestion = nearest(path, known.iter().map(String::as_str)).map(str::to_owned);
-        ConfigError::Unknown { place: place.clone(), what: "key", name: path.to_owned(), suggestion }
+        ConfigError::Unknown {
+            place: place.clone(),
+            what: "key",
+            name: path.to_owned(),
+            suggestion,
+        }
     })
 }
 
@@ -235,8 +278,9 @@ fn shown(value: &Value) -> serde_json::Value {
         Value::Address(address) => address.to_string().into(),
         Value::Path(path) => path.display().to_string().into(),
         Value::Pool(pool) => pool.to_string().into(),
-        Value::Keys(keys) => {
-            keys.iter().map(|key| serde_json::json!({ "id": key.id, "secret": "<redacted>" })).collect()
-        }
+        Value::Keys(keys) => keys
+            .iter()
+            .map(|key| serde_json::json!({ "id": key.id, "secret": "<redacted>" }))
+            .collect(),
     }
 }

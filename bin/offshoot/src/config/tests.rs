@@ -9,18 +9,29 @@ fn from_file(text: &str) -> Result<Config, ConfigError> {
     layered(text, &[], &[])
 }
 
-fn layered(text: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Config, ConfigError> {
+fn layered(
+    text: &str,
+    environment: &[(&str, &str)],
+    flags: &[(&str, &str)],
+) -> Result<Config, ConfigError> {
     settings(text, environment, flags)?.check()
 }
 
-fn settings(text: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+fn settings(
+    text: &str,
+    environment: &[(&str, &str)],
+    flags: &[(&str, &str)],
+) -> Result<Settings, ConfigError> {
     let mut file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
     file.write_all(text.as_bytes()).unwrap();
     let pair = |(name, value): &(&str, &str)| (OsString::from(name), OsString::from(value));
     Settings::gather(&Layers {
         file: Some(file.path().to_owned()),
         environment: environment.iter().map(pair).collect(),
-        flags: flags.iter().map(|(key, value)| ("--set".into(), (*key).into(), (*value).into())).collect(),
+        flags: flags
+            .iter()
+            .map(|(key, value)| ("--set".into(), (*key).into(), (*value).into()))
+            .collect(),
     })
 }
 
@@ -28,7 +39,9 @@ fn settings(text: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) ->
 fn refusal(text: &str) -> (String, Option<String>) {
     let error = from_file(text).unwrap_err();
     let message = error.to_string();
-    let from = message.find(".toml:").map_or(0, |index| index + ".toml:".len());
+    let from = message
+        .find(".toml:")
+        .map_or(0, |index| index + ".toml:".len());
     (message[from..].to_owned(), error.hint())
 }
 
@@ -38,32 +51,67 @@ fn defaults_are_those_of_the_documentation() {
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:3001");
     assert_eq!(config.server.state_dir, PathBuf::from("/var/lib/offshoot"));
     assert_eq!(config.server.drain_timeout, Duration::from_secs(30));
-    assert_eq!((config.lambda.region.as_str(), config.lambda.account_id.as_str()), ("us-east-1", "000000000000"));
+    assert_eq!(
+        (
+            config.lambda.region.as_str(),
+            config.lambda.account_id.as_str()
+        ),
+        ("us-east-1", "000000000000")
+    );
     assert!(config.auth.access_keys.is_empty());
-    assert_eq!((config.limits.account_concurrency, config.limits.max_instances), (1000, 1000));
+    assert_eq!(
+        (
+            config.limits.account_concurrency,
+            config.limits.max_instances
+        ),
+        (1000, 1000)
+    );
     assert_eq!(config.limits.keep_alive, Duration::from_secs(600));
     assert!(config.limits.cold_starts >= 4);
-    assert_eq!(config.events.retry_backoff, [60, 120].map(Duration::from_secs));
+    assert_eq!(
+        config.events.retry_backoff,
+        [60, 120].map(Duration::from_secs)
+    );
     assert_eq!(config.network.address_pool.to_string(), "10.200.0.0/16");
     assert!(!config.network.egress);
     assert_eq!(config.logs.segment_bytes, 4 << 20);
-    assert_eq!((config.log.level, config.log.format), (LogLevel::Info, LogFormat::Text));
+    assert_eq!(
+        (config.log.level, config.log.format),
+        (LogLevel::Info, LogFormat::Text)
+    );
 }
 
 #[test]
 fn flags_override_environment_which_overrides_the_file() {
     let file = "[limits]\nmax_instances = 10\n[events]\nparallel = 10\n[log]\nlevel = \"warn\"\n";
-    let environment = [("OFFSHOOT_EVENTS_PARALLEL", "20"), ("OFFSHOOT_LOG_LEVEL", "debug")];
+    let environment = [
+        ("OFFSHOOT_EVENTS_PARALLEL", "20"),
+        ("OFFSHOOT_LOG_LEVEL", "debug"),
+    ];
     let settings = settings(file, &environment, &[("log.level", "trace")]).unwrap();
     let config = settings.check().unwrap();
-    assert_eq!((config.limits.max_instances, config.events.parallel), (10, 20));
+    assert_eq!(
+        (config.limits.max_instances, config.events.parallel),
+        (10, 20)
+    );
     assert_eq!(config.log.level, LogLevel::Trace);
     let origin = |wanted: &str| {
-        settings.rows().find(|(key, ..)| key == wanted).map(|(_, _, place)| place.clone()).unwrap()
+        settings
+            .rows()
+            .find(|(key, ..)| key == wanted)
+            .map(|(_, _, place)| place.clone())
+            .unwrap()
     };
     assert_eq!(origin("server.listen"), Place::Default);
-    assert!(origin("limits.max_instances").to_string().ends_with(".toml:2:17"));
-    assert_eq!(origin("events.parallel"), Place::Environment("OFFSHOOT_EVENTS_PARALLEL".to_owned()));
+    assert!(
+        origin("limits.max_instances")
+            .to_string()
+            .ends_with(".toml:2:17")
+    );
+    assert_eq!(
+        origin("events.parallel"),
+        Place::Environment("OFFSHOOT_EVENTS_PARALLEL".to_owned())
+    );
     assert_eq!(origin("log.level"), Place::Flag("--set".to_owned()));
 }
 
@@ -85,13 +133,29 @@ fn unknown_names_are_refused_with_place_and_suggestion() {
     assert_eq!(message, "3:1: unknown key server.stat_dir");
     assert_eq!(hint.as_deref(), Some("did you mean state_dir?"));
     let (message, hint) = refusal("[sever]\n");
-    assert_eq!((message.as_str(), hint.as_deref()), ("1:2: unknown section sever", Some("did you mean [server]?")));
+    assert_eq!(
+        (message.as_str(), hint.as_deref()),
+        ("1:2: unknown section sever", Some("did you mean [server]?"))
+    );
     let (message, hint) = refusal("listen = \"127.0.0.1:1\"\n");
     assert_eq!(message, "1:1: unknown top-level key listen");
-    assert_eq!(hint.as_deref(), Some("did you mean listen in section [server]?"));
+    assert_eq!(
+        hint.as_deref(),
+        Some("did you mean listen in section [server]?")
+    );
     let error = layered("", &[("OFFSHOOT_SERVER_LISEN", "x")], &[]).unwrap_err();
-    assert_eq!(error.hint().as_deref(), Some("did you mean OFFSHOOT_SERVER_LISTEN?"));
-    assert!(layered("", &[("OFFSHOOT_ENDPOINT", "x"), ("OFFSHOOT_UNPACK_LIMITS", "x")], &[]).is_ok());
+    assert_eq!(
+        error.hint().as_deref(),
+        Some("did you mean OFFSHOOT_SERVER_LISTEN?")
+    );
+    assert!(
+        layered(
+            "",
+            &[("OFFSHOOT_ENDPOINT", "x"), ("OFFSHOOT_UNPACK_LIMITS", "x")],
+            &[]
+        )
+        .is_ok()
+    );
 }
 
 #[test]
@@ -109,16 +173,25 @@ fn a_broken_file_is_refused_with_its_place() {
 #[test]
 fn numbers_out_of_range_and_with_units_are_refused() {
     let (message, _) = refusal("[limits]\nmax_instances = 0\n");
-    assert_eq!(message, "2:17: limits.max_instances must be from 1 to 1000000, not 0");
+    assert_eq!(
+        message,
+        "2:17: limits.max_instances must be from 1 to 1000000, not 0"
+    );
     let (message, hint) = refusal("[limits]\nkeep_alive_s = \"10m\"\n");
-    assert_eq!(message, "2:16: limits.keep_alive_s must be a whole number of seconds, not \"10m\"");
+    assert_eq!(
+        message,
+        "2:16: limits.keep_alive_s must be a whole number of seconds, not \"10m\""
+    );
     assert_eq!(hint.as_deref(), Some("write 600, without a unit"));
     let (_, hint) = refusal("[logs]\nsegment_bytes = \"4 MiB\"\n");
     assert_eq!(hint.as_deref(), Some("write 4194304, without a unit"));
     let (message, _) = refusal("[limits]\nkeep_alive_s = -1\n");
     assert!(message.contains("from zero on, not -1"), "{message}");
     let (message, _) = refusal("[limits]\nkeep_alive_s = 1.5\n");
-    assert!(message.contains("must be a whole number, not a float"), "{message}");
+    assert!(
+        message.contains("must be a whole number, not a float"),
+        "{message}"
+    );
     let (message, _) = refusal("[limits]\nkeep_alive_s = 99999999999999999999999\n");
     assert!(message.contains("limits.keep_alive_s"), "{message}");
     let (message, _) = refusal("[events]\nretry_backoff_s = [1, 2, 3]\n");
@@ -134,7 +207,10 @@ fn addresses_networks_and_names_are_checked() {
     let (_, hint) = refusal("[network]\naddress_pool = \"10.200.0.1/16\"\n");
     assert_eq!(hint.as_deref(), Some("write 10.200.0.0/16"));
     let (message, _) = refusal("[lambda]\naccount_id = 123456789012\n");
-    assert!(message.contains("must be a string, not an integer"), "{message}");
+    assert!(
+        message.contains("must be a string, not an integer"),
+        "{message}"
+    );
     let (_, hint) = refusal("[log]\nlevel = \"inof\"\n");
     assert_eq!(hint.as_deref(), Some("did you mean \"info\"?"));
     let (message, _) = refusal("[server]\nstate_dir = \"/a/../b\"\n");
@@ -145,7 +221,12 @@ fn addresses_networks_and_names_are_checked() {
 fn an_open_address_needs_access_keys() {
     let error = from_file("[server]\nlisten = \"0.0.0.0:3001\"\n").unwrap_err();
     assert!(matches!(error, ConfigError::Exposed { .. }), "{error}");
-    assert!(error.to_string().contains(".toml:2:10: server.listen is 0.0.0.0:3001"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains(".toml:2:10: server.listen is 0.0.0.0:3001"),
+        "{error}"
+    );
     assert!(error.hint().unwrap().contains("access_keys"));
     let keys = "[auth]\naccess_keys = [{ id = \"AKID\", secret = \"0123456789012345678901234567890123456789\" }]\n";
     let config = from_file(&format!("[server]\nlisten = \"0.0.0.0:3001\"\n{keys}")).unwrap();
@@ -158,35 +239,77 @@ fn secrets_are_never_shown() {
     let secret = "s3cret7890123456789012345678901234567890";
     let file = format!("[auth]\naccess_keys = [{{ id = \"AKID\", secret = \"{secret}\" }}]\n");
     let settings = settings(&file, &[], &[]).unwrap();
-    let shown: Vec<String> = settings.rows().map(|(_, value, _)| value.to_string()).collect();
+    let shown: Vec<String> = settings
+        .rows()
+        .map(|(_, value, _)| value.to_string())
+        .collect();
     let all = format!("{shown:?} {settings:?} {:?}", settings.check().unwrap());
     assert!(!all.contains(secret), "{all}");
     assert!(all.contains("AKID"));
     for bad in ["short", "AKID"] {
-        let error = layered("", &[("OFFSHOOT_AUTH_ACCESS_KEYS", &format!("AKID:{bad}"))], &[]).unwrap_err();
+        let error = layered(
+            "",
+            &[("OFFSHOOT_AUTH_ACCESS_KEYS", &format!("AKID:{bad}"))],
+            &[],
+        )
+        .unwrap_err();
         assert!(!error.to_string().contains(&format!(":{bad}")), "{error}");
     }
-    assert!(layered("", &[("OFFSHOOT_AUTH_ACCESS_KEYS", &format!("A:{secret},A:{secret}"))], &[]).is_err());
+    assert!(
+        layered(
+            "",
+            &[(
+                "OFFSHOOT_AUTH_ACCESS_KEYS",
+                &format!("A:{secret},A:{secret}")
+            )],
+            &[]
+        )
+        .is_err()
+    );
 }
 
 #[test]
 fn what_is_no_configuration_file_is_named() {
     let gather = |path: &std::path::Path| {
-        Settings::gather(&Layers { file: Some(path.to_owned()), ..Layers::default() }).unwrap_err()
+        Settings::gather(&Layers {
+            file: Some(path.to_owned()),
+            ..Layers::default()
+        })
+        .unwrap_err()
     };
     let dir = tempfile::tempdir().unwrap();
     assert!(gather(dir.path()).to_string().contains("is a directory"));
-    assert!(matches!(gather(&dir.path().join("none")), ConfigError::Read { .. }));
+    assert!(matches!(
+        gather(&dir.path().join("none")),
+        ConfigError::Read { .. }
+    ));
     let fifo = dir.path().join("fifo");
-    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &fifo,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RWXU,
+        0,
+    )
+    .unwrap();
     assert!(gather(&fifo).to_string().contains("is a FIFO"));
     let large = dir.path().join("large");
-    std::fs::File::create(&large).unwrap().set_len(1 << 30).unwrap();
+    std::fs::File::create(&large)
+        .unwrap()
+        .set_len(1 << 30)
+        .unwrap();
     assert!(matches!(gather(&large), ConfigError::TooLarge { .. }));
     let binary = dir.path().join("binary");
     std::fs::write(&binary, b"[log]\n\xff").unwrap();
-    assert!(matches!(gather(&binary), ConfigError::NotUtf8 { offset: 6, .. }));
-    assert!(gather(std::path::Path::new("/dev/zero")).to_string().contains("is a device"));
+    assert!(matches!(
+        gather(&binary),
+        ConfigError::NotUtf8 { offset: 6, .. }
+    ));
+    assert!(
+        gather(std::path::Path::new("/dev/zero"))
+            .to_string()
+            .contains("is a device")
+    );
 }
 
 #[test]

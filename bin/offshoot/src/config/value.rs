@@ -35,7 +35,10 @@ pub struct Fault {
 
 impl Fault {
     pub fn new(problem: impl Into<String>) -> Self {
-        Self { problem: problem.into(), suggestion: None }
+        Self {
+            problem: problem.into(),
+            suggestion: None,
+        }
     }
 
     pub fn suggest(mut self, suggestion: impl Into<String>) -> Self {
@@ -58,9 +61,13 @@ impl Kind {
                 self.integer(number)
             }
             Self::Backoff => {
-                let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-                let numbers: Result<Vec<u64>, _> =
-                    parts.map(|part| part.parse().map_err(|_| not_a_number(part, Unit::Seconds))).collect();
+                let parts = text
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|part| !part.is_empty());
+                let numbers: Result<Vec<u64>, _> = parts
+                    .map(|part| part.parse().map_err(|_| not_a_number(part, Unit::Seconds)))
+                    .collect();
                 backoff(numbers?)
             }
             Self::AccessKeys => access_keys_of(text),
@@ -78,18 +85,19 @@ impl Kind {
             Self::Region => region(text),
             Self::Account => account(text),
             Self::Integer { unit, .. } => Err(not_a_number(text, unit)),
-            Self::Boolean | Self::Backoff | Self::AccessKeys => {
-                Err(Fault::new(format!("must be {}, not the string {text:?}", self.article())))
-            }
+            Self::Boolean | Self::Backoff | Self::AccessKeys => Err(Fault::new(format!(
+                "must be {}, not the string {text:?}",
+                self.article()
+            ))),
         }
     }
 
     /// `number` if it is within the bounds.
     pub fn integer(self, number: u64) -> Result<Value, Fault> {
         match self {
-            Self::Integer { min, max, unit } if number < min || number > max => {
-                Err(Fault::new(format!("must be from {min} to {max}{}, not {number}", of(unit))))
-            }
+            Self::Integer { min, max, unit } if number < min || number > max => Err(Fault::new(
+                format!("must be from {min} to {max}{}, not {number}", of(unit)),
+            )),
             _ => Ok(Value::Integer(number)),
         }
     }
@@ -109,10 +117,14 @@ impl Kind {
 /// At most two pauses.
 pub fn backoff(seconds: Vec<u64>) -> Result<Value, Fault> {
     if seconds.len() > 2 {
-        return Err(Fault::new("has more than two pauses; an event is retried at most twice"));
+        return Err(Fault::new(
+            "has more than two pauses; an event is retried at most twice",
+        ));
     }
     match seconds.iter().find(|&&pause| pause > MAX_BACKOFF_S) {
-        Some(pause) => Err(Fault::new(format!("has a pause of {pause} s; the most is {MAX_BACKOFF_S}"))),
+        Some(pause) => Err(Fault::new(format!(
+            "has a pause of {pause} s; the most is {MAX_BACKOFF_S}"
+        ))),
         None => Ok(Value::Integers(seconds)),
     }
 }
@@ -122,11 +134,18 @@ pub fn access_keys(keys: Vec<AccessKey>) -> Result<Value, Fault> {
     for (index, key) in keys.iter().enumerate() {
         let number = index + 1;
         if key.id.is_empty() || !key.id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            return Err(Fault::new(format!("has a pair (number {number}) whose id is not letters and digits")));
+            return Err(Fault::new(format!(
+                "has a pair (number {number}) whose id is not letters and digits"
+            )));
         }
-        if key.secret.len() != SECRET_CHARS || !key.secret.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(Fault::new(format!("has a secret (of id {}) that is not 40 characters long", key.id))
-                .suggest("make one with: head -c 30 /dev/urandom | base64"));
+        if key.secret.len() != SECRET_CHARS
+            || !key.secret.bytes().all(|byte| byte.is_ascii_graphic())
+        {
+            return Err(Fault::new(format!(
+                "has a secret (of id {}) that is not 40 characters long",
+                key.id
+            ))
+            .suggest("make one with: head -c 30 /dev/urandom | base64"));
         }
         if keys.iter().take(index).any(|other| other.id == key.id) {
             return Err(Fault::new(format!("has the id {} twice", key.id)));
@@ -139,10 +158,17 @@ fn access_keys_of(text: &str) -> Result<Value, Fault> {
     let pairs = text.split(',').filter(|pair| !pair.trim().is_empty());
     let keys: Option<Vec<AccessKey>> = pairs
         .map(|pair| pair.trim().split_once(':'))
-        .map(|pair| pair.map(|(id, secret)| AccessKey { id: id.to_owned(), secret: secret.to_owned() }))
+        .map(|pair| {
+            pair.map(|(id, secret)| AccessKey {
+                id: id.to_owned(),
+                secret: secret.to_owned(),
+            })
+        })
         .collect();
     // The text is a secret: it is not quoted.
-    access_keys(keys.ok_or_else(|| Fault::new("must be ID:SECRET pairs, with commas between them"))?)
+    access_keys(
+        keys.ok_or_else(|| Fault::new("must be ID:SECRET pairs, with commas between them"))?,
+    )
 }
 
 fn word(text: &str, words: &[&str]) -> Result<Value, Fault> {
@@ -167,7 +193,9 @@ fn address(text: &str) -> Result<SocketAddr, Fault> {
         match text.parse::<u16>() {
             Ok(port) => fault.suggest(format!("write 127.0.0.1:{port}")),
             Err(_) if text.parse::<IpAddr>().is_ok() => fault.suggest("add a port, such as :3001"),
-            Err(_) => fault.suggest("such as 127.0.0.1:3001 or [::1]:3001; a port is at most 65535"),
+            Err(_) => {
+                fault.suggest("such as 127.0.0.1:3001 or [::1]:3001; a port is at most 65535")
+            }
         }
     })
 }
@@ -177,8 +205,13 @@ fn path(text: &str) -> Result<Value, Fault> {
         return Err(Fault::new("must name a directory"));
     }
     let path = PathBuf::from(text);
-    if path.components().any(|part| part == std::path::Component::ParentDir) {
-        return Err(Fault::new(format!("must not contain `..`, but is {text:?}")));
+    if path
+        .components()
+        .any(|part| part == std::path::Component::ParentDir)
+    {
+        return Err(Fault::new(format!(
+            "must not contain `..`, but is {text:?}"
+        )));
     }
     if text.len() > MAX_STATE_DIR_BYTES {
         return Err(Fault::new(format!(
@@ -190,29 +223,43 @@ fn path(text: &str) -> Result<Value, Fault> {
 }
 
 fn pool(text: &str) -> Result<Value, Fault> {
-    let wrong = || Fault::new(format!("must be an IPv4 network, not {text:?}")).suggest("such as 10.200.0.0/16");
+    let wrong = || {
+        Fault::new(format!("must be an IPv4 network, not {text:?}"))
+            .suggest("such as 10.200.0.0/16")
+    };
     let (address, prefix) = text.split_once('/').ok_or_else(wrong)?;
     let address: Ipv4Addr = address.parse().map_err(|_| wrong())?;
     let prefix_len: u8 = prefix.parse().map_err(|_| wrong())?;
     if !(8..=28).contains(&prefix_len) {
-        return Err(Fault::new(format!("must have a prefix from /8 to /28, not /{prefix_len}")));
+        return Err(Fault::new(format!(
+            "must have a prefix from /8 to /28, not /{prefix_len}"
+        )));
     }
     let network = Ipv4Addr::from_bits(address.to_bits() & (u32::MAX << (32 - prefix_len)));
     if network != address {
-        return Err(Fault::new(format!("is {text}, which has bits set after its prefix"))
-            .suggest(format!("write {network}/{prefix_len}")));
+        return Err(
+            Fault::new(format!("is {text}, which has bits set after its prefix"))
+                .suggest(format!("write {network}/{prefix_len}")),
+        );
     }
-    Ok(Value::Pool(AddressPool { address, prefix_len }))
+    Ok(Value::Pool(AddressPool {
+        address,
+        prefix_len,
+    }))
 }
 
 fn region(text: &str) -> Result<Value, Fault> {
     let fits = text.len() <= 32
         && text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if fits {
         Ok(Value::Text(text.to_owned()))
     } else {
-        Err(Fault::new(format!("must be a region such as us-east-1, not {text:?}")))
+        Err(Fault::new(format!(
+            "must be a region such as us-east-1, not {text:?}"
+        )))
     }
 }
 

@@ -79,7 +79,10 @@ pub async fn apply(
     if spec.publish || spec.alias.is_some() {
         configuration = client.publish(name).await?;
     }
-    let version = configuration.version.clone().unwrap_or_else(|| "$LATEST".to_owned());
+    let version = configuration
+        .version
+        .clone()
+        .unwrap_or_else(|| "$LATEST".to_owned());
     if let Some(alias) = &spec.alias {
         client.put_alias(name, alias, &version).await?;
     }
@@ -100,19 +103,31 @@ pub async fn apply(
     })
 }
 
-async fn create(client: &Client, name: &str, spec: &Spec, bundle: Bundle) -> Result<Action, ApiError> {
+async fn create(
+    client: &Client,
+    name: &str,
+    spec: &Spec,
+    bundle: Bundle,
+) -> Result<Action, ApiError> {
     let request = CreateFunctionRequest {
         function_name: Some(name.to_owned()),
         runtime: spec.runtime.clone(),
         handler: spec.handler.clone(),
         role: Some(spec.role.clone().unwrap_or_else(|| DEFAULT_ROLE.to_owned())),
-        code: Some(FunctionCode { zip_file: Some(Blob::from(bundle.zip)), ..Default::default() }),
+        code: Some(FunctionCode {
+            zip_file: Some(Blob::from(bundle.zip)),
+            ..Default::default()
+        }),
         description: spec.description.clone(),
         timeout: spec.timeout_s,
         memory_size: spec.memory_mb,
-        environment: spec.environment.clone().map(|variables| Environment { variables: Some(variables) }),
+        environment: spec.environment.clone().map(|variables| Environment {
+            variables: Some(variables),
+        }),
         layers: spec.layers.clone(),
-        ephemeral_storage: spec.ephemeral_mb.map(|size| EphemeralStorage { size: Some(size) }),
+        ephemeral_storage: spec
+            .ephemeral_mb
+            .map(|size| EphemeralStorage { size: Some(size) }),
         ..Default::default()
     };
     client.create_function(&request).await?;
@@ -128,7 +143,10 @@ async fn update(
 ) -> Result<Action, Failure> {
     let mut action = Action::Unchanged;
     if have.code_sha256.as_deref() != Some(bundle.code_sha256.as_str()) {
-        let code = UpdateFunctionCodeRequest { zip_file: Some(Blob::from(bundle.zip)), ..Default::default() };
+        let code = UpdateFunctionCodeRequest {
+            zip_file: Some(Blob::from(bundle.zip)),
+            ..Default::default()
+        };
         client.update_code(name, &code).await?;
         ready(client, name).await?;
         action = Action::Updated;
@@ -141,11 +159,24 @@ async fn update(
 }
 
 /// What the specification says otherwise than the function is.
-fn changes(spec: &Spec, have: &FunctionConfiguration) -> Option<UpdateFunctionConfigurationRequest> {
-    let variables = have.environment.as_ref().and_then(|environment| environment.variables.clone());
-    let layers: Vec<String> =
-        have.layers.iter().flatten().filter_map(|layer| layer.arn.clone()).collect();
-    let storage = have.ephemeral_storage.as_ref().and_then(|storage| storage.size);
+fn changes(
+    spec: &Spec,
+    have: &FunctionConfiguration,
+) -> Option<UpdateFunctionConfigurationRequest> {
+    let variables = have
+        .environment
+        .as_ref()
+        .and_then(|environment| environment.variables.clone());
+    let layers: Vec<String> = have
+        .layers
+        .iter()
+        .flatten()
+        .filter_map(|layer| layer.arn.clone())
+        .collect();
+    let storage = have
+        .ephemeral_storage
+        .as_ref()
+        .and_then(|storage| storage.size);
     let environment = changed(&spec.environment, &Some(variables.unwrap_or_default()));
     let request = UpdateFunctionConfigurationRequest {
         runtime: changed(&spec.runtime, &have.runtime),
@@ -154,7 +185,9 @@ fn changes(spec: &Spec, have: &FunctionConfiguration) -> Option<UpdateFunctionCo
         description: changed(&spec.description, &have.description),
         timeout: changed(&spec.timeout_s, &have.timeout),
         memory_size: changed(&spec.memory_mb, &have.memory_size),
-        environment: environment.map(|variables| Environment { variables: Some(variables) }),
+        environment: environment.map(|variables| Environment {
+            variables: Some(variables),
+        }),
         layers: changed(&spec.layers, &Some(layers)),
         ephemeral_storage: changed(&spec.ephemeral_mb, &storage)
             .map(|size| EphemeralStorage { size: Some(size) }),
@@ -173,20 +206,34 @@ async fn ready(client: &Client, name: &str) -> Result<FunctionConfiguration, Fai
     let mut pause = Duration::from_millis(20);
     loop {
         let Some(configuration) = client.get_function(name).await? else {
-            return Err(Failure::new(Kind::NotFound, format!("{name} vanished while it was deployed")));
+            return Err(Failure::new(
+                Kind::NotFound,
+                format!("{name} vanished while it was deployed"),
+            ));
         };
         let state = configuration.state.as_deref().unwrap_or("Active");
-        let update = configuration.last_update_status.as_deref().unwrap_or("Successful");
+        let update = configuration
+            .last_update_status
+            .as_deref()
+            .unwrap_or("Successful");
         if state == "Failed" || update == "Failed" {
-            let reason = configuration.state_reason.or(configuration.last_update_status_reason);
+            let reason = configuration
+                .state_reason
+                .or(configuration.last_update_status_reason);
             let reason = reason.unwrap_or_else(|| "no reason was given".to_owned());
-            return Err(Failure::new(Kind::Failed, format!("{name} cannot be used: {reason}")));
+            return Err(Failure::new(
+                Kind::Failed,
+                format!("{name} cannot be used: {reason}"),
+            ));
         }
         if state != "Pending" && update != "InProgress" {
             return Ok(configuration);
         }
         if begun.elapsed() > READY_TIMEOUT {
-            return Err(Failure::new(Kind::Failed, format!("{name} is still {state} after a minute")));
+            return Err(Failure::new(
+                Kind::Failed,
+                format!("{name} is still {state} after a minute"),
+            ));
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(1));

@@ -73,11 +73,13 @@ impl BundleError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::UnzippedTooLarge { largest, .. } => Some(format!("the largest parts are {largest}")),
-            Self::ZipTooLarge { .. } => Some("move large dependencies into layers".to_owned()),
-            Self::Walk(WalkError::LinkOutside { .. }) => {
-                Some("copy the file into the folder; links must be relative and stay inside".to_owned())
+            Self::UnzippedTooLarge { largest, .. } => {
+                Some(format!("the largest parts are {largest}"))
             }
+            Self::ZipTooLarge { .. } => Some("move large dependencies into layers".to_owned()),
+            Self::Walk(WalkError::LinkOutside { .. }) => Some(
+                "copy the file into the folder; links must be relative and stay inside".to_owned(),
+            ),
             _ => None,
         }
     }
@@ -87,7 +89,10 @@ impl BundleError {
 pub fn bundle(roots: &[walk::Root]) -> Result<Bundle, BundleError> {
     let entries = walk::walk(roots)?;
     if entries.is_empty() {
-        let path = roots.last().map(|root| root.path.clone()).unwrap_or_default();
+        let path = roots
+            .last()
+            .map(|root| root.path.clone())
+            .unwrap_or_default();
         return Err(BundleError::Empty { path });
     }
     check_size(&entries)?;
@@ -95,33 +100,50 @@ pub fn bundle(roots: &[walk::Root]) -> Result<Bundle, BundleError> {
     for (name, entry) in &entries {
         add(&mut writer, name, entry)?;
     }
-    let zip = writer.finish().map_err(|source| BundleError::Zip { name: "the whole".to_owned(), source })?;
+    let zip = writer.finish().map_err(|source| BundleError::Zip {
+        name: "the whole".to_owned(),
+        source,
+    })?;
     finished(zip.into_inner())
 }
 
 /// A zip that exists already.
 pub fn existing(path: &Path) -> Result<Bundle, BundleError> {
-    let failed = |source| BundleError::Read { path: path.to_owned(), source };
+    let failed = |source| BundleError::Read {
+        path: path.to_owned(),
+        source,
+    };
     let file = File::open(path).map_err(failed)?;
     let size_bytes = file.metadata().map_err(failed)?.len();
     if size_bytes > ZIP_MAX_BYTES as u64 {
         return Err(BundleError::ZipTooLarge { size_bytes });
     }
     let mut zip = Vec::new();
-    file.take(ZIP_MAX_BYTES as u64 + 1).read_to_end(&mut zip).map_err(failed)?;
+    file.take(ZIP_MAX_BYTES as u64 + 1)
+        .read_to_end(&mut zip)
+        .map_err(failed)?;
     finished(zip)
 }
 
 fn finished(zip: Vec<u8>) -> Result<Bundle, BundleError> {
     if zip.len() > ZIP_MAX_BYTES {
-        return Err(BundleError::ZipTooLarge { size_bytes: zip.len() as u64 });
+        return Err(BundleError::ZipTooLarge {
+            size_bytes: zip.len() as u64,
+        });
     }
     let code_sha256 = STANDARD.encode(Sha256::digest(&zip));
     Ok(Bundle { zip, code_sha256 })
 }
 
-fn add(writer: &mut ZipWriter<Cursor<Vec<u8>>>, name: &str, entry: &Entry) -> Result<(), BundleError> {
-    let failed = |source| BundleError::Zip { name: name.to_owned(), source };
+fn add(
+    writer: &mut ZipWriter<Cursor<Vec<u8>>>,
+    name: &str,
+    entry: &Entry,
+) -> Result<(), BundleError> {
+    let failed = |source| BundleError::Zip {
+        name: name.to_owned(),
+        source,
+    };
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
         .compression_level(Some(6))
@@ -130,10 +152,19 @@ fn add(writer: &mut ZipWriter<Cursor<Vec<u8>>>, name: &str, entry: &Entry) -> Re
         Kind::Link { target } => writer.add_symlink(name, target, options).map_err(failed),
         Kind::File { executable } => {
             let mode = if *executable { 0o755 } else { 0o644 };
-            writer.start_file(name, options.unix_permissions(mode)).map_err(failed)?;
-            let read = |source| BundleError::Read { path: entry.path.clone(), source };
+            writer
+                .start_file(name, options.unix_permissions(mode))
+                .map_err(failed)?;
+            let read = |source| BundleError::Read {
+                path: entry.path.clone(),
+                source,
+            };
             let nofollow = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
-            let file = OpenOptions::new().read(true).custom_flags(nofollow).open(&entry.path).map_err(read)?;
+            let file = OpenOptions::new()
+                .read(true)
+                .custom_flags(nofollow)
+                .open(&entry.path)
+                .map_err(read)?;
             io::copy(&mut file.take(UNZIPPED_MAX_BYTES), writer).map_err(read)?;
             Ok(())
         }
@@ -147,13 +178,18 @@ fn check_size(entries: &BTreeMap<String, Entry>) -> Result<(), BundleError> {
     }
     let mut parts: BTreeMap<&str, u64> = BTreeMap::new();
     for (name, entry) in entries {
-        *parts.entry(name.split('/').next().unwrap_or(name)).or_default() += entry.size_bytes;
+        *parts
+            .entry(name.split('/').next().unwrap_or(name))
+            .or_default() += entry.size_bytes;
     }
     let mut parts: Vec<(&str, u64)> = parts.into_iter().collect();
     parts.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
     let named = |(name, bytes): &(&str, u64)| format!("{name} ({} MB)", bytes / 1_000_000);
     let largest: Vec<String> = parts.iter().take(3).map(named).collect();
-    Err(BundleError::UnzippedTooLarge { size_bytes, largest: largest.join(", ") })
+    Err(BundleError::UnzippedTooLarge {
+        size_bytes,
+        largest: largest.join(", "),
+    })
 }
 
 #[cfg(test)]
@@ -174,12 +210,18 @@ mod tests {
     }
 
     fn root(dir: &tempfile::TempDir) -> walk::Root {
-        walk::Root { path: dir.path().to_owned(), skip: Vec::new() }
+        walk::Root {
+            path: dir.path().to_owned(),
+            skip: Vec::new(),
+        }
     }
 
     fn names(bundle: &Bundle) -> Vec<String> {
         let archive = zip::ZipArchive::new(Cursor::new(bundle.zip.clone())).unwrap();
-        archive.file_names().map(str::to_owned).collect()
+        archive
+            .file_names()
+            .map(|name| name.unwrap().into_owned())
+            .collect()
     }
 
     #[test]
@@ -187,9 +229,18 @@ mod tests {
         let one = tree(&[("app.py", "x"), ("lib/a.py", "y")]);
         let two = tree(&[("lib/a.py", "y"), ("app.py", "x")]);
         let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
-        File::options().write(true).open(two.path().join("app.py")).unwrap().set_modified(old).unwrap();
-        std::fs::set_permissions(two.path().join("app.py"), PermissionsExt::from_mode(0o600)).unwrap();
-        let (one, two) = (bundle(&[root(&one)]).unwrap(), bundle(&[root(&two)]).unwrap());
+        File::options()
+            .write(true)
+            .open(two.path().join("app.py"))
+            .unwrap()
+            .set_modified(old)
+            .unwrap();
+        std::fs::set_permissions(two.path().join("app.py"), PermissionsExt::from_mode(0o600))
+            .unwrap();
+        let (one, two) = (
+            bundle(&[root(&one)]).unwrap(),
+            bundle(&[root(&two)]).unwrap(),
+        );
         assert_eq!(one.zip, two.zip);
         assert_eq!(one.code_sha256, two.code_sha256);
         assert_eq!(names(&one), ["app.py", "lib/a.py"]);
@@ -206,17 +257,27 @@ mod tests {
             ("node_modules/.cache/x", ""),
             ("node_modules/y/index.js", ""),
         ]);
-        assert_eq!(names(&bundle(&[root(&dir)]).unwrap()), ["app.py", "node_modules/y/index.js"]);
+        assert_eq!(
+            names(&bundle(&[root(&dir)]).unwrap()),
+            ["app.py", "node_modules/y/index.js"]
+        );
     }
 
     #[test]
     fn links_inside_and_execute_bits_are_kept() {
         let dir = tree(&[("bin/tool", "#!/bin/sh"), ("lib/real.so", "")]);
-        std::fs::set_permissions(dir.path().join("bin/tool"), PermissionsExt::from_mode(0o700)).unwrap();
+        std::fs::set_permissions(
+            dir.path().join("bin/tool"),
+            PermissionsExt::from_mode(0o700),
+        )
+        .unwrap();
         symlink("../lib/real.so", dir.path().join("bin/link.so")).unwrap();
         let made = bundle(&[root(&dir)]).unwrap();
         let mut archive = zip::ZipArchive::new(Cursor::new(made.zip)).unwrap();
-        assert_eq!(archive.by_name("bin/tool").unwrap().unix_mode().unwrap() & 0o777, 0o755);
+        assert_eq!(
+            archive.by_name("bin/tool").unwrap().unix_mode().unwrap() & 0o777,
+            0o755
+        );
         let mut link = archive.by_name("bin/link.so").unwrap();
         assert_eq!(link.unix_mode().unwrap() & 0o170_000, 0o120_000);
         let mut target = String::new();
@@ -230,25 +291,38 @@ mod tests {
             let dir = tree(&[("app.py", "")]);
             symlink(target, dir.path().join("link")).unwrap();
             let error = bundle(&[root(&dir)]).unwrap_err();
-            assert!(matches!(error, BundleError::Walk(WalkError::LinkOutside { .. })), "{target}: {error}");
+            assert!(
+                matches!(error, BundleError::Walk(WalkError::LinkOutside { .. })),
+                "{target}: {error}"
+            );
         }
     }
 
     #[test]
     fn own_files_win_over_dependencies_of_the_same_name() {
-        let (below, above) = (tree(&[("a.py", "old"), ("b/c.py", "old")]), tree(&[("a.py", "new"), ("b", "file")]));
+        let (below, above) = (
+            tree(&[("a.py", "old"), ("b/c.py", "old")]),
+            tree(&[("a.py", "new"), ("b", "file")]),
+        );
         let made = bundle(&[root(&below), root(&above)]).unwrap();
         assert_eq!(names(&made), ["a.py", "b"]);
         let mut archive = zip::ZipArchive::new(Cursor::new(made.zip)).unwrap();
         let mut text = String::new();
-        archive.by_name("a.py").unwrap().read_to_string(&mut text).unwrap();
+        archive
+            .by_name("a.py")
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
         assert_eq!(text, "new");
     }
 
     #[test]
     fn an_empty_folder_and_a_fifo_are_named() {
         let empty = tree(&[]);
-        assert!(matches!(bundle(&[root(&empty)]), Err(BundleError::Empty { .. })));
+        assert!(matches!(
+            bundle(&[root(&empty)]),
+            Err(BundleError::Empty { .. })
+        ));
         let dir = tree(&[("app.py", "")]);
         rustix::fs::mknodat(
             rustix::fs::CWD,

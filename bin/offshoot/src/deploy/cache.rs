@@ -23,8 +23,15 @@ impl Cache {
     /// The user's cache; `None` if there is no place for one.
     pub fn open() -> Option<Self> {
         let absolute = |path: &PathBuf| path.is_absolute();
-        let base = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(absolute);
-        let home = || env::var_os("HOME").map(PathBuf::from).filter(absolute).map(|home| home.join(".cache"));
+        let base = env::var_os("XDG_CACHE_HOME")
+            .map(PathBuf::from)
+            .filter(absolute);
+        let home = || {
+            env::var_os("HOME")
+                .map(PathBuf::from)
+                .filter(absolute)
+                .map(|home| home.join(".cache"))
+        };
         let dir = base.or_else(home)?.join("offshoot/dependencies");
         fs::create_dir_all(&dir).ok()?;
         Some(Self { dir })
@@ -37,7 +44,9 @@ impl Cache {
 
     /// A folder to install into.
     pub fn staging(&self) -> io::Result<TempDir> {
-        tempfile::Builder::new().prefix("tmp-").tempdir_in(&self.dir)
+        tempfile::Builder::new()
+            .prefix("tmp-")
+            .tempdir_in(&self.dir)
     }
 
     /// Makes a staged folder the entry of a key; gives it back if that fails.
@@ -57,14 +66,19 @@ impl Cache {
     }
 
     fn prune(&self) {
-        let Ok(children) = fs::read_dir(&self.dir) else { return };
+        let Ok(children) = fs::read_dir(&self.dir) else {
+            return;
+        };
         let mut entries: Vec<(std::time::SystemTime, PathBuf)> = children
             .filter_map(Result::ok)
             .filter(|child| !child.file_name().to_string_lossy().starts_with("tmp-"))
             .filter_map(|child| Some((child.metadata().ok()?.modified().ok()?, child.path())))
             .collect();
         entries.sort();
-        for (_, path) in entries.iter().take(entries.len().saturating_sub(MAX_ENTRIES)) {
+        for (_, path) in entries
+            .iter()
+            .take(entries.len().saturating_sub(MAX_ENTRIES))
+        {
             let _ = fs::remove_dir_all(path);
         }
     }
@@ -74,9 +88,20 @@ impl Cache {
 pub fn python_key(requirements: &str, runtime: &str) -> Option<String> {
     let names_files = |line: &str| {
         let line = line.trim();
-        ["-r", "-c", "-e", "--requirement", "--constraint", "--editable", "--find-links", "-f", ".", "/"]
-            .iter()
-            .any(|start| line.starts_with(start))
+        [
+            "-r",
+            "-c",
+            "-e",
+            "--requirement",
+            "--constraint",
+            "--editable",
+            "--find-links",
+            "-f",
+            ".",
+            "/",
+        ]
+        .iter()
+        .any(|start| line.starts_with(start))
             || line.contains("file:")
             || line.contains(".whl")
     };
@@ -87,7 +112,12 @@ pub fn python_key(requirements: &str, runtime: &str) -> Option<String> {
 pub fn node_key(package: &str, lock: Option<&str>, runtime: &str) -> Option<String> {
     let names_files = ["\"file:", "\"link:", "\"workspace:", "\"./", "\"../"]
         .iter()
-        .any(|mark| package.split("ependencies\"").skip(1).any(|part| part.contains(mark)));
+        .any(|mark| {
+            package
+                .split("ependencies\"")
+                .skip(1)
+                .any(|part| part.contains(mark))
+        });
     (!names_files).then(|| key(&["npm", runtime, package, lock.unwrap_or_default()]))
 }
 
@@ -98,7 +128,10 @@ fn key(parts: &[&str]) -> String {
         hash.update(part);
     }
     hash.update(env::consts::ARCH);
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -114,14 +147,30 @@ mod tests {
         assert_ne!(one, python_key("requests==2\n", "python3.12").unwrap());
         assert_eq!(python_key("-r base.txt\n", "python3.11"), None);
         assert_eq!(python_key("./lib\n", "python3.11"), None);
-        assert_eq!(node_key(r#"{"dependencies": {"a": "file:../a"}}"#, None, "nodejs20.x"), None);
-        assert!(node_key(r#"{"main": "./a.js", "dependencies": {"a": "1"}}"#, None, "nodejs20.x").is_some());
+        assert_eq!(
+            node_key(
+                r#"{"dependencies": {"a": "file:../a"}}"#,
+                None,
+                "nodejs20.x"
+            ),
+            None
+        );
+        assert!(
+            node_key(
+                r#"{"main": "./a.js", "dependencies": {"a": "1"}}"#,
+                None,
+                "nodejs20.x"
+            )
+            .is_some()
+        );
     }
 
     #[test]
     fn an_entry_that_is_kept_is_found() {
         let dir = tempfile::tempdir().unwrap();
-        let cache = Cache { dir: dir.path().to_owned() };
+        let cache = Cache {
+            dir: dir.path().to_owned(),
+        };
         let staged = cache.staging().unwrap();
         fs::write(staged.path().join("a"), "x").unwrap();
         let path = cache.keep("k", staged).unwrap();

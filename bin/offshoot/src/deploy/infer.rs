@@ -81,32 +81,55 @@ pub fn infer(source: &Source) -> Option<Inferred> {
 
 fn infer_from(read: &mut dyn FnMut(&str) -> Option<String>) -> Option<Inferred> {
     if read("bootstrap").is_some() {
-        return Some(Inferred { runtime: Family::Provided, handler: "bootstrap".to_owned() });
+        return Some(Inferred {
+            runtime: Family::Provided,
+            handler: "bootstrap".to_owned(),
+        });
     }
     for (stem, extension) in PYTHON {
-        let Some(code) = read(&format!("{stem}.{extension}")) else { continue };
+        let Some(code) = read(&format!("{stem}.{extension}")) else {
+            continue;
+        };
         if let Some(function) = python_handler(&code) {
-            return Some(Inferred { runtime: Family::Python, handler: format!("{stem}.{function}") });
+            return Some(Inferred {
+                runtime: Family::Python,
+                handler: format!("{stem}.{function}"),
+            });
         }
     }
     for (stem, extension) in NODE {
-        let Some(code) = read(&format!("{stem}.{extension}")) else { continue };
-        let function = if code.contains("lambdaHandler") { "lambdaHandler" } else { "handler" };
-        return Some(Inferred { runtime: Family::Node, handler: format!("{stem}.{function}") });
+        let Some(code) = read(&format!("{stem}.{extension}")) else {
+            continue;
+        };
+        let function = if code.contains("lambdaHandler") {
+            "lambdaHandler"
+        } else {
+            "handler"
+        };
+        return Some(Inferred {
+            runtime: Family::Node,
+            handler: format!("{stem}.{function}"),
+        });
     }
     None
 }
 
 /// The function of the module that looks like a handler.
 fn python_handler(code: &str) -> Option<&'static str> {
-    ["lambda_handler", "handler", "main"].into_iter().find(|name| {
-        code.lines().any(|line| {
-            let defined = line.strip_prefix("def ").or_else(|| line.strip_prefix("async def "));
-            let assigned = line.strip_prefix(name).map(str::trim_start);
-            defined.and_then(|rest| rest.strip_prefix(name)).is_some_and(|rest| rest.trim_start().starts_with('('))
-                || assigned.is_some_and(|rest| rest.starts_with('=') && !rest.starts_with("=="))
+    ["lambda_handler", "handler", "main"]
+        .into_iter()
+        .find(|name| {
+            code.lines().any(|line| {
+                let defined = line
+                    .strip_prefix("def ")
+                    .or_else(|| line.strip_prefix("async def "));
+                let assigned = line.strip_prefix(name).map(str::trim_start);
+                defined
+                    .and_then(|rest| rest.strip_prefix(name))
+                    .is_some_and(|rest| rest.trim_start().starts_with('('))
+                    || assigned.is_some_and(|rest| rest.starts_with('=') && !rest.starts_with("=="))
+            })
         })
-    })
 }
 
 fn read_file(path: &Path) -> Option<String> {
@@ -131,14 +154,21 @@ fn local_python() -> Option<String> {
 
 fn local_node() -> Option<String> {
     let version = version_of("node")?;
-    Some(format!("nodejs{}.x", version.strip_prefix('v')?.split('.').next()?))
+    Some(format!(
+        "nodejs{}.x",
+        version.strip_prefix('v')?.split('.').next()?
+    ))
 }
 
 /// What `program --version` says.
 pub fn version_of(program: &str) -> Option<String> {
     let output = Command::new(program).arg("--version").output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
-    output.status.success().then(|| text.trim().to_owned()).filter(|text| !text.is_empty())
+    output
+        .status
+        .success()
+        .then(|| text.trim().to_owned())
+        .filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]
@@ -158,16 +188,28 @@ mod tests {
     fn usual_layouts_are_known() {
         let python = |handler: &str| Some((Family::Python, handler.to_owned()));
         assert_eq!(
-            inferred(&[("lambda_function.py", "def lambda_handler(event, context): pass")]),
+            inferred(&[(
+                "lambda_function.py",
+                "def lambda_handler(event, context): pass"
+            )]),
             python("lambda_function.lambda_handler")
         );
-        assert_eq!(inferred(&[("app.py", "x = 1\ndef handler(e, c):\n  pass")]), python("app.handler"));
-        assert_eq!(inferred(&[("main.py", "handler = Mangum(app)")]), python("main.handler"));
+        assert_eq!(
+            inferred(&[("app.py", "x = 1\ndef handler(e, c):\n  pass")]),
+            python("app.handler")
+        );
+        assert_eq!(
+            inferred(&[("main.py", "handler = Mangum(app)")]),
+            python("main.handler")
+        );
         assert_eq!(
             inferred(&[("index.mjs", "export const handler = async () => {}")]),
             Some((Family::Node, "index.handler".to_owned()))
         );
-        assert_eq!(inferred(&[("bootstrap", "#!/bin/sh")]), Some((Family::Provided, "bootstrap".to_owned())));
+        assert_eq!(
+            inferred(&[("bootstrap", "#!/bin/sh")]),
+            Some((Family::Provided, "bootstrap".to_owned()))
+        );
     }
 
     #[test]

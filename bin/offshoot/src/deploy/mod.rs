@@ -43,7 +43,13 @@ pub async fn run(args: &DeployArgs, context: &Context) -> Result<(), Failure> {
     for plan in plans {
         let name = plan.name.clone();
         let deployed = deploy(&client, plan, &context.console).await;
-        let deployed = deployed.map_err(|failure| if several { failure.within(&name) } else { failure })?;
+        let deployed = deployed.map_err(|failure| {
+            if several {
+                failure.within(&name)
+            } else {
+                failure
+            }
+        })?;
         show(&deployed, &context.console)?;
     }
     Ok(())
@@ -54,9 +60,15 @@ async fn deploy(client: &Client, plan: Plan, console: &Console) -> Result<Deploy
     let have = client.get_function(&plan.name).await?;
     let mut spec = plan.spec;
     complete(&mut spec, &plan.name, &plan.source, have.as_ref())?;
-    let runtime = spec.runtime.clone().or_else(|| have.as_ref().and_then(|have| have.runtime.clone()));
+    let runtime = spec
+        .runtime
+        .clone()
+        .or_else(|| have.as_ref().and_then(|have| have.runtime.clone()));
     let bundle = package(plan.source, &runtime.unwrap_or_default(), console).await?;
-    let step = console.step(&format!("uploading {}", bytes_for_people(bundle.zip.len() as u64)));
+    let step = console.step(&format!(
+        "uploading {}",
+        bytes_for_people(bundle.zip.len() as u64)
+    ));
     let deployed = apply::apply(client, &plan.name, spec, bundle, have, begun).await;
     drop(step);
     deployed
@@ -72,7 +84,10 @@ fn complete(
     if have.is_some() || (spec.runtime.is_some() && spec.handler.is_some()) {
         return Ok(());
     }
-    let unclear = |what| PlanError::Unclear { what, name: name.to_owned() };
+    let unclear = |what| PlanError::Unclear {
+        what,
+        name: name.to_owned(),
+    };
     let inferred = infer::infer(source);
     if spec.runtime.is_none() {
         let family = inferred.as_ref().map(|inferred| inferred.runtime);
@@ -89,11 +104,23 @@ async fn package(source: Source, runtime: &str, console: &Console) -> Result<Bun
         Source::Zip(path) => return Ok(bundle::existing(&path)?),
         Source::Dir(dir) => {
             let installed = install::install(&dir, runtime, console).await?;
-            let replaced = installed.as_ref().is_some_and(|installed| installed.replaces_node_modules);
-            let skip = if replaced { vec!["node_modules"] } else { Vec::new() };
+            let replaced = installed
+                .as_ref()
+                .is_some_and(|installed| installed.replaces_node_modules);
+            let skip = if replaced {
+                vec!["node_modules"]
+            } else {
+                Vec::new()
+            };
             let mut roots = vec![walk::Root { path: dir, skip }];
             if let Some(installed) = &installed {
-                roots.insert(0, walk::Root { path: installed.path.clone(), skip: Vec::new() });
+                roots.insert(
+                    0,
+                    walk::Root {
+                        path: installed.path.clone(),
+                        skip: Vec::new(),
+                    },
+                );
             }
             (roots, installed)
         }
@@ -130,6 +157,9 @@ fn show(deployed: &Deployed, console: &Console) -> Result<(), Failure> {
         }
     }
     console.line(&crate::console::visible(&text))?;
-    console.note(&format!("try it: offshoot invoke {} -d '{{}}'", deployed.function_name));
+    console.note(&format!(
+        "try it: offshoot invoke {} -d '{{}}'",
+        deployed.function_name
+    ));
     Ok(())
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use offshoot_lambda::generated::{CreateFunctionUrlConfigRequest, PutFunctionEventInvokeConfigRequest};
+use offshoot_lambda::generated::{
+    CreateFunctionUrlConfigRequest, PutFunctionEventInvokeConfigRequest,
+};
 
 /// What a function shall be. What is `None` is left as it is, or to the daemon's default.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -164,13 +166,29 @@ impl PlanError {
 
 /// The name of a function whose code is at `path`: the last part of the path.
 pub fn name_of(path: &Path) -> Result<String, PlanError> {
-    let none = || PlanError::NoName { path: path.to_owned() };
+    let none = || PlanError::NoName {
+        path: path.to_owned(),
+    };
     let whole = std::fs::canonicalize(path).map_err(|_| none())?;
-    let stem = if whole.is_dir() { whole.file_name() } else { whole.file_stem() };
+    let stem = if whole.is_dir() {
+        whole.file_name()
+    } else {
+        whole.file_stem()
+    };
     let name = stem.and_then(|stem| stem.to_str()).ok_or_else(none)?;
     let name: String = name
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '-' || c == '_' {
+                c
+            } else {
+                '-'
+            }
+        })
         .collect();
-    if name.chars().any(|c| c.is_ascii_alphanumeric()) { Ok(name) } else { Err(none()) }
+    if name.chars().any(|c| c.is_ascii_alphanumeric()) {
+        Ok(name)
+    } else {
+        Err(none())
+    }
 }

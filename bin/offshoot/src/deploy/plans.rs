@@ -31,21 +31,34 @@ enum Target {
 
 fn target(path: &Path) -> Result<Target, PlanError> {
     let metadata = std::fs::metadata(path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => PlanError::Missing { path: path.to_owned() },
-        _ => PlanError::Read { path: path.to_owned(), source },
+        io::ErrorKind::NotFound => PlanError::Missing {
+            path: path.to_owned(),
+        },
+        _ => PlanError::Read {
+            path: path.to_owned(),
+            source,
+        },
     })?;
     if metadata.is_dir() {
-        let template = TEMPLATES.iter().map(|name| path.join(name)).find(|path| path.is_file());
+        let template = TEMPLATES
+            .iter()
+            .map(|name| path.join(name))
+            .find(|path| path.is_file());
         return Ok(match template {
             Some(template) => Target::Template(template),
             None => Target::Code(Source::Dir(path.to_owned())),
         });
     }
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let extension = path
+        .extension()
+        .and_then(|extension| extension.to_str())
+        .unwrap_or_default();
     match extension.to_ascii_lowercase().as_str() {
         "zip" if metadata.is_file() => Ok(Target::Code(Source::Zip(path.to_owned()))),
         "yaml" | "yml" | "json" if metadata.is_file() => Ok(Target::Template(path.to_owned())),
-        _ => Err(PlanError::NotDeployable { path: path.to_owned() }),
+        _ => Err(PlanError::NotDeployable {
+            path: path.to_owned(),
+        }),
     }
 }
 
@@ -75,17 +88,28 @@ fn from_template(
     };
     let template = template::read(path, &read_template(path)?, &givens)?;
     if !template.ignored.is_empty() {
-        console.warn(&format!("{}: no effect here: {}", path.display(), template.ignored.join(", ")));
+        console.warn(&format!(
+            "{}: no effect here: {}",
+            path.display(),
+            template.ignored.join(", ")
+        ));
     }
     let count = template.functions.len();
-    for (flag, given) in [("--name", args.name.is_some()), ("--handler", args.handler.is_some())] {
+    for (flag, given) in [
+        ("--name", args.name.is_some()),
+        ("--handler", args.handler.is_some()),
+    ] {
         if given && count > 1 {
             return Err(PlanError::Several { flag, count }.into());
         }
     }
     let base = path.parent().unwrap_or(Path::new(""));
     let plan = |function: SamFunction| plan_of(function, args, base);
-    Ok(template.functions.into_iter().map(plan).collect::<Result<_, _>>()?)
+    Ok(template
+        .functions
+        .into_iter()
+        .map(plan)
+        .collect::<Result<_, _>>()?)
 }
 
 fn plan_of(function: SamFunction, args: &DeployArgs, base: &Path) -> Result<Plan, PlanError> {
@@ -95,7 +119,9 @@ fn plan_of(function: SamFunction, args: &DeployArgs, base: &Path) -> Result<Plan
         Ok(metadata) if metadata.is_dir() => Source::Dir(path),
         Ok(_) if path.extension().is_some_and(|extension| extension == "zip") => Source::Zip(path),
         Ok(_) => return Err(PlanError::NotDeployable { path }),
-        Err(source) if source.kind() == io::ErrorKind::NotFound => return Err(PlanError::Missing { path }),
+        Err(source) if source.kind() == io::ErrorKind::NotFound => {
+            return Err(PlanError::Missing { path });
+        }
         Err(source) => return Err(PlanError::Read { path, source }),
     };
     let name = spec.name.clone().unwrap_or(function.logical);
@@ -103,12 +129,20 @@ fn plan_of(function: SamFunction, args: &DeployArgs, base: &Path) -> Result<Plan
 }
 
 fn read_template(path: &Path) -> Result<String, PlanError> {
-    let failed = |source| PlanError::Read { path: path.to_owned(), source };
+    let failed = |source| PlanError::Read {
+        path: path.to_owned(),
+        source,
+    };
     let mut text = String::new();
     let file = File::open(path).map_err(failed)?;
-    file.take(MAX_TEMPLATE_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
+    file.take(MAX_TEMPLATE_BYTES + 1)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
     if text.len() as u64 > MAX_TEMPLATE_BYTES {
-        return Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, "a template has at most 1 MiB")));
+        return Err(failed(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            "a template has at most 1 MiB",
+        )));
     }
     Ok(text)
 }

@@ -10,8 +10,16 @@ use std::path::{Component, Path, PathBuf};
 const MAX_ENTRIES: usize = 200_000;
 const MAX_DEPTH: usize = 128;
 /// Folders that are never code.
-const EXCLUDED: [&str; 8] =
-    [".git", ".hg", ".svn", "__pycache__", ".venv", ".aws-sam", ".pytest_cache", ".mypy_cache"];
+const EXCLUDED: [&str; 8] = [
+    ".git",
+    ".hg",
+    ".svn",
+    "__pycache__",
+    ".venv",
+    ".aws-sam",
+    ".pytest_cache",
+    ".mypy_cache",
+];
 
 /// A folder whose files are taken.
 #[derive(Debug, Clone)]
@@ -91,7 +99,10 @@ pub enum WalkError {
 pub fn walk(roots: &[Root]) -> Result<BTreeMap<String, Entry>, WalkError> {
     let mut entries = BTreeMap::new();
     for root in roots {
-        let mut walker = Walker { root, entries: &mut entries };
+        let mut walker = Walker {
+            root,
+            entries: &mut entries,
+        };
         walker.folder(&root.path, "", 0)?;
     }
     Ok(entries)
@@ -105,13 +116,17 @@ struct Walker<'a> {
 impl Walker<'_> {
     fn folder(&mut self, path: &Path, prefix: &str, depth: usize) -> Result<(), WalkError> {
         if depth > MAX_DEPTH {
-            return Err(WalkError::TooMany { path: self.root.path.clone() });
+            return Err(WalkError::TooMany {
+                path: self.root.path.clone(),
+            });
         }
         for child in fs::read_dir(path).map_err(|source| failed(path, source))? {
             let child = child.map_err(|source| failed(path, source))?;
             let path = child.path();
             let name = child.file_name();
-            let name = name.to_str().ok_or_else(|| WalkError::Name { path: path.clone() })?;
+            let name = name
+                .to_str()
+                .ok_or_else(|| WalkError::Name { path: path.clone() })?;
             if self.leaves_out(prefix, name) {
                 continue;
             }
@@ -136,17 +151,27 @@ impl Walker<'_> {
     fn take(&mut self, path: PathBuf, name: String, kind: FileType) -> Result<(), WalkError> {
         let metadata = fs::symlink_metadata(&path).map_err(|source| failed(&path, source))?;
         let kind = if kind.is_file() {
-            Kind::File { executable: metadata.permissions().mode() & 0o111 != 0 }
+            Kind::File {
+                executable: metadata.permissions().mode() & 0o111 != 0,
+            }
         } else if kind.is_symlink() {
-            Kind::Link { target: target(&path, &name)? }
+            Kind::Link {
+                target: target(&path, &name)?,
+            }
         } else {
             return Err(WalkError::Special { path });
         };
         self.make_room(&name);
-        let entry = Entry { path, kind, size_bytes: metadata.len() };
+        let entry = Entry {
+            path,
+            kind,
+            size_bytes: metadata.len(),
+        };
         self.entries.insert(name, entry);
         if self.entries.len() > MAX_ENTRIES {
-            return Err(WalkError::TooMany { path: self.root.path.clone() });
+            return Err(WalkError::TooMany {
+                path: self.root.path.clone(),
+            });
         }
         Ok(())
     }
@@ -172,7 +197,10 @@ impl Walker<'_> {
 /// The target of the link `name`, if it stays inside when followed from where the link is.
 fn target(path: &Path, name: &str) -> Result<String, WalkError> {
     let target = fs::read_link(path).map_err(|source| failed(path, source))?;
-    let outside = || WalkError::LinkOutside { path: path.to_owned(), target: target.clone() };
+    let outside = || WalkError::LinkOutside {
+        path: path.to_owned(),
+        target: target.clone(),
+    };
     let mut depth = name.matches('/').count();
     for part in target.components() {
         match part {
@@ -184,10 +212,15 @@ fn target(path: &Path, name: &str) -> Result<String, WalkError> {
     }
     match target.to_str() {
         Some(text) => Ok(text.to_owned()),
-        None => Err(WalkError::Name { path: path.to_owned() }),
+        None => Err(WalkError::Name {
+            path: path.to_owned(),
+        }),
     }
 }
 
 fn failed(path: &Path, source: io::Error) -> WalkError {
-    WalkError::Read { path: path.to_owned(), source }
+    WalkError::Read {
+        path: path.to_owned(),
+        source,
+    }
 }

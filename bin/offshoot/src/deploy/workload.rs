@@ -22,15 +22,22 @@ struct Workload {
 /// What the `workload.json` of a folder says; nothing, if there is none.
 pub fn read(dir: &Path) -> Result<Spec, PlanError> {
     let path = dir.join("workload.json");
-    let failed = |source| PlanError::Read { path: path.clone(), source };
+    let failed = |source| PlanError::Read {
+        path: path.clone(),
+        source,
+    };
     if !path.is_file() {
         return Ok(Spec::default());
     }
     let mut text = String::new();
     let file = std::fs::File::open(&path).map_err(failed)?;
-    file.take(MAX_BYTES).read_to_string(&mut text).map_err(failed)?;
-    let workload: Workload =
-        serde_json::from_str(&text).map_err(|source| PlanError::Workload { path: path.clone(), source })?;
+    file.take(MAX_BYTES)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
+    let workload: Workload = serde_json::from_str(&text).map_err(|source| PlanError::Workload {
+        path: path.clone(),
+        source,
+    })?;
     Ok(Spec {
         name: workload.name,
         runtime: workload.runtime,

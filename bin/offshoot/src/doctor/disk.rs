@@ -28,7 +28,11 @@ pub fn check(state_dir: &Path) -> Row {
     let (verdict, found, without_it) = match rustix::fs::statfs(&existing) {
         // The type's width differs between architectures; its values have 32 bits.
         Ok(stat) => judge(stat.f_type as u32),
-        Err(error) => (Verdict::Missing, format!("cannot be looked at: {error}"), "the daemon does not start"),
+        Err(error) => (
+            Verdict::Missing,
+            format!("cannot be looked at: {error}"),
+            "the daemon does not start",
+        ),
     };
     Row {
         what: "state directory".to_owned(),
@@ -40,20 +44,32 @@ pub fn check(state_dir: &Path) -> Row {
 }
 
 fn judge(kind: u32) -> (Verdict, String, &'static str) {
-    let name = KNOWN.iter().find(|(number, _)| *number == kind).map(|(_, name)| *name);
+    let name = KNOWN
+        .iter()
+        .find(|(number, _)| *number == kind)
+        .map(|(_, name)| *name);
     let found = name.map_or_else(|| format!("file system {kind:#x}"), str::to_owned);
     match name {
-        Some("nfs" | "cifs" | "smb2") => {
-            (Verdict::Missing, found, "a network file system breaks the database's locks: choose a local disk")
-        }
+        Some("nfs" | "cifs" | "smb2") => (
+            Verdict::Missing,
+            found,
+            "a network file system breaks the database's locks: choose a local disk",
+        ),
         Some("tmpfs" | "ramfs") => (Verdict::Warn, found, "everything is lost at a reboot"),
-        Some("fuse") => (Verdict::Warn, found, "locks and syncs may not hold, and it is slow"),
+        Some("fuse") => (
+            Verdict::Warn,
+            found,
+            "locks and syncs may not hold, and it is slow",
+        ),
         _ => (Verdict::Ok, found, ""),
     }
 }
 
 fn nearest_existing(path: &Path) -> PathBuf {
-    path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/")).to_owned()
+    path.ancestors()
+        .find(|path| path.exists())
+        .unwrap_or(Path::new("/"))
+        .to_owned()
 }
 
 #[cfg(test)]

@@ -62,15 +62,34 @@ pub async fn run(args: &DoctorArgs, context: &Context) -> Result<(), Failure> {
                 Verdict::Warn => "warn",
                 Verdict::Missing => "MISSING",
             };
-            let lack = if row.verdict == Verdict::Ok { String::new() } else { row.without_it.clone() };
-            vec![row.what.clone(), verdict.to_owned(), row.found.clone(), row.needed_for.clone(), lack]
+            let lack = if row.verdict == Verdict::Ok {
+                String::new()
+            } else {
+                row.without_it.clone()
+            };
+            vec![
+                row.what.clone(),
+                verdict.to_owned(),
+                row.found.clone(),
+                row.needed_for.clone(),
+                lack,
+            ]
         });
-        console.table(&["what", "", "found", "needed for", "without it"], cells.collect())?;
+        console.table(
+            &["what", "", "found", "needed for", "without it"],
+            cells.collect(),
+        )?;
     }
-    let missing: Vec<&str> =
-        rows.iter().filter(|row| row.verdict == Verdict::Missing).map(|row| row.what.as_str()).collect();
+    let missing: Vec<&str> = rows
+        .iter()
+        .filter(|row| row.verdict == Verdict::Missing)
+        .map(|row| row.what.as_str())
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(Kind::Environment, format!("this machine lacks {}", missing.join(", "))))
+    Err(Failure::new(
+        Kind::Environment,
+        format!("this machine lacks {}", missing.join(", ")),
+    ))
 }

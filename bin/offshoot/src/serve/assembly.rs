@@ -48,8 +48,11 @@ impl Daemon {
             tracing::info!(events = reclaimed, "events of a dead daemon will run again");
         }
         let catalog = Arc::new(catalog(config, &state).await?);
-        let packages = Arc::new(packages(dir, &catalog)?);
-        let limits = LogLimits { segment_bytes: config.logs.segment_bytes };
+        let packages = PackageStore::open(&dir.join("code"), Worker::this_program(UNPACK))?;
+        let packages = Arc::new(packages);
+        let limits = LogLimits {
+            segment_bytes: config.logs.segment_bytes,
+        };
         let logs = Arc::new(LogBook::open(&dir.join("logs"), limits)?);
         let node = Arc::new(node(config, owner, &logs).await?);
         let porter = Porter::new(Arc::clone(&node), porter_config(config));
@@ -77,7 +80,16 @@ impl Daemon {
             base_url: base_url.clone(),
             metrics: metering::install()?,
         });
-        Ok(Self { state, node, porter, events, gateway, listener, base_url })
+        gateway.collect_garbage().await;
+        Ok(Self {
+            state,
+            node,
+            porter,
+            events,
+            gateway,
+            listener,
+            base_url,
+        })
     }
 
     pub(super) fn base_url(&self) -> &str {
@@ -86,7 +98,15 @@ impl Daemon {
 
     /// Serves until `stop`, then ends everything.
     pub(super) async fn run(self, config: &Config, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { state, node, porter, events, gateway, listener, .. } = self;
+        let Self {
+            state,
+            node,
+            porter,
+            events,
+            gateway,
+            listener,
+            ..
+        } = self;
         let drain = config.server.drain_timeout;
         let background = Arc::clone(&porter);
         let keep_alive = tokio::spawn(async move { background.keep_alive().await });
@@ -98,11 +118,7 @@ impl Daemon {
         keep_alive.abort();
         let _ = keep_alive.await;
         let _ = tokio::time::timeout(drain, dispatching).await;
-        drop(porter);
-        match Arc::into_inner(node) {
-            Some(node) => node.shut_down().await,
-            None => tracing::warn!("a request still holds the node; its sandboxes end with this process"),
-        }
+        node.shut_down().await;
         state.close().await;
         tracing::info!("stopped");
         Ok(())
@@ -113,7 +129,10 @@ impl Daemon {
 /// the same directory finds it by that name.
 fn owner(dir: &Path) -> String {
     let path = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
-    format!("{:08x}", crc32fast::hash(path.as_os_str().as_encoded_bytes()))
+    format!(
+        "{:08x}",
+        crc32fast::hash(path.as_os_str().as_encoded_bytes())
+    )
 }
 
 fn sweep(owner: &str) {
@@ -131,18 +150,6 @@ async fn catalog(config: &Config, state: &StateDir) -> anyhow::Result<Catalog> {
     Ok(Catalog::open(Arc::new(state.registry()), home).await?)
 }
 
-/// The unpacked packages; those of functions that are gone are removed.
-fn packages(dir: &Path, catalog: &Catalog) -> anyhow::Result<PackageStore> {
-    let packages = PackageStore::open(&dir.join("code"), Worker::this_program(UNPACK))?;
-    let live = catalog.live_digests();
-    for digest in packages.list()?.iter().filter(|digest| !live.contains(digest)) {
-        if let Err(error) = packages.remove(digest) {
-            tracing::warn!(%digest, %error, "an unused package cannot be removed");
-        }
-    }
-    Ok(packages)
-}
-
 async fn node(config: &Config, owner: String, logs: &Arc<LogBook>) -> anyhow::Result<Node> {
     let runtimes_dir = config.server.state_dir.join("runtimes");
     install_runtimes(&runtimes_dir)?;
@@ -154,8 +161,14 @@ async fn node(config: &Config, owner: String, logs: &Arc<LogBook>) -> anyhow::Re
         },
         ..LauncherConfig::new(owner)
     });
-    let launcher = launcher.await.context("cannot start the nursery; `offshoot doctor` tells what is missing")?;
-    Ok(Node::new(NodeConfig { launcher, logs: Arc::clone(logs), runtimes_dir }))
+    let launcher = launcher
+        .await
+        .context("cannot start the nursery; `offshoot doctor` tells what is missing")?;
+    Ok(Node::new(NodeConfig {
+        launcher,
+        logs: Arc::clone(logs),
+        runtimes_dir,
+    }))
 }
 
 fn porter_config(config: &Config) -> PorterConfig {
@@ -179,7 +192,10 @@ fn keys(config: &Config) -> anyhow::Result<Keys> {
         .auth
         .access_keys
         .iter()
-        .map(|key| AccessKey { id: key.id.clone(), secret: key.secret.clone() })
+        .map(|key| AccessKey {
+            id: key.id.clone(),
+            secret: key.secret.clone(),
+        })
         .collect();
     if keys.is_empty() {
         tracing::warn!("no access keys are configured: requests need no signature, loopback only");

@@ -29,7 +29,11 @@ pub async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let daemon = Daemon::start(&config).await?;
     // The last line of the start, on standard output: programs wait for it.
     println!("offshoot is listening on {}", daemon.base_url());
-    tracing::info!(ready_ms = begun.elapsed().as_millis() as u64, url = daemon.base_url(), "ready");
+    tracing::info!(
+        ready_ms = begun.elapsed().as_millis() as u64,
+        url = daemon.base_url(),
+        "ready"
+    );
     let stop = CancellationToken::new();
     let stopping = stop.clone();
     let signalled = async move {

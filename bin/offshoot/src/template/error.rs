@@ -63,7 +63,11 @@ pub enum Problem {
 impl TemplateError {
     /// A problem in a file that is yet to be named.
     pub fn new(line: usize, problem: Problem) -> Self {
-        Self { file: PathBuf::new(), line, problem }
+        Self {
+            file: PathBuf::new(),
+            line,
+            problem,
+        }
     }
 
     /// Names the file.

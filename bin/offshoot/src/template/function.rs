@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use offshoot_lambda::generated::{Cors, CreateFunctionUrlConfigRequest, PutFunctionEventInvokeConfigRequest};
+use offshoot_lambda::generated::{
+    Cors, CreateFunctionUrlConfigRequest, PutFunctionEventInvokeConfigRequest,
+};
 
 use super::error::{Problem, TemplateError};
 use super::resolve::Scope;
@@ -11,13 +13,31 @@ use crate::deploy::Spec;
 
 /// Properties that mean something here.
 const KNOWN: [&str; 16] = [
-    "FunctionName", "CodeUri", "InlineCode", "ImageUri", "PackageType", "Handler", "Runtime", "MemorySize",
-    "Timeout", "Description", "Environment", "FunctionUrlConfig", "Layers", "AutoPublishAlias",
-    "EphemeralStorage", "EventInvokeConfig",
+    "FunctionName",
+    "CodeUri",
+    "InlineCode",
+    "ImageUri",
+    "PackageType",
+    "Handler",
+    "Runtime",
+    "MemorySize",
+    "Timeout",
+    "Description",
+    "Environment",
+    "FunctionUrlConfig",
+    "Layers",
+    "AutoPublishAlias",
+    "EphemeralStorage",
+    "EventInvokeConfig",
 ];
 /// Properties without any effect here, of which it is not worth speaking.
 const SILENT: [&str; 7] = [
-    "Architectures", "Role", "Policies", "Tracing", "PermissionsBoundary", "RuntimeManagementConfig",
+    "Architectures",
+    "Role",
+    "Policies",
+    "Tracing",
+    "PermissionsBoundary",
+    "RuntimeManagementConfig",
     "RecursiveLoop",
 ];
 
@@ -51,7 +71,10 @@ impl Reader<'_> {
         self.refuse_other_code()?;
         let mut ignored = self.ignored_properties();
         let spec = Spec {
-            name: Some(self.text("FunctionName")?.unwrap_or_else(|| self.logical.to_owned())),
+            name: Some(
+                self.text("FunctionName")?
+                    .unwrap_or_else(|| self.logical.to_owned()),
+            ),
             runtime: self.text("Runtime")?,
             handler: self.text("Handler")?,
             memory_mb: self.integer("MemorySize")?,
@@ -70,7 +93,12 @@ impl Reader<'_> {
         if code_uri.starts_with("s3://") {
             return Err(self.unsupported("CodeUri", "names an S3 object; give a folder or a zip"));
         }
-        Ok(SamFunction { logical: self.logical.to_owned(), code_uri, spec, ignored })
+        Ok(SamFunction {
+            logical: self.logical.to_owned(),
+            code_uri,
+            spec,
+            ignored,
+        })
     }
 
     fn node(&self, name: &str) -> Option<&Node> {
@@ -80,7 +108,10 @@ impl Reader<'_> {
     }
 
     fn both(&self, name: &str) -> impl Iterator<Item = &Node> {
-        [self.globals, self.own].into_iter().flatten().filter_map(move |properties| properties.get(name))
+        [self.globals, self.own]
+            .into_iter()
+            .flatten()
+            .filter_map(move |properties| properties.get(name))
     }
 
     fn property(&self, name: &str) -> String {
@@ -88,26 +119,42 @@ impl Reader<'_> {
     }
 
     fn text(&self, name: &str) -> Result<Option<String>, TemplateError> {
-        self.node(name).map(|node| self.scope.text(node, &self.property(name))).transpose()
+        self.node(name)
+            .map(|node| self.scope.text(node, &self.property(name)))
+            .transpose()
     }
 
     fn integer(&self, name: &str) -> Result<Option<i64>, TemplateError> {
-        self.node(name).map(|node| self.scope.integer(node, &self.property(name))).transpose()
+        self.node(name)
+            .map(|node| self.scope.integer(node, &self.property(name)))
+            .transpose()
     }
 
     fn unsupported(&self, name: &str, why: &'static str) -> TemplateError {
         let line = self.node(name).map_or(self.line, |node| node.line);
-        TemplateError::new(line, Problem::Unsupported { property: self.property(name), why })
+        TemplateError::new(
+            line,
+            Problem::Unsupported {
+                property: self.property(name),
+                why,
+            },
+        )
     }
 
     fn refuse_other_code(&self) -> Result<(), TemplateError> {
         for name in ["InlineCode", "ImageUri"] {
             if self.node(name).is_some() {
-                return Err(self.unsupported(name, "is not supported; put the code into a folder and name it in CodeUri"));
+                return Err(self.unsupported(
+                    name,
+                    "is not supported; put the code into a folder and name it in CodeUri",
+                ));
             }
         }
         if self.text("PackageType")?.is_some_and(|kind| kind != "Zip") {
-            return Err(self.unsupported("PackageType", "must be Zip; container images are not supported"));
+            return Err(self.unsupported(
+                "PackageType",
+                "must be Zip; container images are not supported",
+            ));
         }
         Ok(())
     }
@@ -127,7 +174,9 @@ impl Reader<'_> {
     fn environment(&self) -> Result<Option<BTreeMap<String, String>>, TemplateError> {
         let mut variables = None;
         for environment in self.both("Environment") {
-            let Some(entries) = environment.get("Variables") else { continue };
+            let Some(entries) = environment.get("Variables") else {
+                continue;
+            };
             if !matches!(entries.content, Content::Map(_)) {
                 return Err(self.wrong_type(entries, "Environment.Variables", "a mapping"));
             }
@@ -152,8 +201,14 @@ impl Reader<'_> {
             };
             for item in items {
                 match self.scope.text(item, "Layers") {
-                    Ok(arn) if arn.starts_with("arn:") => layers.get_or_insert_with(Vec::new).push(arn),
-                    _ => ignored.push(format!("{} on line {} (no ARN)", self.property("Layers"), item.line)),
+                    Ok(arn) if arn.starts_with("arn:") => {
+                        layers.get_or_insert_with(Vec::new).push(arn)
+                    }
+                    _ => ignored.push(format!(
+                        "{} on line {} (no ARN)",
+                        self.property("Layers"),
+                        item.line
+                    )),
                 }
             }
         }
@@ -161,17 +216,27 @@ impl Reader<'_> {
     }
 
     fn ephemeral(&self) -> Result<Option<i64>, TemplateError> {
-        let Some(size) = self.node("EphemeralStorage").and_then(|storage| storage.get("Size")) else {
+        let Some(size) = self
+            .node("EphemeralStorage")
+            .and_then(|storage| storage.get("Size"))
+        else {
             return Ok(None);
         };
-        self.scope.integer(size, &self.property("EphemeralStorage.Size")).map(Some)
+        self.scope
+            .integer(size, &self.property("EphemeralStorage.Size"))
+            .map(Some)
     }
 
     fn url(&self) -> Result<Option<CreateFunctionUrlConfigRequest>, TemplateError> {
-        let Some(config) = self.node("FunctionUrlConfig") else { return Ok(None) };
+        let Some(config) = self.node("FunctionUrlConfig") else {
+            return Ok(None);
+        };
         let text = |name: &str| {
             let property = self.property(&format!("FunctionUrlConfig.{name}"));
-            config.get(name).map(|node| self.scope.text(node, &property)).transpose()
+            config
+                .get(name)
+                .map(|node| self.scope.text(node, &property))
+                .transpose()
         };
         Ok(Some(CreateFunctionUrlConfigRequest {
             auth_type: Some(text("AuthType")?.unwrap_or_else(|| "NONE".to_owned())),
@@ -183,17 +248,28 @@ impl Reader<'_> {
 
     fn cors(&self, cors: &Node) -> Result<Cors, TemplateError> {
         let list = |name: &str| -> Result<Option<Vec<String>>, TemplateError> {
-            let Some(node) = cors.get(name) else { return Ok(None) };
+            let Some(node) = cors.get(name) else {
+                return Ok(None);
+            };
             let property = self.property(&format!("FunctionUrlConfig.Cors.{name}"));
             match &node.content {
-                Content::List(items) => {
-                    items.iter().map(|item| self.scope.text(item, &property)).collect::<Result<_, _>>().map(Some)
-                }
-                _ => self.scope.text(node, &property).map(|text| Some(vec![text])),
+                Content::List(items) => items
+                    .iter()
+                    .map(|item| self.scope.text(item, &property))
+                    .collect::<Result<_, _>>()
+                    .map(Some),
+                _ => self
+                    .scope
+                    .text(node, &property)
+                    .map(|text| Some(vec![text])),
             }
         };
-        let max_age = cors.get("MaxAge").map(|node| self.scope.integer(node, "FunctionUrlConfig.Cors.MaxAge"));
-        let credentials = cors.get("AllowCredentials").map(|node| self.scope.text(node, "AllowCredentials"));
+        let max_age = cors
+            .get("MaxAge")
+            .map(|node| self.scope.integer(node, "FunctionUrlConfig.Cors.MaxAge"));
+        let credentials = cors
+            .get("AllowCredentials")
+            .map(|node| self.scope.text(node, "AllowCredentials"));
         Ok(Cors {
             allow_credentials: credentials.transpose()?.map(|text| text == "true"),
             allow_headers: list("AllowHeaders")?,
@@ -208,13 +284,18 @@ impl Reader<'_> {
         &self,
         ignored: &mut Vec<String>,
     ) -> Result<Option<PutFunctionEventInvokeConfigRequest>, TemplateError> {
-        let Some(config) = self.node("EventInvokeConfig") else { return Ok(None) };
+        let Some(config) = self.node("EventInvokeConfig") else {
+            return Ok(None);
+        };
         if config.get("DestinationConfig").is_some() {
             ignored.push(self.property("EventInvokeConfig.DestinationConfig"));
         }
         let integer = |name: &str| {
             let property = self.property(&format!("EventInvokeConfig.{name}"));
-            config.get(name).map(|node| self.scope.integer(node, &property)).transpose()
+            config
+                .get(name)
+                .map(|node| self.scope.integer(node, &property))
+                .transpose()
         };
         Ok(Some(PutFunctionEventInvokeConfigRequest {
             maximum_retry_attempts: integer("MaximumRetryAttempts")?,
@@ -225,6 +306,13 @@ impl Reader<'_> {
 
     fn wrong_type(&self, node: &Node, name: &str, wanted: &'static str) -> TemplateError {
         let (property, found) = (self.property(name), node.noun().to_owned());
-        TemplateError::new(node.line, Problem::Type { property, wanted, found })
+        TemplateError::new(
+            node.line,
+            Problem::Type {
+                property,
+                wanted,
+                found,
+            },
+        )
     }
 }

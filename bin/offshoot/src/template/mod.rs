@@ -62,7 +62,9 @@ fn template(file: &Path, text: &str, givens: &Givens) -> Result<Template, Templa
             scope: &scope,
             logical,
             own: resource.get("Properties"),
-            globals: root.get("Globals").and_then(|globals| globals.get("Function")),
+            globals: root
+                .get("Globals")
+                .and_then(|globals| globals.get("Function")),
             given: &givens.variables,
             line: resource.line,
         };
@@ -80,8 +82,14 @@ fn template(file: &Path, text: &str, givens: &Givens) -> Result<Template, Templa
 fn scope(file: &Path, root: &Node, resources: &[(String, Node)], givens: &Givens) -> Scope {
     let mut scope = Scope::default();
     let stack = std::path::absolute(file).ok();
-    let stack = stack.as_deref().and_then(Path::parent).and_then(Path::file_name);
-    let stack = stack.map_or_else(|| "offshoot".to_owned(), |name| name.to_string_lossy().into_owned());
+    let stack = stack
+        .as_deref()
+        .and_then(Path::parent)
+        .and_then(Path::file_name);
+    let stack = stack.map_or_else(
+        || "offshoot".to_owned(),
+        |name| name.to_string_lossy().into_owned(),
+    );
     for (name, value) in [
         ("AWS::Region", givens.region.as_str()),
         ("AWS::AccountId", "000000000000"),
@@ -114,9 +122,16 @@ fn scope(file: &Path, root: &Node, resources: &[(String, Node)], givens: &Givens
 
 /// Functions may name each other: `!Ref` gives the name, `!GetAtt X.Arn` the ARN.
 fn name_function(scope: &mut Scope, logical: &str, resource: &Node, givens: &Givens) {
-    let name = resource.get("Properties").and_then(|properties| properties.get("FunctionName"));
-    let name = name.and_then(|node| scope.text(node, "FunctionName").ok()).unwrap_or_else(|| logical.to_owned());
-    let arn = format!("arn:aws:lambda:{}:000000000000:function:{name}", givens.region);
+    let name = resource
+        .get("Properties")
+        .and_then(|properties| properties.get("FunctionName"));
+    let name = name
+        .and_then(|node| scope.text(node, "FunctionName").ok())
+        .unwrap_or_else(|| logical.to_owned());
+    let arn = format!(
+        "arn:aws:lambda:{}:000000000000:function:{name}",
+        givens.region
+    );
     scope.attributes.insert(format!("{logical}.Arn"), arn);
     scope.values.insert(logical.to_owned(), name);
 }

@@ -27,11 +27,21 @@ impl Scope {
             Ok(Some(text)) => Ok(text),
             Ok(None) => Err(TemplateError::new(
                 node.line,
-                Problem::Type { property: property.to_owned(), wanted: "a single value", found: node.noun().to_owned() },
+                Problem::Type {
+                    property: property.to_owned(),
+                    wanted: "a single value",
+                    found: node.noun().to_owned(),
+                },
             )),
             Err(NoValue(what)) => {
                 let what = self.with_type(what);
-                Err(TemplateError::new(node.line, Problem::Unresolved { property: property.to_owned(), what }))
+                Err(TemplateError::new(
+                    node.line,
+                    Problem::Unresolved {
+                        property: property.to_owned(),
+                        what,
+                    },
+                ))
             }
         }
     }
@@ -41,7 +51,11 @@ impl Scope {
         let text = self.text(node, property)?;
         text.trim().parse().map_err(|_| {
             let found = format!("{text:?}");
-            let problem = Problem::Type { property: property.to_owned(), wanted: "a whole number", found };
+            let problem = Problem::Type {
+                property: property.to_owned(),
+                wanted: "a whole number",
+                found,
+            };
             TemplateError::new(node.line, problem)
         })
     }
@@ -70,7 +84,9 @@ impl Scope {
         let unknown = || NoValue(expression(function, argument));
         match (function, &argument.content) {
             ("Ref", Content::Scalar { text, .. }) => self.reference(text).ok_or_else(unknown),
-            ("GetAtt", Content::Scalar { text, .. }) => self.attributes.get(text).cloned().ok_or_else(unknown),
+            ("GetAtt", Content::Scalar { text, .. }) => {
+                self.attributes.get(text).cloned().ok_or_else(unknown)
+            }
             ("GetAtt", Content::List(parts)) => {
                 let path: Option<Vec<&str>> = parts.iter().map(literal).collect();
                 let path = path.ok_or_else(unknown)?.join(".");
@@ -78,12 +94,21 @@ impl Scope {
             }
             ("Sub", Content::Scalar { text, .. }) => self.substitute(text, &[]),
             ("Sub", Content::List(parts)) => match parts.as_slice() {
-                [text, locals] => self.substitute(literal(text).ok_or_else(unknown)?, locals.entries()),
+                [text, locals] => {
+                    self.substitute(literal(text).ok_or_else(unknown)?, locals.entries())
+                }
                 _ => Err(unknown()),
             },
             ("Join", Content::List(parts)) => match parts.as_slice() {
-                [separator, Node { content: Content::List(items), .. }] => {
-                    let items: Result<Vec<String>, NoValue> = items.iter().map(|item| self.single(item)).collect();
+                [
+                    separator,
+                    Node {
+                        content: Content::List(items),
+                        ..
+                    },
+                ] => {
+                    let items: Result<Vec<String>, NoValue> =
+                        items.iter().map(|item| self.single(item)).collect();
                     Ok(items?.join(literal(separator).ok_or_else(unknown)?))
                 }
                 _ => Err(unknown()),
@@ -93,7 +118,8 @@ impl Scope {
     }
 
     fn single(&self, node: &Node) -> Result<String, NoValue> {
-        self.value(node)?.ok_or_else(|| NoValue(node.noun().to_owned()))
+        self.value(node)?
+            .ok_or_else(|| NoValue(node.noun().to_owned()))
     }
 
     fn reference(&self, name: &str) -> Option<String> {
@@ -116,7 +142,9 @@ impl Scope {
             } else if let Some((_, node)) = locals.iter().find(|(local, _)| local == name) {
                 done.push_str(&self.single(node)?);
             } else {
-                let value = self.reference(name).or_else(|| self.attributes.get(name).cloned());
+                let value = self
+                    .reference(name)
+                    .or_else(|| self.attributes.get(name).cloned());
                 done.push_str(&value.ok_or_else(|| NoValue(format!("${{{name}}}")))?);
             }
             rest = from.get(end + 1..).unwrap_or_default();
@@ -128,10 +156,16 @@ impl Scope {
     /// Says of what type the resource in an expression is: that is why it has no value.
     fn with_type(&self, what: String) -> String {
         let named = |logical: &&String| {
-            what.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == logical.as_str())
+            what.split(|c: char| !c.is_ascii_alphanumeric())
+                .any(|word| word == logical.as_str())
         };
-        match self.resources.keys().find(named).and_then(|logical| self.resources.get(logical)) {
-            Some(kind) => format!("{what} (a {kind}, which offshoot does not make)"),
+        match self
+            .resources
+            .keys()
+            .find(named)
+            .and_then(|logical| self.resources.get(logical))
+        {
+            Some(kind) => format!("{what} (of type {kind}, which offshoot does not make)"),
             None => what,
         }
     }

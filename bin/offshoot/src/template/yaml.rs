@@ -52,7 +52,10 @@ impl Node {
     /// The value of `key`, if this is a mapping that has it.
     pub fn get(&self, key: &str) -> Option<&Node> {
         match &self.content {
-            Content::Map(entries) => entries.iter().find(|(name, _)| name == key).map(|(_, node)| node),
+            Content::Map(entries) => entries
+                .iter()
+                .find(|(name, _)| name == key)
+                .map(|(_, node)| node),
             _ => None,
         }
     }
@@ -79,12 +82,18 @@ impl Node {
 
 /// Reads the first document of `text`.
 pub fn parse(text: &str) -> Result<Node, TemplateError> {
-    let mut reader = Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0 };
+    let mut reader = Reader {
+        parser: Parser::new_from_str(text),
+        anchors: HashMap::new(),
+        nodes: 0,
+    };
     loop {
         let (event, span) = reader.next()?;
         match event {
             Event::StreamStart | Event::DocumentStart(_) => {}
-            Event::StreamEnd | Event::DocumentEnd => return Err(wrong(&span.start, Problem::Empty)),
+            Event::StreamEnd | Event::DocumentEnd => {
+                return Err(wrong(&span.start, Problem::Empty));
+            }
             event => return reader.node(event, span, 0),
         }
     }
@@ -100,7 +109,10 @@ impl<'a> Reader<'a> {
     fn next(&mut self) -> Result<(Event<'a>, Span), TemplateError> {
         match self.parser.next_event() {
             Some(Ok(event)) => Ok(event),
-            Some(Err(error)) => Err(wrong(error.marker(), Problem::Syntax(error.info().to_owned()))),
+            Some(Err(error)) => Err(wrong(
+                error.marker(),
+                Problem::Syntax(error.info().to_owned()),
+            )),
             None => Err(TemplateError::new(1, Problem::Empty)),
         }
     }
@@ -117,18 +129,28 @@ impl<'a> Reader<'a> {
             Event::Scalar(text, style, anchor, tag) => (scalar(text, style), anchor, tag),
             Event::SequenceStart(anchor, tag) => (self.list(depth)?, anchor, tag),
             Event::MappingStart(anchor, tag) => (self.map(depth)?, anchor, tag),
-            _ => return Err(wrong(&span.start, Problem::Syntax("a value was expected".to_owned()))),
+            _ => {
+                return Err(wrong(
+                    &span.start,
+                    Problem::Syntax("a value was expected".to_owned()),
+                ));
+            }
         };
-        let node = Node { line, content: called(content, tag.as_deref(), line) };
+        let node = Node {
+            line,
+            content: called(content, tag.as_deref(), line),
+        };
         if anchor != 0 {
-            self.anchors.insert(anchor, (node.clone(), self.nodes - before + 1));
+            self.anchors
+                .insert(anchor, (node.clone(), self.nodes - before + 1));
         }
         Ok(node)
     }
 
     fn alias(&mut self, id: usize, span: &Span) -> Result<Node, TemplateError> {
         let known = self.anchors.get(&id);
-        let (node, size) = known.ok_or_else(|| wrong(&span.start, Problem::Syntax("an unknown alias".to_owned())))?;
+        let (node, size) = known
+            .ok_or_else(|| wrong(&span.start, Problem::Syntax("an unknown alias".to_owned())))?;
         // Each use counts as much as what it stands for: "a billion laughs" ends here.
         self.nodes += size;
         if self.nodes > MAX_NODES {
@@ -154,7 +176,12 @@ impl<'a> Reader<'a> {
             let key = match event {
                 Event::MappingEnd => return Ok(Content::Map(entries)),
                 Event::Scalar(text, ..) => text.into_owned(),
-                _ => return Err(wrong(&span.start, Problem::Syntax("a key must be text".to_owned()))),
+                _ => {
+                    return Err(wrong(
+                        &span.start,
+                        Problem::Syntax("a key must be text".to_owned()),
+                    ));
+                }
             };
             let (event, value_span) = self.next()?;
             let value = self.node(event, value_span, depth + 1)?;
@@ -174,7 +201,10 @@ fn scalar(text: Cow<'_, str>, style: ScalarStyle) -> Content {
     if plain && matches!(text.as_ref(), "" | "~" | "null" | "Null" | "NULL") {
         Content::Null
     } else {
-        Content::Scalar { text: text.into_owned(), plain }
+        Content::Scalar {
+            text: text.into_owned(),
+            plain,
+        }
     }
 }
 
@@ -182,7 +212,10 @@ fn scalar(text: Cow<'_, str>, style: ScalarStyle) -> Content {
 fn called(content: Content, tag: Option<&Tag>, line: usize) -> Content {
     if let Some(tag) = tag.filter(|tag| tag.handle == "!" && !tag.suffix.is_empty()) {
         let argument = Box::new(Node { line, content });
-        return Content::Call { function: tag.suffix.clone(), argument };
+        return Content::Call {
+            function: tag.suffix.clone(),
+            argument,
+        };
     }
     match content {
         Content::Map(mut entries) if entries.len() == 1 => {
@@ -212,8 +245,15 @@ mod tests {
     fn short_and_long_forms_of_a_function_are_the_same() {
         let short = parse("a: !Ref X").unwrap();
         let long = parse("a: {Ref: X}").unwrap();
-        let (Content::Call { function, .. }, Content::Call { function: other, .. }) =
-            (&short.get("a").unwrap().content, &long.get("a").unwrap().content)
+        let (
+            Content::Call { function, .. },
+            Content::Call {
+                function: other, ..
+            },
+        ) = (
+            &short.get("a").unwrap().content,
+            &long.get("a").unwrap().content,
+        )
         else {
             panic!("{short:?} {long:?}")
         };
@@ -247,6 +287,9 @@ mod tests {
     #[test]
     fn a_key_that_stands_twice_is_refused_with_its_line() {
         let error = parse("a: 1\nb: 2\na: 3\n").unwrap_err();
-        assert_eq!((error.line, error.problem), (3, Problem::DuplicateKey("a".to_owned())));
+        assert_eq!(
+            (error.line, error.problem),
+            (3, Problem::DuplicateKey("a".to_owned()))
+        );
     }
 }

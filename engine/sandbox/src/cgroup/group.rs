@@ -36,6 +36,9 @@ pub(crate) struct GroupFds {
     pub(crate) unified: OwnedFd,
     /// The `tasks` files of the v1 hierarchies, into which init writes itself.
     pub(crate) attach: Vec<OwnedFd>,
+    /// The one that only weighs CPU time: entered last, so that making a small sandbox on a busy
+    /// machine does not crawl at the share of the program that will run in it.
+    pub(crate) attach_late: Vec<OwnedFd>,
     /// The counters, kept open because each invocation's report reads them.
     pub(crate) readings: Readings,
 }
@@ -76,7 +79,7 @@ impl Group {
     pub(crate) fn open(&self) -> Result<GroupFds, CgroupError> {
         let path_only = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let mut unified = None;
-        let mut attach = Vec::new();
+        let (mut attach, mut attach_late) = (Vec::new(), Vec::new());
         let mut readings = Readings {
             peak: None,
             events: None,
@@ -84,7 +87,11 @@ impl Group {
         for branch in &self.branches {
             match branch.version {
                 Version::V2 => unified = Some(self.open_file(branch, "", path_only)?),
-                Version::V1 => attach.push(self.open_file(branch, "tasks", OFlags::WRONLY)?),
+                Version::V1 => {
+                    let late = branch.has_cpu && !branch.has_memory && !branch.has_pids;
+                    let list = if late { &mut attach_late } else { &mut attach };
+                    list.push(self.open_file(branch, "tasks", OFlags::WRONLY)?);
+                }
             }
             if branch.has_memory {
                 let (peak, events) = memory_counters(branch.version);
@@ -97,6 +104,7 @@ impl Group {
         Ok(GroupFds {
             unified,
             attach,
+            attach_late,
             readings,
         })
     }

@@ -35,6 +35,7 @@ struct Parcel {
     output: OwnedFd,
     channel: Option<OwnedFd>,
     attach: Vec<OwnedFd>,
+    attach_late: Vec<OwnedFd>,
     mounts: Vec<OwnedFd>,
 }
 
@@ -61,7 +62,14 @@ pub(crate) fn main(
 
 fn unpack(bytes: &[u8], mut fds: Vec<OwnedFd>, control: BorrowedFd<'_>) -> Result<Parcel, Failure> {
     let plan = wire::unpack_plan(bytes, &mut fds).at(Stage::Request)?;
-    let expected_len = 1 + usize::from(plan.has_channel) + plan.attach_len + plan.mounts.len();
+    let lens = [
+        usize::from(plan.has_channel),
+        plan.attach_len,
+        plan.attach_late_len,
+    ];
+    let expected_len = lens
+        .iter()
+        .fold(1 + plan.mounts.len(), |sum, len| sum.saturating_add(*len));
     if fds.len() != expected_len {
         return Err(Failure {
             stage: Stage::Request,
@@ -70,6 +78,7 @@ fn unpack(bytes: &[u8], mut fds: Vec<OwnedFd>, control: BorrowedFd<'_>) -> Resul
     }
     let control = control.try_clone_to_owned().at(Stage::Request)?;
     let mounts = fds.split_off(fds.len() - plan.mounts.len());
+    let attach_late = fds.split_off(fds.len() - plan.attach_late_len);
     let attach = fds.split_off(fds.len() - plan.attach_len);
     let channel = if plan.has_channel { fds.pop() } else { None };
     let output = fds.pop().ok_or(Failure {
@@ -82,6 +91,7 @@ fn unpack(bytes: &[u8], mut fds: Vec<OwnedFd>, control: BorrowedFd<'_>) -> Resul
         output,
         channel,
         attach,
+        attach_late,
         mounts,
     })
 }
@@ -109,16 +119,11 @@ fn build(
     set_child_signal(Disposition::Default).at(Stage::Parent)?;
     clock.end(Stage::Parent);
 
-    for tasks in &parcel.attach {
-        // "0" is the writer itself (cgroups(7)); attaching another process waits for a grace period.
-        rustix::io::write(tasks, b"0").at(Stage::Attach)?;
-    }
+    enter_groups(&parcel.attach).at(Stage::Attach)?;
     clock.end(Stage::Attach);
 
-    unshare(Namespaces::MOUNT).at(Stage::Namespaces)?; clock.end(Stage::TaskDir);
-    unshare(Namespaces::IPC).at(Stage::Namespaces)?; clock.end(Stage::RuntimeDir);
-    unshare(Namespaces::UTS|Namespaces::CGROUP).at(Stage::Namespaces)?; clock.end(Stage::Layers);
-    unshare(Namespaces::NET).at(Stage::Namespaces)?;
+    let namespaces = Namespaces::MOUNT | Namespaces::NET | Namespaces::IPC | Namespaces::UTS;
+    unshare(namespaces).at(Stage::Namespaces)?;
     if plan.egress {
         tell(parcel.control.as_fd(), &Report::NetworkReady, &[]);
     }
@@ -128,6 +133,10 @@ fn build(
     mounts::add(plan, &parcel.mounts, &mut clock)?;
     let listener = network::start(plan, parcel.control.as_fd(), &mut clock)?;
 
+    enter_groups(&parcel.attach_late).at(Stage::CpuShare)?;
+    // After the last group: what is a process's group now is the root of what it sees.
+    unshare(Namespaces::CGROUP).at(Stage::Namespaces)?;
+    clock.end(Stage::CpuShare);
     let runtime = runtime::spawn(child, inherited, parcel, &mut clock)?;
     Ok(Built {
         runtime,
@@ -158,6 +167,15 @@ fn retire(
         &kept[1..],
     );
     Ok(built.runtime)
+}
+
+/// Moves the process, while it has one thread, into the groups of these `tasks` files.
+fn enter_groups(tasks: &[OwnedFd]) -> rustix::io::Result<()> {
+    for file in tasks {
+        // "0" is the writer itself (cgroups(7)); attaching another process waits for a grace period.
+        rustix::io::write(file, b"0")?;
+    }
+    Ok(())
 }
 
 /// Dies with the nursery, even if that has died already.

@@ -20,7 +20,8 @@ const SHM_BYTES: u64 = 64 << 20;
 
 /// Files of `/proc` that tell about the host or act on it, covered by `/dev/null` (the list of the
 /// OCI runtimes, plus those that show other tenants' activity).
-const MASKED_FILES: [&str; 10] = [
+const MASKED_FILES: [&str; 12] = [
+    "/proc/cmdline",
     "/proc/interrupts",
     "/proc/kallsyms",
     "/proc/kcore",
@@ -28,12 +29,13 @@ const MASKED_FILES: [&str; 10] = [
     "/proc/keys",
     "/proc/kmsg",
     "/proc/sched_debug",
+    "/proc/softirqs",
     "/proc/sysrq-trigger",
     "/proc/timer_list",
     "/proc/timer_stats",
 ];
 /// Directories of `/proc` covered by an empty one.
-const MASKED_DIRECTORIES: [&str; 2] = ["/proc/acpi", "/proc/scsi"];
+const MASKED_DIRECTORIES: [&str; 3] = ["/proc/acpi", "/proc/asound", "/proc/scsi"];
 /// Directories of `/proc` that stay readable.
 const READ_ONLY_DIRECTORIES: [&str; 4] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys"];
 

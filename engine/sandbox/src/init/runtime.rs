@@ -1,8 +1,8 @@
 //! The process that becomes the runtime: descriptors, credentials, filter, working directory,
 //! program.
 //!
-//! Limits, empty bounding set, no supplementary groups, `no_new_privs` and the umask are set once
-//! in the nursery and inherited ([`crate::nursery`]).
+//! Limits, empty bounding set, no supplementary groups, `no_new_privs`, the umask and the larger
+//! part of the filter are set once in the nursery and inherited ([`crate::nursery`]).
 
 use std::convert::Infallible;
 use std::os::fd::AsFd;
@@ -17,6 +17,7 @@ use rustix::thread::{Gid, Uid};
 
 use super::{Parcel, StageClock, drop_capabilities, tell};
 use crate::nursery::Inherited;
+use crate::seccomp;
 use crate::stage::{At, Failure, Stage};
 use crate::wire::Report;
 
@@ -32,13 +33,12 @@ pub(super) fn spawn(
     parcel: &Parcel,
     clock: &mut StageClock,
 ) -> Result<Pid, Failure> {
-    let started=std::time::Instant::now();
     let request = CloneRequest {
         wait_for_exec: true,
         ..CloneRequest::default()
     };
     let spawned = clone::spawn(child.single_thread(), &request, |grandchild| {
-        let Err(failure) = execute(grandchild, inherited, parcel, started);
+        let Err(failure) = execute(grandchild, inherited, parcel);
         tell(parcel.control.as_fd(), &Report::Failed(failure), &[]);
         EXEC_FAILED
     })
@@ -53,16 +53,12 @@ pub(super) fn spawn(
 fn execute(
     child: &FreshChild,
     inherited: &Inherited,
-    parcel: &Parcel, started: std::time::Instant,
+    parcel: &Parcel,
 ) -> Result<Infallible, Failure> {
-    let t=std::time::Instant::now(); let mut v=vec![];arrange_descriptors(child, parcel)?;v.push(t.elapsed().as_micros());
+    arrange_descriptors(child, parcel)?;
     rustix::process::setsid().at(Stage::Credentials)?;
     become_user(parcel.plan.uid).at(Stage::Credentials)?;
-    v.push(t.elapsed().as_micros());
-    seccompiler::apply_filter(&inherited.filter)
-        .map_err(|_| std::io::Error::last_os_error())
-        .at(Stage::Seccomp)?;
-    v.push(t.elapsed().as_micros());
+    seccomp::load(&inherited.inner_filter).at(Stage::Seccomp)?;
     // As the sandbox's user and inside its root: a directory that it may not enter is refused.
     rustix::process::chdir(parcel.plan.cwd.as_str()).at(Stage::Cwd)?;
     let plan = &parcel.plan;
@@ -73,7 +69,6 @@ fn execute(
     let mut command = Command::new(program);
     command.args(arguments).env_clear();
     command.envs(plan.env.iter().map(|(name, value)| (name, value)));
-    v.push(t.elapsed().as_micros()); eprintln!("T {} {:?}", started.elapsed().as_micros(), v);
     Err(command.exec()).at(Stage::Exec)
 }
 

@@ -158,3 +158,13 @@ pub fn links() -> Vec<String> {
         .filter(|name| name.starts_with("off") && !name.starts_with("offtest"))
         .collect()
 }
+
+pub async fn wait_until(condition: impl Fn() -> bool) {
+    for _ in 0..500 {
+        if condition() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the condition did not become true within 5 s");
+}
