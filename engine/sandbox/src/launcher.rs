@@ -11,6 +11,7 @@ use crate::create;
 use crate::error::{CreateError, StartError};
 use crate::net::{Network, NetworkConfig};
 use crate::nursery_process::NurseryProcess;
+use crate::owner;
 use crate::reaper::{self, Job};
 use crate::root::RootFs;
 use crate::sandbox::Sandbox;
@@ -32,7 +33,8 @@ pub struct LauncherConfig {
     pub network: NetworkConfig,
     /// The sandboxes' root file system.
     pub root: RootFs,
-    /// The uid (and gid) of the first sandbox; others follow.
+    /// The uid (and gid) of the first sandbox; others follow. Normally derived from the owner, at
+    /// least 1,000,000.
     pub uid_base: u32,
     /// How many sandboxes can live at once.
     pub max_sandboxes: u32,
@@ -41,13 +43,14 @@ pub struct LauncherConfig {
 impl LauncherConfig {
     /// A launcher that re-executes the current program with the argument `nursery`.
     pub fn new(owner: impl Into<String>) -> Self {
+        let owner = owner.into();
         Self {
-            owner: owner.into(),
+            uid_base: owner::uid_base(&owner),
+            owner,
             nursery_exe: PathBuf::from("/proc/self/exe"),
             nursery_arg: "nursery".into(),
             network: NetworkConfig::default(),
             root: RootFs::default(),
-            uid_base: 1_000_000,
             max_sandboxes: 50_000,
         }
     }
@@ -85,7 +88,11 @@ impl Launcher {
     /// # Errors
     /// See [`StartError`].
     pub async fn start(config: LauncherConfig) -> Result<Self, StartError> {
-        check_owner(&config.owner)?;
+        if !owner::is_valid(&config.owner) {
+            return Err(StartError::Owner {
+                owner: config.owner,
+            });
+        }
         let uid = rustix::process::geteuid();
         if !uid.is_root() {
             return Err(StartError::NotRoot { uid: uid.as_raw() });
@@ -144,16 +151,5 @@ impl Launcher {
         let _ = reaper_done.await;
         tree.remove();
         network.shutdown().await;
-    }
-}
-
-fn check_owner(owner: &str) -> Result<(), StartError> {
-    let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if (1..=32).contains(&owner.len()) && owner.bytes().all(good) {
-        Ok(())
-    } else {
-        Err(StartError::Owner {
-            owner: owner.to_owned(),
-        })
     }
 }

@@ -29,6 +29,7 @@ mod launcher;
 mod net;
 mod nursery;
 mod nursery_process;
+mod owner;
 mod reaper;
 mod root;
 mod sandbox;

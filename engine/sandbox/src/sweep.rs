@@ -11,7 +11,8 @@ use rustix::fs::AtFlags;
 use rustix::process::{Pid, Signal};
 
 use crate::cgroup::{Hierarchies, places};
-use crate::net::{Netlink, link_prefix, remove_table, tag};
+use crate::net::{Netlink, link_prefix, remove_table};
+use crate::owner::{self, tag};
 
 /// How long the sweep waits for killed processes and busy groups.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -37,6 +38,12 @@ pub struct SweepReport {
 /// Blocks for some milliseconds, and up to 5 seconds if something is busy.
 pub fn sweep(owner: &str) -> SweepReport {
     let mut report = SweepReport::default();
+    if !owner::is_valid(owner) {
+        report
+            .remains
+            .push(format!("owner {owner:?} is not a possible name"));
+        return report;
+    }
     match Hierarchies::detect() {
         Ok(hierarchies) => {
             for hierarchy in hierarchies.distinct() {

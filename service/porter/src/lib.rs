@@ -7,9 +7,10 @@
 //!
 //! The porter knows a node only as [`Fri`], so its decisions run unchanged against a simulated node. What callers
 //! must ensure: [`Porter::retire_function`] is called when a function changes or goes, and [`Porter::drain`] at
-//! the end. Cost of a hot pass: three short locks, one task spawn.
+//! the end. Cost of a hot pass: three short locks, one allocation.
 
 mod admission;
+mod detach;
 mod metered;
 mod pool;
 mod porter;

@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::admission::{Admission, Place};
+use crate::detach::Detach;
 use crate::pool::Pool;
 use crate::{Target, ThrottleReason, metered};
 
@@ -47,7 +48,7 @@ pub enum InvokeError {
     /// The node failed.
     #[error(transparent)]
     Node(#[from] NodeError),
-    /// The invocation's task was ended from outside: the daemon is going down.
+    /// The daemon is going down and takes no more events.
     #[error("the daemon is shutting down")]
     ShuttingDown,
 }
@@ -101,10 +102,7 @@ impl<F: Fri> Porter<F> {
         );
         let porter = Arc::clone(self);
         let handled = async move { porter.handle(target, event, reply, place).await };
-        match self.invocations.spawn(handled.instrument(span)).await {
-            Ok(handled) => handled,
-            Err(_ended) => Err(InvokeError::ShuttingDown),
-        }
+        Detach::new(self.invocations.track_future(handled.instrument(span))).await
     }
 
     /// Ends the idle instances of a function that has changed or gone; those at work end when they are done.
@@ -173,7 +171,7 @@ impl<F: Fri> Porter<F> {
         // The place is free before the caller can hear the answer and come again.
         drop(place);
         match instance {
-            Some(instance) => self.keep(&target, generation, instance).await,
+            Some(instance) => self.keep(&target, generation, instance),
             None => self.gone(1),
         }
         tracing::Span::current().record("faas.coldstart", outcome.cold);
@@ -241,7 +239,7 @@ impl<F: Fri> Porter<F> {
         }
     }
 
-    async fn keep(&self, target: &Target, generation: u64, instance: F::Instance) {
+    fn keep(&self, target: &Target, generation: u64, instance: F::Instance) {
         let (kept, idle) = {
             let mut pool = self.lock();
             let kept = pool.put(&target.spec.function, &target.revision, generation, instance);
@@ -250,7 +248,12 @@ impl<F: Fri> Porter<F> {
         match kept {
             Ok(()) if idle == 1 => self.became_idle.notify_one(),
             Ok(()) => {}
-            Err(stale) => self.retire(vec![stale]).await,
+            Err(stale) => {
+                // In the background: the caller's answer does not wait for the kernel to tidy up.
+                self.gone(1);
+                let node = Arc::clone(&self.node);
+                self.invocations.spawn(async move { node.retire(stale).await });
+            }
         }
         metered::instances(idle, self.alive.load(Ordering::Relaxed).saturating_sub(idle));
     }

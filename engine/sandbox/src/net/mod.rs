@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use tokio::sync::Mutex;
 
 use crate::error::NetworkError;
+use crate::owner::tag;
 use crate::slots::Slot;
 
 use pool::Pool;
@@ -221,18 +222,6 @@ fn name_servers(resolv_conf: &str) -> Vec<IpAddr> {
         .collect()
 }
 
-/// Five characters that stand for the owner in names of interfaces, which may have 15.
-pub(crate) fn tag(owner: &str) -> String {
-    const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-    // FNV-1a, 32 bits (RFC 9923).
-    let hash = owner.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    });
-    (0..5)
-        .map(|digit| char::from(DIGITS[(hash >> (5 * digit)) as usize & 31]))
-        .collect()
-}
-
 /// What the names of all of an owner's interfaces begin with.
 pub(crate) fn link_prefix(tag: &str) -> String {
     format!("off{tag}-")
@@ -249,12 +238,6 @@ mod tests {
     #[test]
     fn longest_link_name_fits_an_interface() {
         assert!(link_name(&tag("some-owner"), 65_535).len() < 16);
-    }
-
-    #[test]
-    fn tags_of_owners_differ() {
-        assert_ne!(tag("a"), tag("b"));
-        assert_eq!(tag("a").len(), 5);
     }
 
     #[test]
