@@ -18,7 +18,10 @@ type Key = (&'static str, &'static str, &'static str);
 
 const TARGETS: [(Key, Target); 9] = [
     (("hot", "offshoot", "latency_us"), Target::RatioAtMost(3.0)),
-    (("throughput", "offshoot", "per_second"), Target::MoreThan(1500.0)),
+    (
+        ("throughput", "offshoot", "per_second"),
+        Target::MoreThan(1500.0),
+    ),
     (("idle", "offshoot", "wakeups_per_s"), Target::AtMost(0.0)),
     (
         ("cold", "offshoot-cold", "latency_us"),

@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
 use comfy_table::{Attribute, Cell, ContentArrangement, Table, presets};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use serde::Serialize;
 
 pub use progress::Step;
@@ -64,6 +65,20 @@ impl Console {
     /// Whether standard output is a terminal.
     pub fn is_terminal(&self) -> bool {
         self.terminal
+    }
+
+    /// Whether standard output is a pipe or socket that nobody reads any more (`POLLERR` of poll(2)).
+    pub fn reader_is_gone(&self) -> bool {
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let stdout = io::stdout();
+        let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
+        matches!(rustix::event::poll(&mut polled, Some(&now)), Ok(1..))
+            && polled[0]
+                .revents()
+                .intersects(PollFlags::ERR | PollFlags::HUP)
     }
 
     /// Writes bytes as they are.

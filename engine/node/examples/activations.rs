@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use offshoot_node::{
-    Answer, Event, Fri, InstanceSpec, LogBook, LogFormat, LogLimits, Node, NodeConfig, Reply, Runtime,
-    install_runtimes,
+    Answer, Event, Fri, InstanceSpec, LogBook, LogFormat, LogLimits, Node, NodeConfig, Reply,
+    Runtime, install_runtimes,
 };
 use offshoot_sandbox::{Launcher, LauncherConfig};
 
@@ -21,7 +21,9 @@ fn main() -> anyhow::Result<ExitCode> {
     if arguments.first().is_some_and(|first| first == NURSERY) {
         return Ok(offshoot_sandbox::nursery_main());
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(run(&arguments))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -34,10 +36,16 @@ async fn run(arguments: &[String]) -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     install_runtimes(&dir.path().join("runtimes"))?;
     offshoot_sandbox::sweep("example");
-    let launcher = LauncherConfig { nursery_arg: NURSERY.to_owned(), ..LauncherConfig::new("example") };
+    let launcher = LauncherConfig {
+        nursery_arg: NURSERY.to_owned(),
+        ..LauncherConfig::new("example")
+    };
     let node = Node::new(NodeConfig {
         launcher: Launcher::start(launcher).await?,
-        logs: Arc::new(LogBook::open(&dir.path().join("logs"), LogLimits::default())?),
+        logs: Arc::new(LogBook::open(
+            &dir.path().join("logs"),
+            LogLimits::default(),
+        )?),
         runtimes_dir: dir.path().join("runtimes"),
     });
     let spec = Arc::new(spec(runtime, handler, task_dir)?);
@@ -57,7 +65,11 @@ async fn run(arguments: &[String]) -> anyhow::Result<()> {
         instance = activated.instance.context("the instance ended")?;
     }
     took.sort();
-    println!("{events} events: p50 {:?}, p99 {:?}", took[events / 2], took[events * 99 / 100]);
+    println!(
+        "{events} events: p50 {:?}, p99 {:?}",
+        took[events / 2],
+        took[events * 99 / 100]
+    );
     node.retire(instance).await;
     node.shut_down().await;
     Ok(())

@@ -10,7 +10,10 @@ use crate::create::{LAST_WORDS, await_exit};
 use crate::instance::{Birth, Instance};
 use crate::logs::Report;
 use crate::transport::{Message, TransportError};
-use crate::{Activated, Answer, Event, Failure, FailureKind, Node, Outcome, Reply, Stages, StreamPart};
+use crate::{
+    Activated, Answer, Event, Failure, FailureKind, Node, Outcome, PendingLog, Reply, Stages,
+    StreamPart,
+};
 
 /// Most output that is read after the answer: what the handler printed before it.
 const LAST_OUTPUT_BYTES: usize = 64 << 10;
@@ -38,19 +41,36 @@ pub(crate) async fn activate(
     let conversation = heard.unwrap_or_else(|_elapsed| {
         instance.sandbox.kill();
         let failure = Failure::timed_out(&event.request_id, timeout.as_secs_f64());
-        Conversation { answer: Answer::Failure(failure), lives: false, first_byte: Instant::now() }
+        Conversation {
+            answer: Answer::Failure(failure),
+            lives: false,
+            first_byte: Instant::now(),
+        }
     });
     let duration = begun.elapsed();
     let stages = stages(&event, birth, begun, conversation.first_byte);
-    let log_tail = write_report(&mut instance, &event, birth, duration, &conversation.answer);
-    let outcome =
-        Outcome { answer: conversation.answer, stages, cold: birth.is_some(), duration, log_tail };
+    let (log_tail, log) =
+        write_report(&mut instance, &event, birth, duration, &conversation.answer);
+    let outcome = Outcome {
+        answer: conversation.answer,
+        stages,
+        cold: birth.is_some(),
+        duration,
+        log_tail,
+        log,
+    };
     if conversation.lives {
         instance.transport.settle();
-        Activated { outcome, instance: Some(instance) }
+        Activated {
+            outcome,
+            instance: Some(instance),
+        }
     } else {
         node.end(instance);
-        Activated { outcome, instance: None }
+        Activated {
+            outcome,
+            instance: None,
+        }
     }
 }
 
@@ -73,7 +93,7 @@ fn write_report(
     birth: Option<Birth>,
     duration: Duration,
     answer: &Answer,
-) -> Option<Vec<u8>> {
+) -> (Option<Vec<u8>>, PendingLog) {
     let mut printed = Vec::new();
     instance.output.drain(&mut printed, LAST_OUTPUT_BYTES);
     if !printed.is_empty() {
@@ -105,7 +125,9 @@ pub(crate) fn report_status(failure: &Failure) -> Option<(&'static str, &str)> {
 /// Sends the event and listens until it is answered; the caller limits the time.
 async fn converse(instance: &mut Instance, event: &Event, reply: Reply) -> Conversation {
     let deadline = SystemTime::now() + instance.spec.timeout;
-    let deadline_ms = deadline.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    let deadline_ms = deadline
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as u64);
     let (mut response, streaming) = match reply {
         Reply::Whole => (ResponseSink::Whole(BytesMut::new()), false),
         Reply::Stream(parts) => (ResponseSink::Stream(parts), true),
@@ -116,7 +138,11 @@ async fn converse(instance: &mut Instance, event: &Event, reply: Reply) -> Conve
     loop {
         let message = hear(instance).await;
         let first_byte = *first_byte.get_or_insert_with(Instant::now);
-        let ended = |answer, lives| Conversation { answer, lives, first_byte };
+        let ended = |answer, lives| Conversation {
+            answer,
+            lives,
+            first_byte,
+        };
         match message {
             Ok(Message::Response(body)) => return ended(response.whole(body).await, true),
             Ok(Message::Error { error_type, body } | Message::StreamError { error_type, body }) => {
@@ -135,7 +161,10 @@ async fn converse(instance: &mut Instance, event: &Event, reply: Reply) -> Conve
             }
             Err(Silence::Exited(exit)) => {
                 let oom = instance.sandbox.oom_kills() > 0;
-                return ended(Answer::Failure(Failure::exited(&event.request_id, exit, oom)), false);
+                return ended(
+                    Answer::Failure(Failure::exited(&event.request_id, exit, oom)),
+                    false,
+                );
             }
             Err(Silence::Protocol(how)) => {
                 instance.sandbox.kill();
@@ -145,7 +174,10 @@ async fn converse(instance: &mut Instance, event: &Event, reply: Reply) -> Conve
         }
         if response.over_limit() {
             instance.sandbox.kill();
-            return ended(Answer::Failure(Failure::too_large(MAX_STREAM_BYTES + 1)), false);
+            return ended(
+                Answer::Failure(Failure::too_large(MAX_STREAM_BYTES + 1)),
+                false,
+            );
         }
     }
 }
@@ -157,7 +189,12 @@ async fn send(
     deadline_ms: u64,
     streaming: bool,
 ) -> Result<(), TransportError> {
-    let Instance { transport, output, scribe, .. } = instance;
+    let Instance {
+        transport,
+        output,
+        scribe,
+        ..
+    } = instance;
     let sent = transport.send_invoke(event, deadline_ms, streaming);
     tokio::pin!(sent);
     let mut printed = Vec::new();
@@ -178,7 +215,13 @@ enum Silence {
 
 /// The next message, while output is taken.
 async fn hear(instance: &mut Instance) -> Result<Message, Silence> {
-    let Instance { transport, output, sandbox, scribe, .. } = instance;
+    let Instance {
+        transport,
+        output,
+        sandbox,
+        scribe,
+        ..
+    } = instance;
     let mut printed = Vec::new();
     let heard = loop {
         tokio::select! {

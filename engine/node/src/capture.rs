@@ -21,7 +21,12 @@ impl OutputPipe {
     pub(crate) fn new() -> io::Result<(Self, OwnedFd)> {
         let (reading, writing) = pipe_with(PipeFlags::CLOEXEC)?;
         // Makes the reading end non-blocking; the runtime's end stays as programs expect it.
-        Ok((Self { pipe: Receiver::from_owned_fd(reading)? }, writing))
+        Ok((
+            Self {
+                pipe: Receiver::from_owned_fd(reading)?,
+            },
+            writing,
+        ))
     }
 
     /// Waits for output and appends it to `into`. Cancel-safe. Pends for ever once the pipe is closed.

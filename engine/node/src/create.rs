@@ -43,7 +43,11 @@ pub(crate) async fn create(
 async fn start(node: &Node, spec: Arc<InstanceSpec>) -> Result<Instance, NodeError> {
     let pipe_failed = |what| {
         let function = spec.function.to_string();
-        move |source| NodeError::Pipe { what, function, source }
+        move |source| NodeError::Pipe {
+            what,
+            function,
+            source,
+        }
     };
     let id = node.next_id();
     let stream = format!("{id}-{}", spec.version.trim_start_matches('$'));
@@ -55,14 +59,29 @@ async fn start(node: &Node, spec: Arc<InstanceSpec>) -> Result<Instance, NodeErr
     };
     let (channel, channel_end) = channel.unzip();
     let sandbox_spec = sandbox_spec(node, &spec, id, &stream)?;
-    let fds = SandboxFds { channel: channel_end, output: output_end };
+    let fds = SandboxFds {
+        channel: channel_end,
+        output: output_end,
+    };
     let launcher = node.launcher().ok_or(NodeError::ShutDown)?;
-    let mut sandbox = launcher.create(sandbox_spec, fds).await.map_err(|source| {
-        NodeError::Sandbox { function: spec.function.to_string(), source }
-    })?;
+    let mut sandbox =
+        launcher
+            .create(sandbox_spec, fds)
+            .await
+            .map_err(|source| NodeError::Sandbox {
+                function: spec.function.to_string(),
+                source,
+            })?;
     let transport = transport(&mut sandbox, channel, &spec).map_err(pipe_failed("Runtime API"))?;
     let scribe = Scribe::new(Arc::clone(node.logs()), &spec, stream);
-    Ok(Instance { spec, sandbox, transport, output, scribe, birth: None })
+    Ok(Instance {
+        spec,
+        sandbox,
+        transport,
+        output,
+        scribe,
+        birth: None,
+    })
 }
 
 /// The channel if the runtime speaks it; extensions then have a Runtime API of their own.
@@ -71,7 +90,10 @@ fn transport(
     channel: Option<ChannelEnd>,
     spec: &InstanceSpec,
 ) -> std::io::Result<Transport> {
-    let api = sandbox.take_runtime_api().map(|listener| ApiEnd::serve(listener, spec)).transpose()?;
+    let api = sandbox
+        .take_runtime_api()
+        .map(|listener| ApiEnd::serve(listener, spec))
+        .transpose()?;
     match (channel, api) {
         (Some(channel), None) => Ok(Transport::Channel(channel)),
         (Some(channel), Some(api)) => Ok(Transport::Both(channel, api)),
@@ -141,7 +163,13 @@ fn noted(instance: &mut Instance, took: Duration, status: &str, failure: Failure
 async fn hear_init(instance: &mut Instance, booted: &mut Instant) -> Result<(), Failure> {
     let mut printed = Vec::new();
     loop {
-        let Instance { transport, output, sandbox, scribe, .. } = instance;
+        let Instance {
+            transport,
+            output,
+            sandbox,
+            scribe,
+            ..
+        } = instance;
         let message = tokio::select! {
             biased;
             message = transport.receive() => message,
@@ -162,12 +190,19 @@ async fn hear_init(instance: &mut Instance, booted: &mut Instant) -> Result<(), 
             Ok(Message::InitError { error_type, body }) => {
                 return Err(Failure::raised(body, error_type));
             }
-            Ok(_) => return Err(Failure::broke_protocol(NO_REQUEST, "it answered before it was ready")),
+            Ok(_) => {
+                return Err(Failure::broke_protocol(
+                    NO_REQUEST,
+                    "it answered before it was ready",
+                ));
+            }
             Err(TransportError::Closed) => {
                 let exit = await_exit(sandbox).await;
                 return Err(Failure::exited(NO_REQUEST, exit, sandbox.oom_kills() > 0));
             }
-            Err(TransportError::Protocol(how)) => return Err(Failure::broke_protocol(NO_REQUEST, &how)),
+            Err(TransportError::Protocol(how)) => {
+                return Err(Failure::broke_protocol(NO_REQUEST, &how));
+            }
         }
     }
 }

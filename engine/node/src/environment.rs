@@ -1,6 +1,8 @@
 //! The environment and the command line of a runtime, as on Lambda (AWS Lambda Developer Guide, "Defined
 //! runtime environment variables").
 
+use std::path::Path;
+
 use crate::{InstanceSpec, LogFormat, NodeError, Runtime};
 
 /// Where the Runtime API listens inside every sandbox; the same in each, so that clones need not learn it.
@@ -10,20 +12,44 @@ pub(crate) const RUNTIME_API: &str = "127.0.0.1:9001";
 pub(crate) fn command(spec: &InstanceSpec) -> Result<Vec<String>, NodeError> {
     let runtime: Vec<String> = match spec.runtime {
         Runtime::Python311 => {
-            vec!["/usr/bin/python3".to_owned(), "/var/runtime/python/bootstrap.py".to_owned()]
+            vec![
+                "/usr/bin/python3".to_owned(),
+                "/var/runtime/python/bootstrap.py".to_owned(),
+            ]
         }
-        Runtime::Nodejs20 => {
-            vec!["/usr/bin/node".to_owned(), "/var/runtime/node/bootstrap.mjs".to_owned()]
-        }
+        Runtime::Nodejs20 => vec![
+            node_program().to_owned(),
+            // A sandbox has no /sys from which V8 could learn its limit; Lambda grants the heap 90 % of the memory.
+            format!("--max-old-space-size={}", spec.memory_mb * 9 / 10),
+            "/var/runtime/node/bootstrap.mjs".to_owned(),
+        ],
         Runtime::ProvidedAl2023 => vec![provided_bootstrap(spec)?],
     };
-    Ok(if has_extensions(spec) { with_extensions(runtime) } else { wrapped(spec, runtime) })
+    Ok(if has_extensions(spec) {
+        with_extensions(runtime)
+    } else {
+        wrapped(spec, runtime)
+    })
+}
+
+/// Where a Node of its own was installed beside Debian's, it is that one.
+fn node_program() -> &'static str {
+    const OWN: &str = "/usr/local/bin/node";
+    if Path::new(OWN).exists() {
+        OWN
+    } else {
+        "/usr/bin/node"
+    }
 }
 
 /// `AWS_LAMBDA_EXEC_WRAPPER` names a program that is started in the runtime's place, with the runtime's
 /// command line as its arguments.
 fn wrapped(spec: &InstanceSpec, mut runtime: Vec<String>) -> Vec<String> {
-    if let Some(wrapper) = spec.env.get("AWS_LAMBDA_EXEC_WRAPPER").filter(|path| !path.is_empty()) {
+    if let Some(wrapper) = spec
+        .env
+        .get("AWS_LAMBDA_EXEC_WRAPPER")
+        .filter(|path| !path.is_empty())
+    {
         runtime.insert(0, wrapper.clone());
     }
     runtime
@@ -33,15 +59,23 @@ fn provided_bootstrap(spec: &InstanceSpec) -> Result<String, NodeError> {
     if spec.task_dir.join("bootstrap").is_file() {
         return Ok("/var/task/bootstrap".to_owned());
     }
-    if spec.layer_dirs.iter().any(|layer| layer.join("bootstrap").is_file()) {
+    if spec
+        .layer_dirs
+        .iter()
+        .any(|layer| layer.join("bootstrap").is_file())
+    {
         return Ok("/opt/bootstrap".to_owned());
     }
-    Err(NodeError::NoBootstrap { function: spec.function.to_string() })
+    Err(NodeError::NoBootstrap {
+        function: spec.function.to_string(),
+    })
 }
 
 /// Whether a layer brings external extensions (Lambda Extensions API: executables in `/opt/extensions`).
 pub(crate) fn has_extensions(spec: &InstanceSpec) -> bool {
-    spec.layer_dirs.iter().any(|layer| layer.join("extensions").is_dir())
+    spec.layer_dirs
+        .iter()
+        .any(|layer| layer.join("extensions").is_dir())
 }
 
 /// Starts each extension beside the runtime, without the channel, then becomes the runtime.
@@ -77,11 +111,18 @@ fn defaults(spec: &InstanceSpec) -> Vec<(&'static str, String)> {
         ("LANG", "C.UTF-8".to_owned()),
         ("TZ", ":UTC".to_owned()),
         ("HOME", "/tmp".to_owned()),
-        ("PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin:/var/task/bin".to_owned()),
-        ("LD_LIBRARY_PATH", "/var/task:/var/task/lib:/opt/lib".to_owned()),
+        (
+            "PATH",
+            "/usr/local/bin:/usr/bin:/bin:/opt/bin:/var/task/bin".to_owned(),
+        ),
+        (
+            "LD_LIBRARY_PATH",
+            "/var/task:/var/task/lib:/opt/lib".to_owned(),
+        ),
     ];
     if spec.runtime == Runtime::Nodejs20 {
-        let modules = "/opt/nodejs/node20/node_modules:/opt/nodejs/node_modules:/var/task/node_modules";
+        let modules =
+            "/opt/nodejs/node20/node_modules:/opt/nodejs/node_modules:/var/task/node_modules";
         list.push(("NODE_PATH", modules.to_owned()));
     }
     list
@@ -94,16 +135,28 @@ fn reserved(spec: &InstanceSpec, log_stream: &str) -> Vec<(&'static str, String)
     };
     vec![
         ("_HANDLER", spec.handler.clone()),
-        ("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", spec.runtime.name())),
+        (
+            "AWS_EXECUTION_ENV",
+            format!("AWS_Lambda_{}", spec.runtime.name()),
+        ),
         ("AWS_DEFAULT_REGION", spec.region.to_string()),
         ("AWS_REGION", spec.region.to_string()),
         ("AWS_LAMBDA_FUNCTION_NAME", spec.function.to_string()),
         ("AWS_LAMBDA_FUNCTION_VERSION", spec.version.to_string()),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", spec.memory_mb.to_string()),
-        ("AWS_LAMBDA_FUNCTION_TIMEOUT", spec.timeout.as_secs().to_string()),
+        (
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+            spec.memory_mb.to_string(),
+        ),
+        (
+            "AWS_LAMBDA_FUNCTION_TIMEOUT",
+            spec.timeout.as_secs().to_string(),
+        ),
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
         ("AWS_LAMBDA_LOG_FORMAT", log_format.to_owned()),
-        ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", spec.function)),
+        (
+            "AWS_LAMBDA_LOG_GROUP_NAME",
+            format!("/aws/lambda/{}", spec.function),
+        ),
         ("AWS_LAMBDA_LOG_STREAM_NAME", log_stream.to_owned()),
         ("AWS_LAMBDA_RUNTIME_API", RUNTIME_API.to_owned()),
         ("LAMBDA_TASK_ROOT", "/var/task".to_owned()),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use crate::{Failure, Stages};
+use crate::{Failure, PendingLog, Stages};
 
 /// One event for one instance.
 #[derive(Debug, Clone)]
@@ -61,7 +61,7 @@ pub enum Answer {
 }
 
 /// Everything that is known when an event has been handled.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Outcome {
     /// What the function answered.
     pub answer: Answer,
@@ -73,6 +73,8 @@ pub struct Outcome {
     pub duration: Duration,
     /// The last 4 KiB of log, when asked for.
     pub log_tail: Option<Vec<u8>>,
+    /// The request's last log lines; written when this is dropped.
+    pub log: PendingLog,
 }
 
 /// An outcome and, if it lives on, the instance.

@@ -54,7 +54,11 @@ impl Failure {
         let error_type = error_type
             .or_else(|| serde_json::from_slice::<Object>(&body).ok()?.error_type)
             .unwrap_or_else(|| "Unhandled".to_owned());
-        Self { kind: FailureKind::Raised, error_type, body }
+        Self {
+            kind: FailureKind::Raised,
+            error_type,
+            body,
+        }
     }
 
     /// `Sandbox.Timedout`, after `timeout_s` seconds.
@@ -94,12 +98,20 @@ impl Failure {
             "Response payload size ({len_bytes} bytes) exceeded maximum allowed payload size ({} bytes).",
             offshoot_channel::MAX_RESPONSE_BYTES
         );
-        Self::described(FailureKind::TooLarge, "Function.ResponseSizeTooLarge", &message)
+        Self::described(
+            FailureKind::TooLarge,
+            "Function.ResponseSizeTooLarge",
+            &message,
+        )
     }
 
     fn described(kind: FailureKind, error_type: &str, message: &str) -> Self {
         let body = json!({ "errorType": error_type, "errorMessage": message }).to_string();
-        Self { kind, error_type: error_type.to_owned(), body: body.into() }
+        Self {
+            kind,
+            error_type: error_type.to_owned(),
+            body: body.into(),
+        }
     }
 }
 
@@ -182,6 +194,9 @@ mod tests {
     fn error_type_comes_from_the_object_when_the_runtime_names_none() {
         let body = Bytes::from_static(br#"{"errorType":"KeyError","errorMessage":"'a'"}"#);
         assert_eq!(Failure::raised(body, None).error_type, "KeyError");
-        assert_eq!(Failure::raised(Bytes::from_static(b"no json"), None).error_type, "Unhandled");
+        assert_eq!(
+            Failure::raised(Bytes::from_static(b"no json"), None).error_type,
+            "Unhandled"
+        );
     }
 }

@@ -33,7 +33,7 @@ pub use event::{Activated, Answer, Event, Outcome, Reply, StreamPart};
 pub use failure::{CreateFailure, Failure, FailureKind, NodeError};
 pub use fri::Fri;
 pub use instance::Instance;
-pub use logs::{LogBook, LogError, LogLimits};
+pub use logs::{LogBook, LogError, LogLimits, PendingLog};
 pub use node::{Node, NodeConfig};
 pub use runtimes::{InstallError, install as install_runtimes};
 pub use spec::{InstanceSpec, LogFormat, Runtime};

@@ -2,8 +2,8 @@
 
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::FutureExt;
@@ -57,7 +57,11 @@ impl Node {
     pub async fn shut_down(&self) {
         self.ending.close();
         self.ending.wait().await;
-        let launcher = self.launcher.write().unwrap_or_else(PoisonError::into_inner).take();
+        let launcher = self
+            .launcher
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         match launcher.and_then(Arc::into_inner) {
             Some(launcher) => launcher.shutdown().await,
             None => tracing::warn!("a sandbox was being made; it ends with this process"),
@@ -70,7 +74,10 @@ impl Node {
     }
 
     pub(crate) fn launcher(&self) -> Option<Arc<Launcher>> {
-        self.launcher.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.launcher
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(crate) fn runtimes_dir(&self) -> &PathBuf {
@@ -115,12 +122,7 @@ impl Fri for Node {
         instance.sandbox.exited().now_or_never().is_none()
     }
 
-    fn report_init_failure(
-        &self,
-        spec: &InstanceSpec,
-        event: &Event,
-        failure: Failure,
-    ) -> Outcome {
+    fn report_init_failure(&self, spec: &InstanceSpec, event: &Event, failure: Failure) -> Outcome {
         let mut scribe = logs::Scribe::new(Arc::clone(self.logs()), spec, "init".to_owned());
         scribe.start(event, true);
         let report = logs::Report {
@@ -130,22 +132,33 @@ impl Fri for Node {
             peak_memory_bytes: 0,
             status: activate::report_status(&failure),
         };
-        let log_tail = scribe.end(event, &report);
+        let (log_tail, log) = scribe.end(event, &report);
         Outcome {
             answer: crate::Answer::Failure(failure),
-            stages: crate::Stages { queue_us: event.queued.as_micros() as u64, ..Default::default() },
+            stages: crate::Stages {
+                queue_us: event.queued.as_micros() as u64,
+                ..Default::default()
+            },
             cold: true,
             duration: Duration::ZERO,
             log_tail,
+            log,
         }
     }
 }
 
 /// Lets extensions end, then ends the sandbox.
 async fn end(instance: Instance) {
-    let Instance { sandbox, transport, scribe, .. } = instance;
+    let Instance {
+        sandbox,
+        transport,
+        scribe,
+        ..
+    } = instance;
     let deadline = SystemTime::now() + EXTENSION_GRACE;
-    let deadline_ms = deadline.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    let deadline_ms = deadline
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as u64);
     if sandbox.exited().now_or_never().is_none() && transport.shut_down_extensions(deadline_ms) {
         let _ = tokio::time::timeout(EXTENSION_GRACE, sandbox.exited()).await;
     }

@@ -136,9 +136,17 @@ impl Header {
         let body_len = u64::from_le_bytes(body);
         let limit_bytes = kind.max_body_bytes();
         if body_len > limit_bytes {
-            return Err(FrameError::Body { kind, len_bytes: body_len, limit_bytes });
+            return Err(FrameError::Body {
+                kind,
+                len_bytes: body_len,
+                limit_bytes,
+            });
         }
-        Ok(Self { kind, meta_len, body_len })
+        Ok(Self {
+            kind,
+            meta_len,
+            body_len,
+        })
     }
 }
 
@@ -150,16 +158,33 @@ mod tests {
 
     #[test]
     fn header_has_the_documented_bytes() {
-        let bytes = Header { kind: Kind::Response, meta_len: 2, body_len: 258 }.encode();
+        let bytes = Header {
+            kind: Kind::Response,
+            meta_len: 2,
+            body_len: 258,
+        }
+        .encode();
         assert_eq!(bytes, [18, 1, 0, 0, 2, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0]);
     }
 
     #[test]
     fn body_over_the_limit_of_its_kind_is_refused() {
-        let mut bytes = Header { kind: Kind::Ready, meta_len: 0, body_len: 0 }.encode();
+        let mut bytes = Header {
+            kind: Kind::Ready,
+            meta_len: 0,
+            body_len: 0,
+        }
+        .encode();
         bytes[BODY_LEN] = 1;
         let refused = Header::decode(&bytes).unwrap_err();
-        assert_eq!(refused, FrameError::Body { kind: Kind::Ready, len_bytes: 1, limit_bytes: 0 });
+        assert_eq!(
+            refused,
+            FrameError::Body {
+                kind: Kind::Ready,
+                len_bytes: 1,
+                limit_bytes: 0
+            }
+        );
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use crate::generated::operations::OPERATIONS;
+use crate::generated::operations::{INVOKE, OPERATIONS};
 
 /// One API operation.
 #[derive(Debug, PartialEq, Eq)]
@@ -72,6 +72,12 @@ impl Route {
 /// [`RouteError`] if there is none.
 pub fn route(method: &str, raw_path: &str, raw_query: &str) -> Result<Route, RouteError> {
     let raw_path = raw_path.strip_suffix('/').unwrap_or(raw_path);
+    if let Some(raw_name) = invoked(method, raw_path) {
+        return Ok(Route {
+            operation: &INVOKE,
+            members: vec![("FunctionName", decode(raw_name)?)],
+        });
+    }
     let mut of_path = OPERATIONS
         .iter()
         .filter_map(|operation| Some((*operation, captures(operation, raw_path)?)))
@@ -86,17 +92,33 @@ pub fn route(method: &str, raw_path: &str, raw_query: &str) -> Result<Route, Rou
         .ok_or(RouteError::UnknownMethod)?;
     let members = raw
         .into_iter()
-        .map(|(name, segment)| {
-            let decoded = percent_decode_str(segment).decode_utf8();
-            Ok((name, decoded.map_err(|_| RouteError::NotUtf8)?.into_owned()))
-        })
+        .map(|(name, segment)| Ok((name, decode(segment)?)))
         .collect::<Result<_, _>>()?;
     Ok(Route { operation, members })
+}
+
+/// The function's segment, if this is the path of Invoke: every invocation comes here, and most tables would
+/// have to be walked for it.
+fn invoked<'p>(method: &str, raw_path: &'p str) -> Option<&'p str> {
+    if method != INVOKE.method {
+        return None;
+    }
+    let (before, after) = INVOKE.uri_template.split_once("{FunctionName}")?;
+    let raw_name = raw_path.strip_prefix(before)?.strip_suffix(after)?;
+    (!raw_name.is_empty() && !raw_name.contains('/')).then_some(raw_name)
+}
+
+fn decode(segment: &str) -> Result<String, RouteError> {
+    let decoded = percent_decode_str(segment).decode_utf8();
+    Ok(decoded.map_err(|_| RouteError::NotUtf8)?.into_owned())
 }
 
 /// The values of the query parameter `name`, decoded, in order. Parameters that do not decode
 /// to UTF-8 are left out.
 pub fn query_values(raw_query: &str, name: &str) -> Vec<String> {
+    if raw_query.is_empty() {
+        return Vec::new();
+    }
     raw_query
         .split('&')
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))

@@ -33,9 +33,11 @@ pub struct DispatchParts {
 /// The way from a name to an answer.
 pub struct Dispatch {
     pub(crate) parts: DispatchParts,
-    /// By function name, then by the version's revision and the reservation that it was built with.
-    targets: Mutex<HashMap<Arc<str>, HashMap<(Uuid, Option<u32>), Arc<Target>>>>,
+    targets: Mutex<Targets>,
 }
+
+/// By function name, then by the version's revision and the reservation that it was built with.
+type Targets = HashMap<Arc<str>, HashMap<(Uuid, Option<u32>), Arc<Target>>>;
 
 /// A function version, found.
 #[derive(Debug, Clone)]
@@ -58,7 +60,10 @@ impl Found {
 impl Dispatch {
     /// A dispatch.
     pub fn new(parts: DispatchParts) -> Arc<Self> {
-        Arc::new(Self { parts, targets: Mutex::default() })
+        Arc::new(Self {
+            parts,
+            targets: Mutex::default(),
+        })
     }
 
     /// The version that a name and a qualifier mean now; an alias with weights is drawn by chance.
@@ -68,7 +73,9 @@ impl Dispatch {
         let key = (resolved.version.key.revision, resolved.reserved_concurrency);
         let name = &resolved.version.key.function;
         let mut targets = self.lock();
-        let known = targets.get(name).and_then(|of_function| of_function.get(&key));
+        let known = targets
+            .get(name)
+            .and_then(|of_function| of_function.get(&key));
         let target = match known {
             Some(target) => Arc::clone(target),
             None => {
@@ -78,7 +85,11 @@ impl Dispatch {
                 target
             }
         };
-        Ok(Found { target, invoked_arn: resolved.invoked_arn, policy })
+        Ok(Found {
+            target,
+            invoked_arn: resolved.invoked_arn,
+            policy,
+        })
     }
 
     /// Has an event handled.
@@ -88,7 +99,10 @@ impl Dispatch {
         event: Event,
         reply: Reply,
     ) -> Result<Outcome, InvokeError> {
-        self.parts.porter.invoke(Arc::clone(&found.target), event, reply).await
+        self.parts
+            .porter
+            .invoke(Arc::clone(&found.target), event, reply)
+            .await
     }
 
     /// Ends idle instances of a function whose code or configuration has changed.
@@ -106,7 +120,7 @@ impl Dispatch {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, HashMap<(Uuid, Option<u32>), Arc<Target>>>> {
+    fn lock(&self) -> MutexGuard<'_, Targets> {
         self.targets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -23,7 +23,10 @@ impl AsyncRunner {
 
 impl Runner for AsyncRunner {
     async fn run(&self, queued: &QueuedEvent) -> Ran {
-        let Ok(found) = self.dispatch.find(&queued.function, queued.qualifier.as_deref()) else {
+        let Ok(found) = self
+            .dispatch
+            .find(&queued.function, queued.qualifier.as_deref())
+        else {
             return Ran::Gone;
         };
         let event = Event {
@@ -39,10 +42,18 @@ impl Runner for AsyncRunner {
         };
         let executed_version = found.version().to_owned();
         match self.dispatch.invoke(&found, event, Reply::Whole).await {
-            Err(error) => Ran::Refused { why: error.to_string() },
+            Err(error) => Ran::Refused {
+                why: error.to_string(),
+            },
             Ok(outcome) => match outcome.answer {
-                Answer::Response(response) => Ran::Succeeded { response, executed_version },
-                Answer::Streamed => Ran::Succeeded { response: Default::default(), executed_version },
+                Answer::Response(response) => Ran::Succeeded {
+                    response,
+                    executed_version,
+                },
+                Answer::Streamed => Ran::Succeeded {
+                    response: Default::default(),
+                    executed_version,
+                },
                 Answer::Failure(failure) => Ran::Failed {
                     error_type: failure.error_type,
                     response: failure.body,
@@ -53,7 +64,9 @@ impl Runner for AsyncRunner {
     }
 
     fn policy(&self, queued: &QueuedEvent) -> Policy {
-        let found = self.dispatch.find(&queued.function, queued.qualifier.as_deref());
+        let found = self
+            .dispatch
+            .find(&queued.function, queued.qualifier.as_deref());
         found.map(|found| found.policy).unwrap_or_default()
     }
 }

@@ -29,7 +29,11 @@ pub(crate) fn build(parts: &DispatchParts, resolved: &Resolved) -> Target {
         ephemeral_mb: settings.ephemeral_mb,
         timeout: Duration::from_secs(settings.timeout_s.into()),
         task_dir: unpacked(parts, &version.code.digest),
-        layer_dirs: version.layers.iter().map(|layer| unpacked(parts, &layer.code.digest)).collect(),
+        layer_dirs: version
+            .layers
+            .iter()
+            .map(|layer| unpacked(parts, &layer.code.digest))
+            .collect(),
         egress: parts.egress,
         region: Arc::clone(&parts.region),
         account_id: Arc::clone(&parts.account_id),
@@ -47,7 +51,10 @@ pub(crate) fn build(parts: &DispatchParts, resolved: &Resolved) -> Target {
 
 /// A version without a package cannot exist; should its folder have been removed by hand, the sandbox says so.
 fn unpacked(parts: &DispatchParts, digest: &Digest) -> PathBuf {
-    parts.packages.path(digest).unwrap_or_else(|| PathBuf::from(format!("missing-package-{digest}")))
+    parts
+        .packages
+        .path(digest)
+        .unwrap_or_else(|| PathBuf::from(format!("missing-package-{digest}")))
 }
 
 fn runtime(runtime: CatalogRuntime) -> Runtime {

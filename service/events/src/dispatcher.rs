@@ -34,7 +34,10 @@ pub struct EventsConfig {
 impl Default for EventsConfig {
     /// One minute, then two, as on Lambda.
     fn default() -> Self {
-        Self { parallel: 100, backoff: vec![Duration::from_secs(60), Duration::from_secs(120)] }
+        Self {
+            parallel: 100,
+            backoff: vec![Duration::from_secs(60), Duration::from_secs(120)],
+        }
     }
 }
 
@@ -85,7 +88,13 @@ impl<R: Runner> Events<R> {
     /// Events from `queue`, run by `runner`.
     pub fn new(queue: Arc<dyn Queue>, runner: R, config: EventsConfig) -> Arc<Self> {
         let slots = Arc::new(Semaphore::new(config.parallel));
-        Arc::new(Self { queue, runner, config, slots, running: TaskTracker::new() })
+        Arc::new(Self {
+            queue,
+            runner,
+            config,
+            slots,
+            running: TaskTracker::new(),
+        })
     }
 
     /// Stores an event; it will run at least once if this returns `Ok`.
@@ -182,27 +191,51 @@ impl<R: Runner> Events<R> {
     async fn handle(&self, claim: Claim) -> Result<(), QueueError> {
         let event = &claim.event;
         if now_ms() - event.accepted_at_ms > event.max_age_ms {
-            return self.give_up(&claim, Condition::EventAgeExceeded, claim.attempt, None).await;
+            return self
+                .give_up(&claim, Condition::EventAgeExceeded, None)
+                .await;
         }
         match self.runner.run(event).await {
-            Ran::Succeeded { response, executed_version } => {
-                let last = LastRun { response, executed_version, failed: false };
+            Ran::Succeeded {
+                response,
+                executed_version,
+            } => {
+                let last = LastRun {
+                    response,
+                    executed_version,
+                    failed: false,
+                };
                 self.succeed(&claim, last).await
             }
-            Ran::Failed { error_type, response, executed_version } => {
-                let last = LastRun { response, executed_version, failed: true };
+            Ran::Failed {
+                error_type,
+                response,
+                executed_version,
+            } => {
+                let last = LastRun {
+                    response,
+                    executed_version,
+                    failed: true,
+                };
                 self.failed(&claim, &error_type, last).await
             }
             Ran::Refused { why } => self.put_off(&claim, &why).await,
-            Ran::Gone => self.queue.bury(claim.id, now_ms(), "the function was deleted").await,
+            Ran::Gone => {
+                self.queue
+                    .bury(claim.id, now_ms(), "the function was deleted", None)
+                    .await
+            }
         }
     }
 
     async fn succeed(&self, claim: &Claim, last: LastRun) -> Result<(), QueueError> {
         if let Some(destination) = self.runner.policy(&claim.event).on_success {
             let runs = claim.attempt + 1;
-            self.send(&destination, record(&claim.event, Condition::Success, runs, Some(&last)))
-                .await?;
+            self.send(
+                &destination,
+                record(&claim.event, Condition::Success, runs, Some(&last)),
+            )
+            .await?;
         }
         self.queue.ack(&[claim.id]).await?;
         counter!("offshoot_events_total", "end" => "succeeded").increment(1);
@@ -217,9 +250,15 @@ impl<R: Runner> Events<R> {
     ) -> Result<(), QueueError> {
         let runs = claim.attempt + 1;
         if runs >= claim.event.max_attempts {
-            return self.give_up(claim, Condition::RetriesExhausted, runs, Some(last)).await;
+            return self
+                .give_up(claim, Condition::RetriesExhausted, Some((error_type, last)))
+                .await;
         }
-        let backoff = self.config.backoff.get(claim.attempt as usize).or(self.config.backoff.last());
+        let backoff = self
+            .config
+            .backoff
+            .get(claim.attempt as usize)
+            .or(self.config.backoff.last());
         let visible_at_ms = now_ms() + backoff.map_or(0, |wait| wait.as_millis() as i64);
         counter!("offshoot_events_total", "end" => "retried").increment(1);
         self.queue.retry(claim.id, visible_at_ms, error_type).await
@@ -229,25 +268,42 @@ impl<R: Runner> Events<R> {
     async fn put_off(&self, claim: &Claim, why: &str) -> Result<(), QueueError> {
         let refusals = claim.deliveries.saturating_sub(claim.attempt + 1).min(16);
         let wait = (REFUSED_MIN * 2u32.pow(refusals)).min(REFUSED_MAX);
-        tracing::warn!(request_id = claim.event.request_id, why, ?wait, "an event is put off");
-        self.queue.defer(claim.id, now_ms() + wait.as_millis() as i64).await
+        tracing::warn!(
+            request_id = claim.event.request_id,
+            why,
+            ?wait,
+            "an event is put off"
+        );
+        self.queue
+            .defer(claim.id, now_ms() + wait.as_millis() as i64)
+            .await
     }
 
+    /// Ends an event that will not run again; `last` is the run of this claim, with its error type.
     async fn give_up(
         &self,
         claim: &Claim,
         condition: Condition,
-        runs: u32,
-        last: Option<LastRun>,
+        last: Option<(&str, LastRun)>,
     ) -> Result<(), QueueError> {
+        let runs = claim.attempt + u32::from(last.is_some());
+        let (failure, last) = last.unzip();
         counter!("offshoot_events_total", "end" => condition.name()).increment(1);
         match self.runner.policy(&claim.event).on_failure {
             Some(destination) => {
-                self.send(&destination, record(&claim.event, condition, runs, last.as_ref())).await?;
+                self.send(
+                    &destination,
+                    record(&claim.event, condition, runs, last.as_ref()),
+                )
+                .await?;
                 self.queue.ack(&[claim.id]).await?;
                 Ok(())
             }
-            None => self.queue.bury(claim.id, now_ms(), condition.name()).await,
+            None => {
+                self.queue
+                    .bury(claim.id, now_ms(), condition.name(), failure)
+                    .await
+            }
         }
     }
 
@@ -260,7 +316,10 @@ impl<R: Runner> Events<R> {
             request_id: uuid::Uuid::new_v4().to_string(),
             function: destination.function.clone(),
             qualifier: destination.qualifier.clone(),
-            version: destination.qualifier.clone().unwrap_or_else(|| "$LATEST".to_owned()),
+            version: destination
+                .qualifier
+                .clone()
+                .unwrap_or_else(|| "$LATEST".to_owned()),
             invoked_arn: destination.arn.clone(),
             payload: record,
             client_context: None,

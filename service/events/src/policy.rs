@@ -27,6 +27,11 @@ pub struct Policy {
 impl Default for Policy {
     /// Two retries, six hours.
     fn default() -> Self {
-        Self { max_attempts: 3, max_age_ms: 6 * 3_600_000, on_failure: None, on_success: None }
+        Self {
+            max_attempts: 3,
+            max_age_ms: 6 * 3_600_000,
+            on_failure: None,
+            on_success: None,
+        }
     }
 }

@@ -20,21 +20,33 @@ impl Runner for Script {
     async fn run(&self, event: &Event) -> Ran {
         let mut runs = self.runs.lock().unwrap();
         runs.push((event.function.clone(), event.request_id.clone()));
-        let earlier = runs.iter().filter(|(_, id)| *id == event.request_id).count();
+        let earlier = runs
+            .iter()
+            .filter(|(_, id)| *id == event.request_id)
+            .count();
         match &event.payload[..] {
             b"\"fail\"" => Ran::Failed {
                 error_type: "ValueError".into(),
                 response: Bytes::from_static(b"{}"),
                 executed_version: "$LATEST".into(),
             },
-            b"\"throttle once\"" if earlier == 1 => Ran::Refused { why: "throttled".into() },
+            b"\"throttle once\"" if earlier == 1 => Ran::Refused {
+                why: "throttled".into(),
+            },
             b"\"gone\"" => Ran::Gone,
-            _ => Ran::Succeeded { response: Bytes::from_static(b"1"), executed_version: "$LATEST".into() },
+            _ => Ran::Succeeded {
+                response: Bytes::from_static(b"1"),
+                executed_version: "$LATEST".into(),
+            },
         }
     }
 
     fn policy(&self, event: &Event) -> Policy {
-        if event.function == "f" { self.policy.clone() } else { Policy::default() }
+        if event.function == "f" {
+            self.policy.clone()
+        } else {
+            Policy::default()
+        }
     }
 }
 
@@ -51,12 +63,25 @@ async fn setup(policy: Policy) -> Setup {
     let dir = tempfile::tempdir().unwrap();
     let state = StateDir::open(dir.path().join("state")).await.unwrap();
     let queue: Arc<dyn Queue> = Arc::new(state.queue());
-    let script = Script { policy, ..Script::default() };
-    let config = EventsConfig { parallel: 4, backoff: vec![Duration::from_millis(10)] };
+    let script = Script {
+        policy,
+        ..Script::default()
+    };
+    let config = EventsConfig {
+        parallel: 4,
+        backoff: vec![Duration::from_millis(10)],
+    };
     let events = Events::new(Arc::clone(&queue), script.clone(), config);
     let stop = CancellationToken::new();
     tokio::spawn(Arc::clone(&events).run(stop.clone()));
-    Setup { _dir: dir, _state: state, queue, script, events, stop }
+    Setup {
+        _dir: dir,
+        _state: state,
+        queue,
+        script,
+        events,
+        stop,
+    }
 }
 
 impl Setup {
@@ -90,7 +115,13 @@ impl Setup {
     }
 
     fn runs_of(&self, id: &str) -> usize {
-        self.script.runs.lock().unwrap().iter().filter(|(_, run)| run == id).count()
+        self.script
+            .runs
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|(_, run)| run == id)
+            .count()
     }
 }
 
@@ -112,12 +143,22 @@ async fn a_failure_is_retried_twice_with_its_id_and_then_buried() {
     assert_eq!(setup.runs_of("a"), 3);
     let dead = setup.queue.dead_letters(Some("f"), 10, None).await.unwrap();
     assert_eq!(dead.letters.len(), 1);
-    assert_eq!((dead.letters[0].request_id.as_str(), dead.letters[0].why.as_str()), ("a", "RetriesExhausted"));
+    assert_eq!(
+        (
+            dead.letters[0].request_id.as_str(),
+            dead.letters[0].why.as_str()
+        ),
+        ("a", "RetriesExhausted")
+    );
 }
 
 #[tokio::test]
 async fn a_throttle_is_put_off_and_does_not_count() {
-    let setup = setup(Policy { max_attempts: 1, ..Policy::default() }).await;
+    let setup = setup(Policy {
+        max_attempts: 1,
+        ..Policy::default()
+    })
+    .await;
     setup.accept("a", "\"throttle once\"").await;
     setup.settle().await;
     assert_eq!(setup.runs_of("a"), 2);
@@ -131,17 +172,31 @@ async fn an_event_that_was_given_up_goes_to_its_destination() {
         qualifier: None,
         arn: "arn:aws:lambda:us-east-1:000000000000:function:rescue".into(),
     };
-    let setup = setup(Policy { max_attempts: 1, on_failure: Some(destination), ..Policy::default() }).await;
+    let setup = setup(Policy {
+        max_attempts: 1,
+        on_failure: Some(destination),
+        ..Policy::default()
+    })
+    .await;
     setup.accept("a", "\"fail\"").await;
     setup.settle().await;
     let runs = setup.script.runs.lock().unwrap().clone();
-    assert_eq!(runs.iter().filter(|(function, _)| function == "rescue").count(), 1);
+    assert_eq!(
+        runs.iter()
+            .filter(|(function, _)| function == "rescue")
+            .count(),
+        1
+    );
     assert_eq!(setup.queue.depth().await.unwrap().dead, 0);
 }
 
 #[tokio::test]
 async fn an_event_that_is_too_old_never_runs() {
-    let setup = setup(Policy { max_age_ms: -1, ..Policy::default() }).await;
+    let setup = setup(Policy {
+        max_age_ms: -1,
+        ..Policy::default()
+    })
+    .await;
     setup.accept("a", "{}").await;
     setup.settle().await;
     assert_eq!(setup.runs_of("a"), 0);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::Utc;
-use http::Request;
 use http::request::Parts;
+use http::{Request, Uri};
 use offshoot_lambda::error::{ApiError, ErrorKind};
 use scratchstack_aws_signature::{
     GetSigningKeyRequest, GetSigningKeyResponse, KSecretKey, NO_ADDITIONAL_SIGNED_HEADERS,
@@ -27,7 +27,9 @@ pub struct AccessKey {
 
 impl std::fmt::Debug for AccessKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AccessKey").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("AccessKey")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -56,7 +58,9 @@ pub struct Keys {
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keys").field("ids", &self.secrets.keys()).finish_non_exhaustive()
+        f.debug_struct("Keys")
+            .field("ids", &self.secrets.keys())
+            .finish_non_exhaustive()
     }
 }
 
@@ -71,7 +75,10 @@ impl Keys {
                 return Err(KeyError::Twice { id: key.id.clone() });
             }
         }
-        Ok(Self { region: region.to_owned(), secrets: Arc::new(secrets) })
+        Ok(Self {
+            region: region.to_owned(),
+            secrets: Arc::new(secrets),
+        })
     }
 
     /// Whether there are keys, so that requests must be signed.
@@ -86,7 +93,7 @@ impl Keys {
         }
         let mut request = Request::new(body.clone());
         *request.method_mut() = parts.method.clone();
-        *request.uri_mut() = parts.uri.clone();
+        *request.uri_mut() = as_signed(&parts.uri);
         *request.headers_mut() = parts.headers.clone();
         let secrets = Arc::clone(&self.secrets);
         let mut signing_keys =
@@ -103,6 +110,22 @@ impl Keys {
         .await;
         verified.map(drop).map_err(|error| refusal(error.as_ref()))
     }
+}
+
+/// Signers of every service but S3 encode the path once more than it travels (AWS General Reference, "Create a
+/// canonical request"); the verifier does not.
+fn as_signed(uri: &Uri) -> Uri {
+    let path = uri.path().replace('%', "%25");
+    let path_and_query = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path,
+    };
+    let mut parts = uri.clone().into_parts();
+    match path_and_query.parse() {
+        Ok(encoded) => parts.path_and_query = Some(encoded),
+        Err(_) => return uri.clone(),
+    }
+    Uri::from_parts(parts).unwrap_or_else(|_| uri.clone())
 }
 
 /// The key that the request's credential scope asks for.
@@ -124,7 +147,10 @@ fn unknown_key() -> SignatureError {
 /// Lambda's error for a signature that does not hold.
 fn refusal(error: &(dyn std::error::Error + 'static)) -> ApiError {
     let Some(error) = error.downcast_ref::<SignatureError>() else {
-        return ApiError::new(ErrorKind::InvalidSignature, "The signature cannot be verified");
+        return ApiError::new(
+            ErrorKind::InvalidSignature,
+            "The signature cannot be verified",
+        );
     };
     let kind = match error {
         SignatureError::MissingAuthenticationToken(_) => ErrorKind::MissingAuthenticationToken,
@@ -133,4 +159,18 @@ fn refusal(error: &(dyn std::error::Error + 'static)) -> ApiError {
         _ => ErrorKind::InvalidSignature,
     };
     ApiError::new(kind, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn encoded_path_is_encoded_once_more_and_the_query_is_not() {
+        let uri = Uri::from_static("/2015-03-31/functions/f%3Alive/invocations?Qualifier=%24LATEST");
+        let signed = as_signed(&uri);
+        assert_eq!(signed, "/2015-03-31/functions/f%253Alive/invocations?Qualifier=%24LATEST");
+        let plain = Uri::from_static("/2015-03-31/functions/f:live?a=%20");
+        assert_eq!(as_signed(&plain), plain);
+    }
 }

@@ -42,7 +42,9 @@ impl Body for AnswerBody {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
+            Self::Whole(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64))
+            }
             Self::Stream(_) => SizeHint::default(),
         }
     }
@@ -71,6 +73,8 @@ pub(crate) fn streamed(parts: mpsc::Receiver<Bytes>) -> Answer {
 /// Sets a header; a value that HTTP cannot carry is left out. `name` is lower case.
 pub(crate) fn set(answer: &mut Answer, name: &'static str, value: &str) {
     if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
-        answer.headers_mut().insert(HeaderName::from_static(name), value);
+        answer
+            .headers_mut()
+            .insert(HeaderName::from_static(name), value);
     }
 }

@@ -60,7 +60,10 @@ const UPKEEP_REQUESTS: u64 = 4096;
 impl Gateway {
     /// A gateway.
     pub fn new(parts: GatewayParts) -> Arc<Self> {
-        Arc::new(Self { parts, requests: AtomicU64::new(0) })
+        Arc::new(Self {
+            parts,
+            requests: AtomicU64::new(0),
+        })
     }
 
     /// Answers one request, whatever it is.
@@ -91,8 +94,12 @@ impl Gateway {
             return operator::answer(self, page, request).await;
         }
         let uri = request.uri();
-        let route = route(request.method().as_str(), uri.path(), uri.query().unwrap_or_default())
-            .map_err(unknown)?;
+        let route = route(
+            request.method().as_str(),
+            uri.path(),
+            uri.query().unwrap_or_default(),
+        )
+        .map_err(unknown)?;
         if route.operation == &INVOKE {
             invoke::answer(self, &route, request, request_id).await
         } else if route.operation == &INVOKE_WITH_RESPONSE_STREAM {
@@ -105,9 +112,10 @@ impl Gateway {
 
 fn unknown(error: RouteError) -> ApiError {
     match error {
-        RouteError::UnknownPath | RouteError::UnknownMethod => {
-            ApiError::new(ErrorKind::UnknownOperation, format!("Unknown operation: {error}"))
-        }
+        RouteError::UnknownPath | RouteError::UnknownMethod => ApiError::new(
+            ErrorKind::UnknownOperation,
+            format!("Unknown operation: {error}"),
+        ),
         RouteError::NotUtf8 => ApiError::new(ErrorKind::Validation, error.to_string()),
     }
 }

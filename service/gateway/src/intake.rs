@@ -27,11 +27,14 @@ impl IntakeError {
         match self {
             Self::TooLong { limit_bytes } => ApiError::new(
                 kind,
-                format!("Request must be smaller than {limit_bytes} bytes for the {operation} operation"),
+                format!(
+                    "Request must be smaller than {limit_bytes} bytes for the {operation} operation"
+                ),
             ),
-            Self::Broken => {
-                ApiError::new(ErrorKind::InvalidRequestContent, "The request body broke off")
-            }
+            Self::Broken => ApiError::new(
+                ErrorKind::InvalidRequestContent,
+                "The request body broke off",
+            ),
         }
     }
 }
@@ -46,7 +49,9 @@ pub(crate) async fn read(body: Incoming, limit_bytes: usize) -> Result<Bytes, In
         return Ok(Bytes::new());
     }
     let read = collect(body, limit_bytes, announced as usize);
-    tokio::time::timeout(BODY_TIMEOUT, read).await.unwrap_or(Err(IntakeError::Broken))
+    tokio::time::timeout(BODY_TIMEOUT, read)
+        .await
+        .unwrap_or(Err(IntakeError::Broken))
 }
 
 async fn collect(
@@ -57,7 +62,9 @@ async fn collect(
     let mut all = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| IntakeError::Broken)?;
-        let Ok(data) = frame.into_data() else { continue };
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
         if all.len() + data.len() > limit_bytes {
             return Err(IntakeError::TooLong { limit_bytes });
         }

@@ -52,7 +52,11 @@ pub(crate) async fn answer(
     let named = identify::named(route, query, &gateway.parts.home)?;
     let kind = invocation_type(&parts)?;
     let wishes = Wishes::read(&parts)?;
-    let limit = if kind == InvocationType::Event { ASYNC_EVENT_MAX_BYTES } else { SYNC_REQUEST_MAX_BYTES };
+    let limit = if kind == InvocationType::Event {
+        ASYNC_EVENT_MAX_BYTES
+    } else {
+        SYNC_REQUEST_MAX_BYTES
+    };
     let payload = intake::read(body, limit)
         .await
         .map_err(|error| error.into_api(ErrorKind::RequestTooLarge, "InvokeFunction"))?;
@@ -65,9 +69,7 @@ pub(crate) async fn answer(
         .map_err(|error| rescue::catalog(&error))?;
     match kind {
         InvocationType::DryRun => Ok(whole(StatusCode::NO_CONTENT, Bytes::new())),
-        InvocationType::Event => {
-            accept(gateway, named, &found, wishes, payload, request_id).await
-        }
+        InvocationType::Event => accept(gateway, named, &found, wishes, payload, request_id).await,
         InvocationType::RequestResponse => {
             let stages = wishes.stages;
             let event = event(request_id, &found, wishes, payload, arrived);
@@ -84,6 +86,9 @@ pub(crate) async fn answer(
 
 /// The answer to a synchronous invocation: status 200, whatever the function did.
 fn answered(found: &Found, outcome: Outcome, stages: bool) -> Answer {
+    // The worker runs this task right after the answer has gone out.
+    let log = outcome.log;
+    tokio::spawn(async move { drop(log) });
     let (body, failed) = match outcome.answer {
         FunctionAnswer::Response(body) => (body, false),
         FunctionAnswer::Streamed => (Bytes::new(), false),
@@ -98,8 +103,16 @@ fn answered(found: &Found, outcome: Outcome, stages: bool) -> Answer {
         set(&mut answer, "x-amz-log-result", &STANDARD.encode(tail));
     }
     if stages {
-        set(&mut answer, "x-offshoot-stages", &outcome.stages.to_string());
-        set(&mut answer, "x-offshoot-start", if outcome.cold { "cold" } else { "hot" });
+        set(
+            &mut answer,
+            "x-offshoot-stages",
+            &outcome.stages.to_string(),
+        );
+        set(
+            &mut answer,
+            "x-offshoot-start",
+            if outcome.cold { "cold" } else { "hot" },
+        );
     }
     answer
 }
@@ -125,7 +138,12 @@ async fn accept(
         max_attempts: found.policy.max_attempts,
         max_age_ms: found.policy.max_age_ms,
     };
-    gateway.parts.events.accept(event).await.map_err(|error| rescue::accept(&error))?;
+    gateway
+        .parts
+        .events
+        .accept(event)
+        .await
+        .map_err(|error| rescue::accept(&error))?;
     Ok(whole(StatusCode::ACCEPTED, Bytes::new()))
 }
 
@@ -173,7 +191,11 @@ fn invocation_type(parts: &Parts) -> Result<InvocationType, ApiError> {
         None | Some("RequestResponse") => Ok(InvocationType::RequestResponse),
         Some("Event") => Ok(InvocationType::Event),
         Some("DryRun") => Ok(InvocationType::DryRun),
-        Some(other) => Err(not_in_set(other, "invocationType", "Event, RequestResponse, DryRun")),
+        Some(other) => Err(not_in_set(
+            other,
+            "invocationType",
+            "Event, RequestResponse, DryRun",
+        )),
     }
 }
 
@@ -188,7 +210,9 @@ impl Wishes {
         Ok(Self {
             tail,
             stages: header(parts, "x-offshoot-stages").is_some(),
-            client_context: header(parts, "x-amz-client-context").map(client_context).transpose()?,
+            client_context: header(parts, "x-amz-client-context")
+                .map(client_context)
+                .transpose()?,
             trace_id: owned("x-amzn-trace-id"),
             tenant_id: owned("x-amz-tenant-id"),
         })
@@ -199,7 +223,9 @@ impl Wishes {
 fn client_context(encoded: &str) -> Result<String, ApiError> {
     let invalid = |message: &str| ApiError::new(ErrorKind::InvalidRequestContent, message);
     if encoded.len() > CLIENT_CONTEXT_MAX_BYTES {
-        return Err(invalid("Client context must be no more than 3583 bytes when base64-encoded"));
+        return Err(invalid(
+            "Client context must be no more than 3583 bytes when base64-encoded",
+        ));
     }
     let bytes = STANDARD
         .decode(encoded)
@@ -244,7 +270,10 @@ mod tests {
 
     #[test]
     fn client_context_must_be_an_object_in_base64() {
-        assert_eq!(client_context(&STANDARD.encode("{ \"a\": 1 }")).unwrap(), r#"{"a":1}"#);
+        assert_eq!(
+            client_context(&STANDARD.encode("{ \"a\": 1 }")).unwrap(),
+            r#"{"a":1}"#
+        );
         assert!(client_context("%%%").is_err());
         assert!(client_context(&STANDARD.encode("[1]")).is_err());
     }

@@ -84,7 +84,10 @@ pub(crate) async fn answer(
         (&Method::POST, Page::Redrive) => redrive(gateway, &body).await,
         (&Method::POST, Page::Purge) => purge(gateway, &body).await,
         (&Method::GET, Page::Logs(function)) => logs(gateway, &function, query).await,
-        _ => Err(ApiError::new(ErrorKind::UnknownOperation, "There is no such operator page")),
+        _ => Err(ApiError::new(
+            ErrorKind::UnknownOperation,
+            "There is no such operator page",
+        )),
     }
 }
 
@@ -104,7 +107,12 @@ fn metrics(gateway: &Gateway) -> Answer {
 }
 
 async fn depth(gateway: &Gateway) -> Result<Answer, ApiError> {
-    let depth = gateway.parts.queue.depth().await.map_err(|e| rescue::internal("the queue cannot be read", &e))?;
+    let depth = gateway
+        .parts
+        .queue
+        .depth()
+        .await
+        .map_err(|e| rescue::internal("the queue cannot be read", &e))?;
     let body = json!({ "waiting": depth.waiting, "claimed": depth.claimed, "dead": depth.dead });
     Ok(json_answer(StatusCode::OK, body.to_string()))
 }
@@ -162,7 +170,10 @@ async fn redrive(gateway: &Gateway, body: &Bytes) -> Result<Answer, ApiError> {
     let mut redriven = 0;
     if selection.ids.is_empty() && (selection.all || selection.function.is_some()) {
         loop {
-            let page = queue.dead_letters(selection.function.as_deref(), PAGE_LETTERS, None).await.map_err(failed)?;
+            let page = queue
+                .dead_letters(selection.function.as_deref(), PAGE_LETTERS, None)
+                .await
+                .map_err(failed)?;
             let ids: Vec<DeadId> = page.letters.iter().map(|letter| letter.id).collect();
             if ids.is_empty() {
                 break;
@@ -173,7 +184,10 @@ async fn redrive(gateway: &Gateway, body: &Bytes) -> Result<Answer, ApiError> {
         let ids: Vec<DeadId> = selection.ids.into_iter().map(DeadId).collect();
         redriven = queue.redrive(&ids, now_ms()).await.map_err(failed)?;
     }
-    Ok(json_answer(StatusCode::OK, json!({ "redriven": redriven }).to_string()))
+    Ok(json_answer(
+        StatusCode::OK,
+        json!({ "redriven": redriven }).to_string(),
+    ))
 }
 
 async fn purge(gateway: &Gateway, body: &Bytes) -> Result<Answer, ApiError> {
@@ -184,15 +198,25 @@ async fn purge(gateway: &Gateway, body: &Bytes) -> Result<Answer, ApiError> {
         .purge_dead(selection.function.as_deref(), now_ms() + 1)
         .await
         .map_err(|e| rescue::internal("dead letters cannot be purged", &e))?;
-    Ok(json_answer(StatusCode::OK, json!({ "purged": purged }).to_string()))
+    Ok(json_answer(
+        StatusCode::OK,
+        json!({ "purged": purged }).to_string(),
+    ))
 }
 
 async fn logs(gateway: &Arc<Gateway>, function: &str, query: &str) -> Result<Answer, ApiError> {
     // Only a name that the catalog knows becomes part of a path.
-    gateway.parts.dispatch.find(function, None).map_err(|error| rescue::catalog(&error))?;
-    let limit_bytes = number(query, "bytes")?.unwrap_or(LOG_BYTES).min(MAX_LOG_BYTES);
+    gateway
+        .parts
+        .dispatch
+        .find(function, None)
+        .map_err(|error| rescue::catalog(&error))?;
+    let limit_bytes = number(query, "bytes")?
+        .unwrap_or(LOG_BYTES)
+        .min(MAX_LOG_BYTES);
     let book = &gateway.parts.logs;
-    let follower = (first(query, "follow").as_deref() == Some("true")).then(|| book.follow(function));
+    let follower =
+        (first(query, "follow").as_deref() == Some("true")).then(|| book.follow(function));
     let tail = book
         .tail(function, limit_bytes)
         .map_err(|e| rescue::internal("the log cannot be read", &e))?;
@@ -209,7 +233,11 @@ async fn logs(gateway: &Arc<Gateway>, function: &str, query: &str) -> Result<Ans
 }
 
 /// Sends the log so far and then what is added, until the client goes.
-async fn follow(tail: Bytes, mut follower: broadcast::Receiver<Bytes>, sender: mpsc::Sender<Bytes>) {
+async fn follow(
+    tail: Bytes,
+    mut follower: broadcast::Receiver<Bytes>,
+    sender: mpsc::Sender<Bytes>,
+) {
     if !tail.is_empty() && sender.send(tail).await.is_err() {
         return;
     }
@@ -220,9 +248,9 @@ async fn follow(tail: Bytes, mut follower: broadcast::Receiver<Bytes>, sender: m
         };
         let lines = match lines {
             Ok(lines) => lines,
-            Err(broadcast::error::RecvError::Lagged(missed)) => {
-                Bytes::from(format!("-\t-\t[offshoot] {missed} appends were missed by this follower\n"))
-            }
+            Err(broadcast::error::RecvError::Lagged(missed)) => Bytes::from(format!(
+                "-\t-\t[offshoot] {missed} appends were missed by this follower\n"
+            )),
             Err(broadcast::error::RecvError::Closed) => return,
         };
         if sender.send(lines).await.is_err() {
@@ -238,7 +266,10 @@ fn first(query: &str, name: &str) -> Option<String> {
 fn number(query: &str, name: &'static str) -> Result<Option<u64>, ApiError> {
     let parse = |text: String| {
         text.parse().map_err(|_| {
-            ApiError::new(ErrorKind::Validation, format!("{name} must be a whole number, not {text:?}"))
+            ApiError::new(
+                ErrorKind::Validation,
+                format!("{name} must be a whole number, not {text:?}"),
+            )
         })
     };
     first(query, name).map(parse).transpose()

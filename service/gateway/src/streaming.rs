@@ -42,9 +42,9 @@ pub(crate) async fn answer(
     let query = parts.uri.query().unwrap_or_default();
     let named = identify::named(route, query, &gateway.parts.home)?;
     let wishes = Wishes::read(&parts)?;
-    let payload = intake::read(body, SYNC_REQUEST_MAX_BYTES).await.map_err(|error| {
-        error.into_api(ErrorKind::RequestTooLarge, "InvokeWithResponseStream")
-    })?;
+    let payload = intake::read(body, SYNC_REQUEST_MAX_BYTES)
+        .await
+        .map_err(|error| error.into_api(ErrorKind::RequestTooLarge, "InvokeWithResponseStream"))?;
     gateway.parts.keys.verify(&parts, &payload).await?;
     let payload = checked(payload)?;
     let found = gateway

@@ -43,7 +43,10 @@ pub(crate) struct Place {
 
 impl Admission {
     pub(crate) fn new(account_limit: u32) -> Arc<Self> {
-        Arc::new(Self { account_limit, counts: Mutex::default() })
+        Arc::new(Self {
+            account_limit,
+            counts: Mutex::default(),
+        })
     }
 
     /// Takes a place for one event of `function`.
@@ -54,13 +57,22 @@ impl Admission {
     ) -> Result<Place, ThrottleReason> {
         let mut counts = self.lock();
         let Some(limit) = reservation else {
-            counts.reserved.retain(|name, reserved| name != function || reserved.in_flight > 0);
-            let set_apart: u32 = counts.reserved.values().map(|reserved| reserved.limit).sum();
+            counts
+                .reserved
+                .retain(|name, reserved| name != function || reserved.in_flight > 0);
+            let set_apart: u32 = counts
+                .reserved
+                .values()
+                .map(|reserved| reserved.limit)
+                .sum();
             if counts.unreserved >= self.account_limit.saturating_sub(set_apart) {
                 return Err(ThrottleReason::ConcurrentInvocationLimitExceeded);
             }
             counts.unreserved += 1;
-            return Ok(Place { admission: Arc::clone(self), reserved: None });
+            return Ok(Place {
+                admission: Arc::clone(self),
+                reserved: None,
+            });
         };
         let reserved = counts.reserved.entry(Arc::clone(function)).or_default();
         reserved.limit = limit;
@@ -68,7 +80,10 @@ impl Admission {
             return Err(ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded);
         }
         reserved.in_flight += 1;
-        Ok(Place { admission: Arc::clone(self), reserved: Some(Arc::clone(function)) })
+        Ok(Place {
+            admission: Arc::clone(self),
+            reserved: Some(Arc::clone(function)),
+        })
     }
 
     /// Forgets the reservation of a deleted function.
@@ -106,9 +121,15 @@ mod tests {
     fn a_reservation_is_the_functions_limit_and_taken_from_the_others() {
         let admission = Admission::new(3);
         let (one, two): (Arc<str>, Arc<str>) = ("one".into(), "two".into());
-        let held = [admission.admit(&one, Some(2)).unwrap(), admission.admit(&one, Some(2)).unwrap()];
+        let held = [
+            admission.admit(&one, Some(2)).unwrap(),
+            admission.admit(&one, Some(2)).unwrap(),
+        ];
         let refused = admission.admit(&one, Some(2)).unwrap_err();
-        assert_eq!(refused, ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded);
+        assert_eq!(
+            refused,
+            ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded
+        );
         let other = admission.admit(&two, None).unwrap();
         let refused = admission.admit(&two, None).unwrap_err();
         assert_eq!(refused, ThrottleReason::ConcurrentInvocationLimitExceeded);

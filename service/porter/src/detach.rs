@@ -22,7 +22,9 @@ where
     F::Output: Send,
 {
     pub(crate) fn new(future: F) -> Self {
-        Self { running: Some(Box::pin(future)) }
+        Self {
+            running: Some(Box::pin(future)),
+        }
     }
 }
 

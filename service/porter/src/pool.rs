@@ -7,11 +7,14 @@ use std::time::{Duration, Instant};
 /// The idle instances of all functions. Not locked: the porter holds it under one lock.
 #[derive(Debug)]
 pub(crate) struct Pool<I> {
-    functions: HashMap<Arc<str>, HashMap<Arc<str>, Vec<Idle<I>>>>,
+    functions: HashMap<Arc<str>, Revisions<I>>,
     /// Counts the changes of each function: an instance born before the last one is not taken back.
     generations: HashMap<Arc<str>, u64>,
     len: usize,
 }
+
+/// The idle instances of one function, by revision; each stack has the newest on top.
+type Revisions<I> = HashMap<Arc<str>, Vec<Idle<I>>>;
 
 #[derive(Debug)]
 struct Idle<I> {
@@ -21,7 +24,11 @@ struct Idle<I> {
 
 impl<I> Default for Pool<I> {
     fn default() -> Self {
-        Self { functions: HashMap::new(), generations: HashMap::new(), len: 0 }
+        Self {
+            functions: HashMap::new(),
+            generations: HashMap::new(),
+            len: 0,
+        }
     }
 }
 
@@ -51,7 +58,10 @@ impl<I> Pool<I> {
         }
         let revisions = self.functions.entry(Arc::clone(function)).or_default();
         let idle = revisions.entry(Arc::clone(revision)).or_default();
-        idle.push(Idle { instance, since: Instant::now() });
+        idle.push(Idle {
+            instance,
+            since: Instant::now(),
+        });
         self.len += 1;
         Ok(())
     }
@@ -66,7 +76,12 @@ impl<I> Pool<I> {
     /// Everything.
     pub(crate) fn take_all(&mut self) -> Vec<I> {
         let functions = std::mem::take(&mut self.functions);
-        self.taken(functions.into_values().flat_map(HashMap::into_values).flatten())
+        self.taken(
+            functions
+                .into_values()
+                .flat_map(HashMap::into_values)
+                .flatten(),
+        )
     }
 
     /// Everything that has been idle for `keep_alive`.
@@ -85,7 +100,9 @@ impl<I> Pool<I> {
 
     /// The instance that has been idle for longest.
     pub(crate) fn take_oldest(&mut self) -> Option<I> {
-        let oldest = self.stacks_mut().min_by_key(|idle| idle.first().map(|idle| idle.since))?;
+        let oldest = self
+            .stacks_mut()
+            .min_by_key(|idle| idle.first().map(|idle| idle.since))?;
         let instance = oldest.remove(0).instance;
         self.len -= 1;
         Some(instance)
@@ -94,7 +111,9 @@ impl<I> Pool<I> {
     /// Since when the longest idle instance has been so.
     pub(crate) fn oldest_since(&self) -> Option<Instant> {
         let stacks = self.functions.values().flat_map(HashMap::values);
-        stacks.filter_map(|idle| idle.first().map(|idle| idle.since)).min()
+        stacks
+            .filter_map(|idle| idle.first().map(|idle| idle.since))
+            .min()
     }
 
     /// How many are idle.
@@ -123,7 +142,8 @@ mod tests {
 
     fn put(pool: &mut Pool<u32>, revision: &str, instance: u32) {
         let generation = pool.generation("f");
-        pool.put(&"f".into(), &revision.into(), generation, instance).unwrap();
+        pool.put(&"f".into(), &revision.into(), generation, instance)
+            .unwrap();
     }
 
     #[test]

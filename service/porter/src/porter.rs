@@ -115,12 +115,17 @@ impl<F: Fri> Porter<F> {
     /// Ends instances that have been idle for too long, for ever. Sleeps exactly until the next one is due.
     pub async fn keep_alive(&self) {
         loop {
-            let due = self.lock().oldest_since().map(|since| since + self.config.keep_alive);
+            let due = self
+                .lock()
+                .oldest_since()
+                .map(|since| since + self.config.keep_alive);
             match due {
                 None => self.became_idle.notified().await,
                 Some(due) => tokio::time::sleep_until(due.into()).await,
             }
-            let expired = self.lock().take_expired(Instant::now(), self.config.keep_alive);
+            let expired = self
+                .lock()
+                .take_expired(Instant::now(), self.config.keep_alive);
             self.retire(expired).await;
         }
     }
@@ -129,7 +134,9 @@ impl<F: Fri> Porter<F> {
     /// instances. True if nothing was left in flight.
     pub async fn drain(&self, limit: Duration) -> bool {
         self.invocations.close();
-        let drained = tokio::time::timeout(limit, self.invocations.wait()).await.is_ok();
+        let drained = tokio::time::timeout(limit, self.invocations.wait())
+            .await
+            .is_ok();
         let idle = self.lock().take_all();
         self.retire(idle).await;
         drained
@@ -138,15 +145,20 @@ impl<F: Fri> Porter<F> {
     /// Instances alive: idle, and at work or being made.
     pub fn instances(&self) -> (usize, usize) {
         let idle = self.lock().len();
-        (idle, self.alive.load(Ordering::Relaxed).saturating_sub(idle))
+        (
+            idle,
+            self.alive.load(Ordering::Relaxed).saturating_sub(idle),
+        )
     }
 
     fn admit(&self, target: &Target) -> Result<Place, InvokeError> {
         let function = &target.spec.function;
-        self.admission.admit(function, target.reserved_concurrency).map_err(|reason| {
-            metered::throttled(function, reason);
-            InvokeError::Throttled(reason)
-        })
+        self.admission
+            .admit(function, target.reserved_concurrency)
+            .map_err(|reason| {
+                metered::throttled(function, reason);
+                InvokeError::Throttled(reason)
+            })
     }
 
     async fn handle(
@@ -184,7 +196,11 @@ impl<F: Fri> Porter<F> {
         if let Some(hot) = self.take_hot(target) {
             return Ok(hot);
         }
-        let _permit = self.cold_starts.acquire().await.map_err(|_| InvokeError::ShuttingDown)?;
+        let _permit = self
+            .cold_starts
+            .acquire()
+            .await
+            .map_err(|_| InvokeError::ShuttingDown)?;
         // One may have become idle meanwhile.
         if let Some(hot) = self.take_hot(target) {
             return Ok(hot);
@@ -216,7 +232,8 @@ impl<F: Fri> Porter<F> {
             }
             self.gone(1);
             let node = Arc::clone(&self.node);
-            self.invocations.spawn(async move { node.retire(instance).await });
+            self.invocations
+                .spawn(async move { node.retire(instance).await });
         }
     }
 
@@ -234,7 +251,9 @@ impl<F: Fri> Porter<F> {
             }
             None => {
                 self.gone(1);
-                Err(InvokeError::Throttled(ThrottleReason::ConcurrentInvocationLimitExceeded))
+                Err(InvokeError::Throttled(
+                    ThrottleReason::ConcurrentInvocationLimitExceeded,
+                ))
             }
         }
     }
@@ -242,7 +261,12 @@ impl<F: Fri> Porter<F> {
     fn keep(&self, target: &Target, generation: u64, instance: F::Instance) {
         let (kept, idle) = {
             let mut pool = self.lock();
-            let kept = pool.put(&target.spec.function, &target.revision, generation, instance);
+            let kept = pool.put(
+                &target.spec.function,
+                &target.revision,
+                generation,
+                instance,
+            );
             (kept, pool.len())
         };
         match kept {
@@ -252,10 +276,14 @@ impl<F: Fri> Porter<F> {
                 // In the background: the caller's answer does not wait for the kernel to tidy up.
                 self.gone(1);
                 let node = Arc::clone(&self.node);
-                self.invocations.spawn(async move { node.retire(stale).await });
+                self.invocations
+                    .spawn(async move { node.retire(stale).await });
             }
         }
-        metered::instances(idle, self.alive.load(Ordering::Relaxed).saturating_sub(idle));
+        metered::instances(
+            idle,
+            self.alive.load(Ordering::Relaxed).saturating_sub(idle),
+        );
     }
 
     async fn retire(&self, instances: Vec<F::Instance>) {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use offshoot_node::{
-    Activated, Answer, CreateFailure, Event, Failure, Fri, InstanceSpec, LogFormat, Outcome,
-    Reply, Runtime, Stages,
+    Activated, Answer, CreateFailure, Event, Failure, Fri, InstanceSpec, LogFormat, Outcome, Reply,
+    Runtime, Stages,
 };
 use offshoot_porter::{InvokeError, Porter, PorterConfig, Target, ThrottleReason};
 
@@ -63,6 +63,7 @@ fn outcome(answer: Answer) -> Outcome {
         cold: false,
         duration: Duration::ZERO,
         log_tail: None,
+        log: Default::default(),
     }
 }
 
@@ -83,7 +84,11 @@ fn target(function: &str, revision: &str, reserved_concurrency: Option<u32>) -> 
         account_id: "000000000000".into(),
         log_format: LogFormat::Text,
     };
-    Arc::new(Target { spec: Arc::new(spec), revision: revision.into(), reserved_concurrency })
+    Arc::new(Target {
+        spec: Arc::new(spec),
+        revision: revision.into(),
+        reserved_concurrency,
+    })
 }
 
 fn event(payload: &'static str) -> Event {
@@ -100,7 +105,10 @@ fn event(payload: &'static str) -> Event {
     }
 }
 
-async fn invoke(porter: &Arc<Porter<FakeNode>>, target: &Arc<Target>) -> Result<String, InvokeError> {
+async fn invoke(
+    porter: &Arc<Porter<FakeNode>>,
+    target: &Arc<Target>,
+) -> Result<String, InvokeError> {
     invoke_with(porter, target, "{}").await
 }
 
@@ -109,7 +117,9 @@ async fn invoke_with(
     target: &Arc<Target>,
     payload: &'static str,
 ) -> Result<String, InvokeError> {
-    let outcome = porter.invoke(Arc::clone(target), event(payload), Reply::Whole).await?;
+    let outcome = porter
+        .invoke(Arc::clone(target), event(payload), Reply::Whole)
+        .await?;
     Ok(match outcome.answer {
         Answer::Response(body) => String::from_utf8(body.to_vec()).unwrap(),
         Answer::Streamed => "streamed".into(),
@@ -137,7 +147,10 @@ async fn a_new_revision_gets_a_new_instance_and_the_old_one_ends() {
     let (node, porter) = porter(FakeNode::default(), PorterConfig::default());
     invoke(&porter, &target("f", "old", None)).await.unwrap();
     porter.retire_function(&"f".into()).await;
-    assert_eq!(invoke(&porter, &target("f", "new", None)).await.unwrap(), "1");
+    assert_eq!(
+        invoke(&porter, &target("f", "new", None)).await.unwrap(),
+        "1"
+    );
     assert_eq!(node.retired.load(Ordering::SeqCst), 1);
 }
 
@@ -153,16 +166,24 @@ async fn an_instance_that_died_while_idle_is_replaced_without_an_error() {
 #[tokio::test]
 async fn an_instance_that_ends_with_its_event_is_not_kept() {
     let (_, porter) = porter(FakeNode::default(), PorterConfig::default());
-    invoke_with(&porter, &target("f", "r", None), "\"exit\"").await.unwrap();
+    invoke_with(&porter, &target("f", "r", None), "\"exit\"")
+        .await
+        .unwrap();
     assert_eq!(porter.instances(), (0, 0));
 }
 
 #[tokio::test]
 async fn reserved_concurrency_throttles_with_its_own_reason() {
-    let node = FakeNode { handler_ms: 200, ..FakeNode::default() };
+    let node = FakeNode {
+        handler_ms: 200,
+        ..FakeNode::default()
+    };
     let (_, porter) = porter(node, PorterConfig::default());
     let target = target("f", "r", Some(1));
-    let first = { let (p, t) = (Arc::clone(&porter), Arc::clone(&target)); tokio::spawn(async move { invoke(&p, &t).await }) };
+    let first = {
+        let (p, t) = (Arc::clone(&porter), Arc::clone(&target));
+        tokio::spawn(async move { invoke(&p, &t).await })
+    };
     tokio::time::sleep(Duration::from_millis(50)).await;
     let refused = invoke(&porter, &target).await.unwrap_err();
     assert!(matches!(
@@ -175,7 +196,10 @@ async fn reserved_concurrency_throttles_with_its_own_reason() {
 
 #[tokio::test]
 async fn a_full_node_ends_the_longest_idle_instance_of_another_function() {
-    let config = PorterConfig { max_instances: 1, ..PorterConfig::default() };
+    let config = PorterConfig {
+        max_instances: 1,
+        ..PorterConfig::default()
+    };
     let (node, porter) = porter(FakeNode::default(), config);
     invoke(&porter, &target("one", "r", None)).await.unwrap();
     invoke(&porter, &target("two", "s", None)).await.unwrap();
@@ -185,15 +209,24 @@ async fn a_full_node_ends_the_longest_idle_instance_of_another_function() {
 
 #[tokio::test]
 async fn a_failed_init_is_the_functions_answer_and_leaves_no_instance() {
-    let node = FakeNode { init_fails: true, ..FakeNode::default() };
+    let node = FakeNode {
+        init_fails: true,
+        ..FakeNode::default()
+    };
     let (_, porter) = porter(node, PorterConfig::default());
-    assert_eq!(invoke(&porter, &target("f", "r", None)).await.unwrap(), "ImportError");
+    assert_eq!(
+        invoke(&porter, &target("f", "r", None)).await.unwrap(),
+        "ImportError"
+    );
     assert_eq!(porter.instances(), (0, 0));
 }
 
 #[tokio::test]
 async fn keep_alive_ends_what_was_idle_for_too_long() {
-    let config = PorterConfig { keep_alive: Duration::from_millis(50), ..PorterConfig::default() };
+    let config = PorterConfig {
+        keep_alive: Duration::from_millis(50),
+        ..PorterConfig::default()
+    };
     let (node, porter) = porter(FakeNode::default(), config);
     let background = Arc::clone(&porter);
     let keeper = tokio::spawn(async move { background.keep_alive().await });
@@ -205,12 +238,24 @@ async fn keep_alive_ends_what_was_idle_for_too_long() {
 
 #[tokio::test]
 async fn the_invocation_goes_on_when_its_caller_goes() {
-    let node = FakeNode { handler_ms: 100, ..FakeNode::default() };
+    let node = FakeNode {
+        handler_ms: 100,
+        ..FakeNode::default()
+    };
     let (_, porter) = porter(node, PorterConfig::default());
     let target = target("f", "r", None);
-    let caller = { let (p, t) = (Arc::clone(&porter), Arc::clone(&target)); tokio::spawn(async move { invoke(&p, &t).await }) };
+    let caller = {
+        let (p, t) = (Arc::clone(&porter), Arc::clone(&target));
+        tokio::spawn(async move { invoke(&p, &t).await })
+    };
     tokio::time::sleep(Duration::from_millis(20)).await;
     caller.abort();
-    assert!(porter.drain(Duration::from_secs(5)).await, "the invocation was not waited for");
-    assert!(matches!(invoke(&porter, &target).await, Err(InvokeError::ShuttingDown)));
+    assert!(
+        porter.drain(Duration::from_secs(5)).await,
+        "the invocation was not waited for"
+    );
+    assert!(matches!(
+        invoke(&porter, &target).await,
+        Err(InvokeError::ShuttingDown)
+    ));
 }

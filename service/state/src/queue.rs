@@ -163,11 +163,18 @@ pub trait Queue: Send + Sync {
     /// number given back. They are visible as before.
     fn release<'a>(&'a self, claims: &'a [ClaimId]) -> QueueFuture<'a, u64>;
 
-    /// Moves an event to the dead letters.
+    /// Moves an event to the dead letters. `failure` is the error of this claim's own run, which is
+    /// counted, too; `None` if it did not run.
     ///
     /// # Errors
     /// [`QueueError::StaleClaim`].
-    fn bury<'a>(&'a self, claim: ClaimId, now_ms: i64, why: &'a str) -> QueueFuture<'a, ()>;
+    fn bury<'a>(
+        &'a self,
+        claim: ClaimId,
+        now_ms: i64,
+        why: &'a str,
+        failure: Option<&'a str>,
+    ) -> QueueFuture<'a, ()>;
 
     /// Dead letters of `function` (of all, for `None`) after `page`, at most `limit`.
     fn dead_letters<'a>(

@@ -32,10 +32,20 @@ pub fn runtime(threads: bool) -> Result<Runtime, Failure> {
     } else {
         Builder::new_current_thread()
     };
+    if threads {
+        builder.worker_threads(workers());
+    }
     builder
         .enable_all()
         .build()
         .map_err(|error| Failure::from_error(Kind::Environment, &error))
+}
+
+/// Half of the processors, since the functions need the rest. More workers would wake each other for every
+/// request: with two of them on two processors, each hot invocation costs two futex calls more.
+fn workers() -> usize {
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    (processors / 2).max(1)
 }
 
 /// The number of the first signal that comes.

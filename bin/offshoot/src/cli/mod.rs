@@ -60,16 +60,21 @@ struct Cli {
 #[derive(Debug, Args)]
 pub struct Global {
     /// The daemon's address [env: OFFSHOOT_ENDPOINT] [default: http://127.0.0.1:3001]
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        help_heading = "Global options"
+    )]
     pub endpoint: Option<String>,
-    /// Region of requests; for serve, of the daemon [env: AWS_REGION] [default: us-east-1]
-    #[arg(long, global = true)]
+    /// Region of requests [env: AWS_REGION] [default: us-east-1]; with serve it sets lambda.region
+    #[arg(long, global = true, help_heading = "Global options")]
     pub region: Option<String>,
     /// Write JSON, also on a terminal
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Global options")]
     pub json: bool,
     /// Say nothing but data and errors
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = "Global options")]
     pub quiet: bool,
 }
 

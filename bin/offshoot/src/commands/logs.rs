@@ -9,6 +9,9 @@ use crate::cli::Context;
 use crate::console::{Console, OutputError, visible};
 use crate::report::Failure;
 
+/// How often a follower looks whether it still has a reader.
+const LOOK_INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// Which log, and how much of it.
 #[derive(Debug, Args)]
 pub struct LogsArgs {
@@ -33,13 +36,24 @@ pub async fn run(args: &LogsArgs, context: &Context) -> Result<(), Failure> {
         Ok(lines) => lines,
         Err(error) => return Err(about_function(&client, &args.name, error).await),
     };
-    while let Some(line) = lines.next().await? {
+    // Nothing may be written for long, so a reader that goes away is looked for.
+    let mut look = tokio::time::interval(LOOK_INTERVAL);
+    loop {
+        let line = tokio::select! {
+            line = lines.next() => line?,
+            _ = look.tick() => {
+                if context.console.reader_is_gone() {
+                    return Ok(());
+                }
+                continue;
+            }
+        };
+        let Some(line) = line else { return Ok(()) };
         let parts = Parts::of(&line);
         if parts.is_since(args.since) {
             show(&context.console, &line, &parts)?;
         }
     }
-    Ok(())
 }
 
 struct Parts {

@@ -285,9 +285,14 @@ fn staging(cache: Option<&Cache>) -> Result<TempDir, InstallError> {
     })
 }
 
-/// Runs a program to its end; it dies with us.
+/// Runs a program to its end. It dies with us, and what it puts into its `TMPDIR` goes then too.
 pub(super) async fn run(command: &mut Command, program: &str) -> Result<Output, InstallError> {
+    let scratch = tempfile::tempdir().map_err(|source| InstallError::Io {
+        path: std::env::temp_dir(),
+        source,
+    })?;
     command
+        .env("TMPDIR", scratch.path())
         .stdin(std::process::Stdio::null())
         .kill_on_drop(true);
     command

@@ -9,6 +9,7 @@ mod limits;
 mod logging;
 mod metering;
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -28,7 +29,12 @@ pub async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     limits::raise_descriptor_limit();
     let daemon = Daemon::start(&config).await?;
     // The last line of the start, on standard output: programs wait for it.
-    println!("offshoot is listening on {}", daemon.base_url());
+    // Nobody may be reading it.
+    let _ = writeln!(
+        std::io::stdout(),
+        "offshoot is listening on {}",
+        daemon.base_url()
+    );
     tracing::info!(
         ready_ms = begun.elapsed().as_millis() as u64,
         url = daemon.base_url(),
@@ -43,7 +49,9 @@ pub async fn serve(config: Config) -> anyhow::Result<ExitCode> {
         }
         stopping.cancel();
     };
-    let (served, ()) = tokio::join!(daemon.run(&config, stop), signalled);
+    let watcher = tokio::spawn(signalled);
+    let served = daemon.run(&config, stop).await;
+    watcher.abort();
     served?;
     Ok(ExitCode::SUCCESS)
 }

@@ -26,7 +26,9 @@ pub struct LogLimits {
 
 impl Default for LogLimits {
     fn default() -> Self {
-        Self { segment_bytes: 4 << 20 }
+        Self {
+            segment_bytes: 4 << 20,
+        }
     }
 }
 
@@ -65,7 +67,11 @@ impl LogBook {
     /// Logs below `dir`, which is made if need be.
     pub fn open(dir: &Path, limits: LogLimits) -> Result<Self, LogError> {
         fs::create_dir_all(dir).map_err(|source| failed("make", dir, source))?;
-        Ok(Self { dir: dir.to_owned(), limits, functions: Mutex::default() })
+        Ok(Self {
+            dir: dir.to_owned(),
+            limits,
+            functions: Mutex::default(),
+        })
     }
 
     /// Appends whole lines to a function's log. A full disk loses lines, never the invocation: the loss is
@@ -96,7 +102,10 @@ impl LogBook {
             text = older;
         }
         if text.len() as u64 == limit_bytes {
-            let line = text.iter().position(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+            let line = text
+                .iter()
+                .position(|&byte| byte == b'\n')
+                .map_or(0, |end| end + 1);
             text.drain(..line);
         }
         Ok(text)
@@ -133,6 +142,29 @@ impl LogBook {
     }
 }
 
+/// Log lines that are not written yet; dropping them writes them. So an answer need not wait for the file
+/// system, and whoever must know that they are written drops them first.
+#[derive(Debug, Default)]
+pub struct PendingLog {
+    lines: Option<(Arc<LogBook>, Arc<str>, Vec<u8>)>,
+}
+
+impl PendingLog {
+    pub(crate) fn new(book: Arc<LogBook>, function: Arc<str>, lines: Vec<u8>) -> Self {
+        Self {
+            lines: Some((book, function, lines)),
+        }
+    }
+}
+
+impl Drop for PendingLog {
+    fn drop(&mut self) {
+        if let Some((book, function, lines)) = self.lines.take() {
+            book.append(&function, &lines);
+        }
+    }
+}
+
 impl Segment {
     fn write(&mut self, folder: &Path, lines: &[u8], limits: LogLimits) -> io::Result<()> {
         if self.len_bytes > 0 && self.len_bytes + lines.len() as u64 > limits.segment_bytes {
@@ -144,13 +176,19 @@ impl Segment {
             Some(file) => file,
             None => {
                 fs::create_dir_all(folder)?;
-                let file = OpenOptions::new().create(true).append(true).open(folder.join(CURRENT))?;
+                let file = OpenOptions::new()
+                    .create(true)
+                    .append(true)
+                    .open(folder.join(CURRENT))?;
                 self.len_bytes = file.metadata()?.len();
                 self.file.insert(file)
             }
         };
         if self.lost_lines > 0 {
-            let notice = format!("-\t-\t[offshoot] {} log lines were lost here\n", self.lost_lines);
+            let notice = format!(
+                "-\t-\t[offshoot] {} log lines were lost here\n",
+                self.lost_lines
+            );
             file.write_all(notice.as_bytes())?;
             self.len_bytes += notice.len() as u64;
             self.lost_lines = 0;
@@ -179,7 +217,11 @@ fn read_end(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, LogError> {
 }
 
 fn failed(action: &'static str, path: &Path, source: io::Error) -> LogError {
-    LogError { action, path: path.to_owned(), source }
+    LogError {
+        action,
+        path: path.to_owned(),
+        source,
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -203,7 +245,11 @@ mod tests {
             .map(|entry| entry.unwrap().metadata().unwrap().len())
             .sum();
         assert!(sizes <= 200, "{sizes} bytes");
-        assert!(String::from_utf8(book.tail("f", 1000).unwrap()).unwrap().ends_with("line 99\n"));
+        assert!(
+            String::from_utf8(book.tail("f", 1000).unwrap())
+                .unwrap()
+                .ends_with("line 99\n")
+        );
     }
 
     #[test]
@@ -221,6 +267,9 @@ mod tests {
         book.append("f", b"before\n");
         let mut follower = book.follow("f");
         book.append("f", b"after\n");
-        assert_eq!(follower.recv().await.unwrap(), Bytes::from_static(b"after\n"));
+        assert_eq!(
+            follower.recv().await.unwrap(),
+            Bytes::from_static(b"after\n")
+        );
     }
 }

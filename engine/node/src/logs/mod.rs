@@ -3,5 +3,5 @@
 mod book;
 mod scribe;
 
-pub use book::{LogBook, LogError, LogLimits};
+pub use book::{LogBook, LogError, LogLimits, PendingLog};
 pub(crate) use scribe::{Report, Scribe};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{SecondsFormat, Utc};
 
-use super::LogBook;
+use super::{LogBook, PendingLog};
 use crate::{Event, InstanceSpec};
 
 /// What `X-Amz-Log-Result` carries, in bytes (AWS Lambda API reference, Invoke, LogType).
@@ -70,7 +70,13 @@ impl Scribe {
         if !first || !self.keeps_tail {
             self.tail = Vec::new();
         }
-        self.line(format!("START RequestId: {} Version: {}", event.request_id, self.version).as_bytes());
+        self.line(
+            format!(
+                "START RequestId: {} Version: {}",
+                event.request_id, self.version
+            )
+            .as_bytes(),
+        );
     }
 
     /// Takes what the instance printed and writes its whole lines down.
@@ -90,16 +96,26 @@ impl Scribe {
         self.flush();
     }
 
-    /// A request ends: the last unfinished line, END and REPORT. Gives the tail if the request wants it.
-    pub(crate) fn end(&mut self, event: &Event, report: &Report<'_>) -> Option<Vec<u8>> {
+    /// A request ends: the last unfinished line, END and REPORT. Gives the tail if the request wants it, and what
+    /// is still to be written.
+    pub(crate) fn end(
+        &mut self,
+        event: &Event,
+        report: &Report<'_>,
+    ) -> (Option<Vec<u8>>, PendingLog) {
         if !self.partial.is_empty() {
             let partial = std::mem::take(&mut self.partial);
             self.line(&partial);
         }
         self.line(format!("END RequestId: {}", event.request_id).as_bytes());
         self.line(report.to_line(&event.request_id).as_bytes());
-        self.flush();
-        self.keeps_tail.then(|| last(std::mem::take(&mut self.tail)))
+        let lines = std::mem::take(&mut self.pending);
+        let log = PendingLog::new(Arc::clone(&self.book), Arc::clone(&self.function), lines);
+        (
+            self.keeps_tail
+                .then(|| last(std::mem::take(&mut self.tail))),
+            log,
+        )
     }
 
     /// A line of our own, outside a request.
@@ -110,7 +126,14 @@ impl Scribe {
 
     fn line(&mut self, text: &[u8]) {
         let now = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
-        for part in [now.as_bytes(), b"\t", self.stream.as_bytes(), b"\t", text, b"\n"] {
+        for part in [
+            now.as_bytes(),
+            b"\t",
+            self.stream.as_bytes(),
+            b"\t",
+            text,
+            b"\n",
+        ] {
             self.pending.extend_from_slice(part);
         }
         if self.keeps_tail {
@@ -146,7 +169,9 @@ impl Report<'_> {
             ms(self.duration),
             ms(billed).ceil().max(1.0),
             self.memory_mb,
-            self.peak_memory_bytes.div_ceil(1 << 20).min(u64::from(self.memory_mb)),
+            self.peak_memory_bytes
+                .div_ceil(1 << 20)
+                .min(u64::from(self.memory_mb)),
         );
         // Writing to a String cannot fail.
         if let Some(init) = self.init {

@@ -10,7 +10,10 @@ pub(super) type Answer = Response<Full<Bytes>>;
 
 /// `{"status":"OK"}` with `status`.
 pub(super) fn accepted() -> Answer {
-    json(StatusCode::ACCEPTED, Bytes::from_static(br#"{"status":"OK"}"#))
+    json(
+        StatusCode::ACCEPTED,
+        Bytes::from_static(br#"{"status":"OK"}"#),
+    )
 }
 
 /// Lambda's error object.
@@ -21,9 +24,11 @@ pub(super) fn error(status: StatusCode, error_type: &str, message: &str) -> Answ
 
 pub(super) fn refused(refusal: Refusal) -> Answer {
     match refusal {
-        Refusal::WrongRequest => {
-            error(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID")
-        }
+        Refusal::WrongRequest => error(
+            StatusCode::BAD_REQUEST,
+            "InvalidRequestID",
+            "Invalid request ID",
+        ),
         Refusal::WrongPhase => error(
             StatusCode::FORBIDDEN,
             "InvalidStateTransition",
@@ -43,9 +48,21 @@ pub(super) fn json(status: StatusCode, body: Bytes) -> Answer {
 pub(super) fn invocation(invocation: Invocation) -> Answer {
     let event = invocation.event;
     let mut answer = json(StatusCode::OK, event.payload);
-    set(&mut answer, "lambda-runtime-aws-request-id", &event.request_id);
-    set(&mut answer, "lambda-runtime-deadline-ms", &invocation.deadline_ms.to_string());
-    set(&mut answer, "lambda-runtime-invoked-function-arn", &event.invoked_arn);
+    set(
+        &mut answer,
+        "lambda-runtime-aws-request-id",
+        &event.request_id,
+    );
+    set(
+        &mut answer,
+        "lambda-runtime-deadline-ms",
+        &invocation.deadline_ms.to_string(),
+    );
+    set(
+        &mut answer,
+        "lambda-runtime-invoked-function-arn",
+        &event.invoked_arn,
+    );
     let optional = [
         ("lambda-runtime-trace-id", event.trace_id),
         ("lambda-runtime-client-context", event.client_context),
@@ -63,6 +80,8 @@ pub(super) fn invocation(invocation: Invocation) -> Answer {
 /// Sets a header; a value that HTTP cannot carry (it came from a caller) is left out.
 pub(super) fn set(answer: &mut Answer, name: &'static str, value: &str) {
     if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
-        answer.headers_mut().insert(HeaderName::from_static(name), value);
+        answer
+            .headers_mut()
+            .insert(HeaderName::from_static(name), value);
     }
 }

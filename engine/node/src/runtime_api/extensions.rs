@@ -70,7 +70,10 @@ impl Extensions {
             "invokedFunctionArn": &*invocation.event.invoked_arn,
             "tracing": { "type": "X-Amzn-Trace-Id", "value": invocation.event.trace_id },
         });
-        for extension in registered.values().filter(|extension| extension.wants_invoke) {
+        for extension in registered
+            .values()
+            .filter(|extension| extension.wants_invoke)
+        {
             extension.push(event.clone());
         }
     }
@@ -79,7 +82,10 @@ impl Extensions {
     pub(super) fn shut_down(&self, deadline_ms: u64) -> bool {
         let registered = self.lock();
         let mut told = false;
-        for extension in registered.values().filter(|extension| extension.wants_shutdown) {
+        for extension in registered
+            .values()
+            .filter(|extension| extension.wants_shutdown)
+        {
             extension.push(json!({
                 "eventType": "SHUTDOWN",
                 "shutdownReason": "spindown",
@@ -107,26 +113,49 @@ impl Extensions {
     }
 
     async fn register(&self, request: Request<Incoming>) -> Answer {
-        let Some(name) = header(request.headers(), "lambda-extension-name").filter(|n| !n.is_empty())
+        let Some(name) =
+            header(request.headers(), "lambda-extension-name").filter(|n| !n.is_empty())
         else {
-            return refused("Extension.InvalidExtensionName", "Lambda-Extension-Name is missing");
+            return refused(
+                "Extension.InvalidExtensionName",
+                "Lambda-Extension-Name is missing",
+            );
         };
         let tells_account = header(request.headers(), "lambda-extension-accept-feature")
             .is_some_and(|features| features.contains("accountId"));
-        let Ok(body) = Limited::new(request.into_body(), MAX_BODY_BYTES).collect().await else {
-            return refused("Extension.InvalidExtensionState", "The registration cannot be read");
+        let Ok(body) = Limited::new(request.into_body(), MAX_BODY_BYTES)
+            .collect()
+            .await
+        else {
+            return refused(
+                "Extension.InvalidExtensionState",
+                "The registration cannot be read",
+            );
         };
         let Ok(registration) = serde_json::from_slice::<Registration>(&body.to_bytes()) else {
-            return refused("Extension.InvalidEventType", "The registration is not an object with events");
+            return refused(
+                "Extension.InvalidEventType",
+                "The registration is not an object with events",
+            );
         };
-        if registration.events.iter().any(|event| event != "INVOKE" && event != "SHUTDOWN") {
-            return refused("Extension.InvalidEventType", "Events are INVOKE and SHUTDOWN");
+        if registration
+            .events
+            .iter()
+            .any(|event| event != "INVOKE" && event != "SHUTDOWN")
+        {
+            return refused(
+                "Extension.InvalidEventType",
+                "Events are INVOKE and SHUTDOWN",
+            );
         }
         match self.add(&registration) {
             Some(identifier) => self.registered(&identifier, tells_account),
             None => {
                 tracing::warn!(function = %self.function, extension = %name, "too many extensions");
-                refused("Extension.TooManyExtensions", "At most 10 extensions may register")
+                refused(
+                    "Extension.TooManyExtensions",
+                    "At most 10 extensions may register",
+                )
             }
         }
     }
@@ -167,7 +196,9 @@ impl Extensions {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Extension>>> {
-        self.registered.lock().unwrap_or_else(PoisonError::into_inner)
+        self.registered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -178,7 +209,10 @@ impl Extension {
     }
 
     fn take(&self) -> Option<serde_json::Value> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.pending
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 }
 
@@ -188,7 +222,11 @@ async fn next(extension: &Extension) -> Answer {
         if let Some(event) = extension.take() {
             let mut answer = answers::json(StatusCode::OK, Bytes::from(event.to_string()));
             let identifier = uuid::Uuid::new_v4().to_string();
-            answers::set(&mut answer, "lambda-extension-event-identifier", &identifier);
+            answers::set(
+                &mut answer,
+                "lambda-extension-event-identifier",
+                &identifier,
+            );
             return answer;
         }
         arrived.await;
@@ -196,7 +234,10 @@ async fn next(extension: &Extension) -> Answer {
 }
 
 fn unknown() -> Answer {
-    refused("Extension.UnknownExtensionIdentifier", "Unknown extension identifier")
+    refused(
+        "Extension.UnknownExtensionIdentifier",
+        "Unknown extension identifier",
+    )
 }
 
 fn refused(error_type: &str, message: &str) -> Answer {

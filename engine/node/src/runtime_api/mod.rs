@@ -51,19 +51,29 @@ impl ApiEnd {
         let (sender, messages) = mpsc::channel(MESSAGE_BACKLOG);
         let shared = Arc::new(Shared::new(spec, sender));
         let server = tokio::spawn(accept(listener, Arc::clone(&shared))).abort_handle();
-        Ok(Self { shared, messages, server })
+        Ok(Self {
+            shared,
+            messages,
+            server,
+        })
     }
 
     /// Gives the runtime an event, and tells extensions of it.
     pub(crate) fn send_invoke(&self, event: &Event, deadline_ms: u64) {
-        let invocation = Invocation { event: event.clone(), deadline_ms };
+        let invocation = Invocation {
+            event: event.clone(),
+            deadline_ms,
+        };
         self.shared.extensions.announce(&invocation);
         self.shared.offer(invocation);
     }
 
     /// Tells only extensions of an event.
     pub(crate) fn announce(&self, event: &Event, deadline_ms: u64) {
-        self.shared.extensions.announce(&Invocation { event: event.clone(), deadline_ms });
+        self.shared.extensions.announce(&Invocation {
+            event: event.clone(),
+            deadline_ms,
+        });
     }
 
     pub(crate) async fn receive(&mut self) -> Result<Message, TransportError> {

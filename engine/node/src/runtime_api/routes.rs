@@ -41,7 +41,10 @@ async fn runtime(shared: &Shared, call: &str, request: Request<Incoming>) -> Ans
         },
         (&Method::GET, "restore/next") => answers::json(StatusCode::OK, Bytes::new()),
         (&Method::POST, "init/error" | "restore/error") => init_error(shared, request).await,
-        (&Method::POST, call) => match call.strip_prefix("invocation/").and_then(|c| c.split_once('/')) {
+        (&Method::POST, call) => match call
+            .strip_prefix("invocation/")
+            .and_then(|c| c.split_once('/'))
+        {
             Some((id, "response")) => response(shared, id, request).await,
             Some((id, "error")) => error(shared, id, request).await,
             _ => not_found(),
@@ -58,15 +61,21 @@ fn other(path: &str) -> Answer {
             "Telemetry.NotSupported",
             "Telemetry API is not supported",
         ),
-        "/2020-08-15/logs" => {
-            answers::error(StatusCode::ACCEPTED, "Logs.NotSupported", "Logs API is not supported")
-        }
+        "/2020-08-15/logs" => answers::error(
+            StatusCode::ACCEPTED,
+            "Logs.NotSupported",
+            "Logs API is not supported",
+        ),
         _ => not_found(),
     }
 }
 
 pub(super) fn not_found() -> Answer {
-    answers::error(StatusCode::NOT_FOUND, "InvalidRoute", "No such call in the Runtime API")
+    answers::error(
+        StatusCode::NOT_FOUND,
+        "InvalidRoute",
+        "No such call in the Runtime API",
+    )
 }
 
 async fn init_error(shared: &Shared, request: Request<Incoming>) -> Answer {
@@ -154,7 +163,9 @@ async fn stream(shared: &Shared, id: &str, request: Request<Incoming>) -> Answer
             Ok(Err(frame)) => {
                 if let Some(trailers) = frame.trailers_ref() {
                     error_type = header(trailers, ERROR_TYPE);
-                    error_body = header(trailers, ERROR_BODY).map(Bytes::from).unwrap_or_default();
+                    error_body = header(trailers, ERROR_BODY)
+                        .map(Bytes::from)
+                        .unwrap_or_default();
                 }
             }
             Err(_) => {
@@ -167,7 +178,10 @@ async fn stream(shared: &Shared, id: &str, request: Request<Incoming>) -> Answer
     shared.end_answer(id);
     shared
         .tell(match error_type {
-            Some(_) => Message::StreamError { error_type, body: decoded(error_body) },
+            Some(_) => Message::StreamError {
+                error_type,
+                body: decoded(error_body),
+            },
             None => Message::StreamEnd,
         })
         .await;

@@ -66,7 +66,10 @@ pub(super) enum Refusal {
 impl Shared {
     pub(super) fn new(spec: &InstanceSpec, messages: mpsc::Sender<Message>) -> Self {
         Self {
-            inner: Mutex::new(Inner { phase: Phase::Init, offer: None }),
+            inner: Mutex::new(Inner {
+                phase: Phase::Init,
+                offer: None,
+            }),
             offered: Notify::new(),
             messages,
             extensions: Extensions::new(spec),

@@ -5,9 +5,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 
 use bytes::{Bytes, BytesMut};
-use offshoot_channel::{
-    HEADER_BYTES, Header, InvokeMeta, Kind, MAX_RESPONSE_BYTES, StreamMeta,
-};
+use offshoot_channel::{HEADER_BYTES, Header, InvokeMeta, Kind, MAX_RESPONSE_BYTES, StreamMeta};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
@@ -34,7 +32,14 @@ impl ChannelEnd {
         let (ours, theirs) = StdUnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let stream = UnixStream::from_std(ours)?;
-        Ok((Self { stream, buffer: BytesMut::new(), skipping: None }, theirs.into()))
+        Ok((
+            Self {
+                stream,
+                buffer: BytesMut::new(),
+                skipping: None,
+            },
+            theirs.into(),
+        ))
     }
 
     pub(crate) async fn send_invoke(
@@ -152,15 +157,28 @@ fn message(kind: Kind, meta: &[u8], body: Bytes) -> Result<Message, TransportErr
     Ok(match kind {
         Kind::Booted => Message::Booted,
         Kind::Ready => Message::Ready,
-        Kind::InitError => Message::InitError { error_type: None, body },
+        Kind::InitError => Message::InitError {
+            error_type: None,
+            body,
+        },
         Kind::Response => Message::Response(body),
-        Kind::Error => Message::Error { error_type: None, body },
-        Kind::StreamBegin => Message::StreamBegin { content_type: stream_meta()?.content_type },
+        Kind::Error => Message::Error {
+            error_type: None,
+            body,
+        },
+        Kind::StreamBegin => Message::StreamBegin {
+            content_type: stream_meta()?.content_type,
+        },
         Kind::StreamChunk => Message::StreamChunk(body),
         Kind::StreamEnd => Message::StreamEnd,
-        Kind::StreamError => Message::StreamError { error_type: stream_meta()?.error_type, body },
+        Kind::StreamError => Message::StreamError {
+            error_type: stream_meta()?.error_type,
+            body,
+        },
         Kind::Invoke => {
-            return Err(TransportError::Protocol("INVOKE came from the runtime".to_owned()));
+            return Err(TransportError::Protocol(
+                "INVOKE came from the runtime".to_owned(),
+            ));
         }
     })
 }
@@ -173,7 +191,11 @@ mod tests {
     use super::*;
 
     fn frame(kind: Kind, body: &[u8]) -> Vec<u8> {
-        let header = Header { kind, meta_len: 0, body_len: body.len() as u64 };
+        let header = Header {
+            kind,
+            meta_len: 0,
+            body_len: body.len() as u64,
+        };
         [header.encode().as_slice(), body].concat()
     }
 
@@ -194,26 +216,43 @@ mod tests {
 
     #[tokio::test]
     async fn frames_arrive_in_order_whatever_the_segmentation() {
-        let bytes = [frame(Kind::Booted, b""), frame(Kind::Ready, b""), frame(Kind::Response, &[7; 100_000])];
+        let bytes = [
+            frame(Kind::Booted, b""),
+            frame(Kind::Ready, b""),
+            frame(Kind::Response, &[7; 100_000]),
+        ];
         let all = received(bytes.concat()).await;
         assert_eq!(all[0].as_ref().unwrap(), &Message::Booted);
         assert_eq!(all[1].as_ref().unwrap(), &Message::Ready);
-        assert_eq!(all[2].as_ref().unwrap(), &Message::Response(vec![7; 100_000].into()));
+        assert_eq!(
+            all[2].as_ref().unwrap(),
+            &Message::Response(vec![7; 100_000].into())
+        );
         assert!(matches!(all[3], Err(TransportError::Closed)));
     }
 
     #[tokio::test]
     async fn over_long_response_is_skipped_and_the_next_frame_still_read() {
         let long = vec![b'x'; MAX_RESPONSE_BYTES as usize + 1];
-        let all = received([frame(Kind::Response, &long), frame(Kind::Response, b"ok")].concat()).await;
-        assert_eq!(all[0].as_ref().unwrap(), &Message::TooLarge(long.len() as u64));
-        assert_eq!(all[1].as_ref().unwrap(), &Message::Response(Bytes::from_static(b"ok")));
+        let all =
+            received([frame(Kind::Response, &long), frame(Kind::Response, b"ok")].concat()).await;
+        assert_eq!(
+            all[0].as_ref().unwrap(),
+            &Message::TooLarge(long.len() as u64)
+        );
+        assert_eq!(
+            all[1].as_ref().unwrap(),
+            &Message::Response(Bytes::from_static(b"ok"))
+        );
     }
 
     #[tokio::test]
     async fn a_length_over_every_limit_ends_the_conversation() {
         let mut bytes = frame(Kind::Response, b"");
         bytes[8..].copy_from_slice(&u64::MAX.to_le_bytes());
-        assert!(matches!(received(bytes).await[0], Err(TransportError::Protocol(_))));
+        assert!(matches!(
+            received(bytes).await[0],
+            Err(TransportError::Protocol(_))
+        ));
     }
 }

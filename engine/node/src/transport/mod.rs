@@ -20,11 +20,17 @@ pub(crate) enum Message {
     /// User code is initialised.
     Ready,
     /// User code could not be initialised; the error object.
-    InitError { error_type: Option<String>, body: Bytes },
+    InitError {
+        error_type: Option<String>,
+        body: Bytes,
+    },
     /// The whole response.
     Response(Bytes),
     /// The handler failed; the error object.
-    Error { error_type: Option<String>, body: Bytes },
+    Error {
+        error_type: Option<String>,
+        body: Bytes,
+    },
     /// A response or error of this many bytes was skipped.
     TooLarge(u64),
     /// A streamed response begins.
@@ -34,7 +40,10 @@ pub(crate) enum Message {
     /// It is complete.
     StreamEnd,
     /// It broke off.
-    StreamError { error_type: Option<String>, body: Bytes },
+    StreamError {
+        error_type: Option<String>,
+        body: Bytes,
+    },
 }
 
 /// Why a runtime cannot be heard any more.

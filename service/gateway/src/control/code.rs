@@ -137,6 +137,9 @@ async fn store(gateway: &Arc<Gateway>, digest: Digest, zip: Bytes) -> Result<Cod
 fn refusal(error: &UnpackError) -> ApiError {
     match error {
         UnpackError::NotAZip { fault } => invalid(format!("{error} ({fault})")),
+        UnpackError::ZippedTooLarge { .. } => {
+            ApiError::new(ErrorKind::RequestEntityTooLarge, error.to_string())
+        }
         error if error.kind() == UnpackErrorKind::Io => {
             rescue::internal("the package cannot be unpacked", error)
         }

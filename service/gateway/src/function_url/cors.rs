@@ -50,13 +50,21 @@ impl Cors {
             return;
         }
         // A wildcard may not be answered when credentials are allowed (Fetch standard, 3.3.5).
-        let allowed = if any && !self.allow_credentials { "*" } else { origin };
+        let allowed = if any && !self.allow_credentials {
+            "*"
+        } else {
+            origin
+        };
         set(answer, "access-control-allow-origin", allowed);
         if self.allow_credentials {
             set(answer, "access-control-allow-credentials", "true");
         }
         if !self.expose_headers.is_empty() {
-            set(answer, "access-control-expose-headers", &self.expose_headers.join(","));
+            set(
+                answer,
+                "access-control-expose-headers",
+                &self.expose_headers.join(","),
+            );
         }
     }
 }

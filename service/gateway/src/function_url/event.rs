@@ -83,8 +83,14 @@ fn headers(map: &HeaderMap) -> BTreeMap<String, String> {
 }
 
 fn cookies(map: &HeaderMap) -> Vec<String> {
-    let values = map.get_all("cookie").iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split("; ")).map(str::to_owned).collect()
+    let values = map
+        .get_all("cookie")
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    values
+        .flat_map(|value| value.split("; "))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Values of a repeated parameter are joined by commas.
@@ -104,12 +110,16 @@ fn query(raw: &str) -> BTreeMap<String, String> {
 }
 
 fn decoded(text: &str) -> String {
-    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+    percent_decode_str(&text.replace('+', " "))
+        .decode_utf8_lossy()
+        .into_owned()
 }
 
 /// Text as it is, anything else in base64.
 fn encoded(headers: &HeaderMap, body: &Bytes) -> (String, bool) {
-    let content_type = text(headers, "content-type").unwrap_or_default().to_ascii_lowercase();
+    let content_type = text(headers, "content-type")
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     let textual = content_type.starts_with("text/")
         || ["json", "xml", "javascript", "x-www-form-urlencoded"]
             .iter()
@@ -144,7 +154,10 @@ mod tests {
     fn repeated_parameters_are_joined_and_cookies_stand_apart() {
         let request = http::Request::get("/a%20b?x=1&x=2&y=%C3%A4+b").header("cookie", "c=1; d=2");
         let event = event(request.body(()).unwrap(), b"");
-        assert_eq!(event["queryStringParameters"], json!({ "x": "1,2", "y": "ä b" }));
+        assert_eq!(
+            event["queryStringParameters"],
+            json!({ "x": "1,2", "y": "ä b" })
+        );
         assert_eq!(event["cookies"], json!(["c=1", "d=2"]));
         assert_eq!(event["rawPath"], "/a b");
         assert!(event.get("body").is_none());
@@ -155,6 +168,9 @@ mod tests {
         let json_body = http::Request::post("/").header("content-type", "application/json");
         assert_eq!(event(json_body.body(()).unwrap(), b"{}")["body"], "{}");
         let binary = event(http::Request::post("/").body(()).unwrap(), b"\xff");
-        assert_eq!((&binary["body"], &binary["isBase64Encoded"]), (&json!("/w=="), &json!(true)));
+        assert_eq!(
+            (&binary["body"], &binary["isBase64Encoded"]),
+            (&json!("/w=="), &json!(true))
+        );
     }
 }

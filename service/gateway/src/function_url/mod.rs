@@ -46,7 +46,10 @@ pub(crate) async fn answer(
 ) -> Result<Answer, ApiError> {
     let arrived = Instant::now();
     let Some((function, qualifier, config)) = gateway.parts.catalog.function_of_url(&url_id) else {
-        return Ok(refused(StatusCode::NOT_FOUND, "There is no function at this URL"));
+        return Ok(refused(
+            StatusCode::NOT_FOUND,
+            "There is no function at this URL",
+        ));
     };
     let origin = header(&request, "origin");
     if request.method() == Method::OPTIONS
@@ -68,7 +71,14 @@ pub(crate) async fn answer(
             return Ok(refused(StatusCode::FORBIDDEN, "Forbidden"));
         }
     }
-    let payload = event::payload(&gateway.parts.home, &url_id, &parts, &body, peer, request_id);
+    let payload = event::payload(
+        &gateway.parts.home,
+        &url_id,
+        &parts,
+        &body,
+        peer,
+        request_id,
+    );
     let found = gateway
         .parts
         .dispatch
@@ -90,7 +100,11 @@ async fn buffered(
     found: &offshoot_dispatch::Found,
     event: offshoot_node::Event,
 ) -> Result<Answer, ApiError> {
-    let invoked = gateway.parts.dispatch.invoke(found, event, Reply::Whole).await;
+    let invoked = gateway
+        .parts
+        .dispatch
+        .invoke(found, event, Reply::Whole)
+        .await;
     let outcome = invoked.map_err(|error| rescue::invoke(&error))?;
     Ok(match outcome.answer {
         FunctionAnswer::Response(body) => response::from_function(body),
@@ -122,9 +136,17 @@ fn failed() -> Answer {
 }
 
 fn refused(status: StatusCode, message: &str) -> Answer {
-    json(status, serde_json::json!({ "Message": message }).to_string())
+    json(
+        status,
+        serde_json::json!({ "Message": message }).to_string(),
+    )
 }
 
 fn header(request: &Request<Incoming>, name: &str) -> Option<String> {
-    request.headers().get(name)?.to_str().ok().map(str::to_owned)
+    request
+        .headers()
+        .get(name)?
+        .to_str()
+        .ok()
+        .map(str::to_owned)
 }

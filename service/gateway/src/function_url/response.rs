@@ -44,7 +44,12 @@ fn from_head(mut head: Head) -> Answer {
     let body = if head.is_base64_encoded {
         match STANDARD.decode(&text) {
             Ok(bytes) => Bytes::from(bytes),
-            Err(_) => return json(StatusCode::BAD_GATEWAY, r#"{"Message":"The function's body is not base64"}"#),
+            Err(_) => {
+                return json(
+                    StatusCode::BAD_GATEWAY,
+                    r#"{"Message":"The function's body is not base64"}"#,
+                );
+            }
         }
     } else {
         text.into()
@@ -57,7 +62,9 @@ fn from_head(mut head: Head) -> Answer {
 
 /// Sets status, headers and cookies; what HTTP cannot carry is left out.
 fn apply(head: &Head, answer: &mut Answer) {
-    let status = head.status_code.and_then(|status| StatusCode::from_u16(status).ok());
+    let status = head
+        .status_code
+        .and_then(|status| StatusCode::from_u16(status).ok());
     *answer.status_mut() = status.unwrap_or(StatusCode::OK);
     for (name, value) in &head.headers {
         let text = match value {
@@ -73,19 +80,27 @@ fn apply(head: &Head, answer: &mut Answer) {
     }
     for cookie in &head.cookies {
         if let Ok(cookie) = HeaderValue::from_str(cookie) {
-            answer.headers_mut().append(http::header::SET_COOKIE, cookie);
+            answer
+                .headers_mut()
+                .append(http::header::SET_COOKIE, cookie);
         }
     }
 }
 
 /// Headers about the connection are ours to set (RFC 9110, 7.6.1); a function's would break the framing.
 fn is_hop_by_hop(name: &HeaderName) -> bool {
-    matches!(name.as_str(), "connection" | "content-length" | "transfer-encoding" | "upgrade" | "te" | "trailer")
+    matches!(
+        name.as_str(),
+        "connection" | "content-length" | "transfer-encoding" | "upgrade" | "te" | "trailer"
+    )
 }
 
 /// A streamed answer: its prelude, if it has one, becomes the head.
 pub(super) async fn from_stream(first: StreamPart, running: Running) -> Answer {
-    let Running { mut parts, outcome: _outcome } = running;
+    let Running {
+        mut parts,
+        outcome: _outcome,
+    } = running;
     let content_type = match &first {
         StreamPart::Head(content_type) => content_type.clone(),
         StreamPart::Chunk(_) => None,
@@ -102,7 +117,11 @@ pub(super) async fn from_stream(first: StreamPart, running: Running) -> Answer {
     let (sender, body) = mpsc::channel(BACKLOG);
     let mut answer = streamed(body);
     let plain = content_type.filter(|kind| kind != WITH_PRELUDE);
-    set(&mut answer, "content-type", plain.as_deref().unwrap_or("application/octet-stream"));
+    set(
+        &mut answer,
+        "content-type",
+        plain.as_deref().unwrap_or("application/octet-stream"),
+    );
     if let Some(head) = head {
         apply(&head, &mut answer);
     }
@@ -113,7 +132,10 @@ pub(super) async fn from_stream(first: StreamPart, running: Running) -> Answer {
 /// Reads chunks until the prelude is whole; leaves what follows it in `begun`.
 async fn prelude(begun: &mut BytesMut, parts: &mut mpsc::Receiver<StreamPart>) -> Option<Head> {
     loop {
-        if let Some(end) = begun.windows(PRELUDE_END.len()).position(|window| window == PRELUDE_END) {
+        if let Some(end) = begun
+            .windows(PRELUDE_END.len())
+            .position(|window| window == PRELUDE_END)
+        {
             let text = begun.split_to(end + PRELUDE_END.len());
             return serde_json::from_slice(&text[..end]).ok();
         }
@@ -149,13 +171,25 @@ mod tests {
             br#"{"statusCode":201,"headers":{"X-A":"b","Content-Length":"9"},"cookies":["c=1"],"body":"hi"}"#,
         ));
         assert_eq!(answer.status(), StatusCode::CREATED);
-        assert_eq!(answer.headers().get("x-a").map(HeaderValue::as_bytes), Some(&b"b"[..]));
-        assert_eq!(answer.headers().get("set-cookie").map(HeaderValue::as_bytes), Some(&b"c=1"[..]));
+        assert_eq!(
+            answer.headers().get("x-a").map(HeaderValue::as_bytes),
+            Some(&b"b"[..])
+        );
+        assert_eq!(
+            answer
+                .headers()
+                .get("set-cookie")
+                .map(HeaderValue::as_bytes),
+            Some(&b"c=1"[..])
+        );
         assert!(answer.headers().get("content-length").is_none());
     }
 
     #[test]
     fn anything_else_is_the_body() {
-        assert_eq!(from_function(Bytes::from_static(b"[1,2]")).status(), StatusCode::OK);
+        assert_eq!(
+            from_function(Bytes::from_static(b"[1,2]")).status(),
+            StatusCode::OK
+        );
     }
 }

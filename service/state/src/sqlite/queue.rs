@@ -103,7 +103,8 @@ impl SqliteQueue {
                     claims.push(claim);
                 }
                 Err(error @ QueueError::DamagedPayload { .. }) => {
-                    self.bury(row.claim.id, now_ms, &error.to_string()).await?;
+                    self.bury(row.claim.id, now_ms, &error.to_string(), None)
+                        .await?;
                 }
                 // Dropping `rows` releases all of them.
                 Err(error) => return Err(error),
@@ -201,12 +202,26 @@ impl Queue for SqliteQueue {
         Box::pin(self.writer.call(true, release_work(claims)))
     }
 
-    fn bury<'a>(&'a self, claim: ClaimId, now_ms: i64, why: &'a str) -> QueueFuture<'a, ()> {
+    fn bury<'a>(
+        &'a self,
+        claim: ClaimId,
+        now_ms: i64,
+        why: &'a str,
+        failure: Option<&'a str>,
+    ) -> QueueFuture<'a, ()> {
         let why = clipped(why);
+        let failure = failure.map(clipped);
         let work: Work<u64, QueueError> = Box::new(move |conn| {
-            let sql = "UPDATE event SET state = 2, buried_at_ms = ?, why = ?
+            let sql =
+                "UPDATE event SET state = 2, buried_at_ms = ?, why = ?, attempt = attempt + ?,
+                       last_error = coalesce(?, last_error)
                        WHERE id = ? AND delivery = ? AND state = 1";
-            let query = sqlx::query(sql).bind(now_ms).bind(why);
+            let ran = i64::from(failure.is_some());
+            let query = sqlx::query(sql)
+                .bind(now_ms)
+                .bind(why)
+                .bind(ran)
+                .bind(failure);
             affected(query.bind(claim.event).bind(claim.delivery), conn)
         });
         Box::pin(self.change(claim, false, work))

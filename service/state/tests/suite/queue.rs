@@ -129,7 +129,10 @@ async fn stale_claim_changes_nothing(q: &dyn Queue) {
     let new = q.claim(1, 1).await.unwrap().remove(0).id;
     assert_eq!(q.ack(&[old]).await.unwrap(), 0);
     assert_eq!(q.release(&[old]).await.unwrap(), 0);
-    for answer in [q.retry(old, 1, "late").await, q.bury(old, 1, "late").await] {
+    for answer in [
+        q.retry(old, 1, "late").await,
+        q.bury(old, 1, "late", None).await,
+    ] {
         assert!(
             matches!(answer, Err(QueueError::StaleClaim { .. })),
             "{answer:?}"
@@ -145,7 +148,9 @@ async fn buried_event_can_be_redriven(q: &dyn Queue) {
     let claim = q.claim(1, 1).await.unwrap().remove(0);
     q.retry(claim.id, 2, "boom").await.unwrap();
     let claim = q.claim(1, 2).await.unwrap().remove(0);
-    q.bury(claim.id, 77, "RetriesExhausted").await.unwrap();
+    q.bury(claim.id, 77, "RetriesExhausted", Some("bang"))
+        .await
+        .unwrap();
     let duplicate = q.enqueue(vec![event("a", 1)]).await;
     assert!(matches!(duplicate, Err(QueueError::Duplicate { .. })));
 
@@ -161,8 +166,9 @@ async fn buried_event_can_be_redriven(q: &dyn Queue) {
     );
     assert_eq!(
         (letter.buried_at_ms, letter.attempt, letter.payload_bytes),
-        (77, 1, 70_000)
+        (77, 2, 70_000)
     );
+    assert_eq!(letter.last_error.as_deref(), Some("bang"));
     assert_eq!(
         q.dead_payload(letter.id).await.unwrap().unwrap(),
         large.payload
@@ -189,7 +195,7 @@ async fn dead_letters_are_paged_and_purged(q: &dyn Queue) {
         q.enqueue(vec![event]).await.unwrap();
     }
     for claim in q.claim(9, 9).await.unwrap() {
-        q.bury(claim.id, claim.event.visible_at_ms, "x")
+        q.bury(claim.id, claim.event.visible_at_ms, "x", None)
             .await
             .unwrap();
     }

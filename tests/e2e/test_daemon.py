@@ -1,0 +1,348 @@
+"""The daemon's life: start, end by signal and by accident, who may ask it, and that it leaves nothing behind."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+from pathlib import Path
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+
+import kernel
+from daemon import Daemon, DaemonTest, StartError, clean_environment, client_for, eventually
+from functions import ECHO, PROBE, deploy, deploy_node, invoke
+
+SLOW = "import time\ndef handler(event, context):\n    print('begun', flush=True)\n    time.sleep(event['s'])\n    return 'done'"
+KEY = "AKIAIOSFODNN7EXAMPLE"
+SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+KEYS = {"auth.access_keys": f"{KEY}:{SECRET}"}
+CYCLES = 30
+
+
+class OwnDaemon(unittest.TestCase):
+    """Tests that need a daemon each."""
+
+    def daemon(self, settings=None, **more):
+        daemon = Daemon(settings, **more)
+        self.addCleanup(daemon.close)
+        return daemon
+
+
+class StartAndStop(OwnDaemon):
+    def test_daemon_is_ready_within_a_second(self):
+        daemon = self.daemon().start()
+        self.assertLess(daemon.ready_s, 1.0)
+        status, _, body = daemon.request("GET", "/offshoot/v1/health")
+        self.assertEqual(status, 200)
+        self.assertIn(b'"status":"ok"', body)
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_second_daemon_on_the_same_state_is_refused_by_name(self):
+        first = self.daemon().start()
+        client = first.client()
+        name = deploy(client, ECHO)
+        invoke(client, name, {})
+        with self.assertRaises(StartError) as caught:
+            self.daemon(state_dir=first.state_dir).start()
+        self.assertIn(str(first.state_dir), caught.exception.log)
+        self.assertNotEqual(caught.exception.status, 0)
+        # The refused one has touched nothing: the instance is still there and hot.
+        path = f"/2015-03-31/functions/{name}/invocations"
+        _, headers, _ = first.request("POST", path, b"{}", {"X-Offshoot-Stages": "1"})
+        self.assertEqual(headers["X-Offshoot-Start"], "hot")
+
+    def test_busy_address_is_named(self):
+        with socket.create_server(("127.0.0.1", 0)) as busy:
+            address = f"127.0.0.1:{busy.getsockname()[1]}"
+            with self.assertRaises(StartError) as caught:
+                self.daemon(listen=address).start()
+        self.assertIn(address, caught.exception.log)
+
+    def test_sigterm_lets_a_running_invocation_end_and_exits_0(self):
+        daemon = self.daemon().start()
+        client = daemon.client()
+        name = deploy(client, SLOW, Timeout=10)
+        answers = []
+        running = threading.Thread(target=lambda: answers.append(invoke(client, name, {"s": 2})))
+        running.start()
+        logs = f"/offshoot/v1/functions/{name}/logs"
+        self.assertTrue(eventually(lambda: b"begun" in daemon.request("GET", logs)[2]))
+        port, owner, begun = daemon.port, daemon.owner, time.monotonic()
+        daemon.signal(signal.SIGTERM)
+        time.sleep(0.3)
+        with self.assertRaises(OSError):
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        running.join()
+        client.close()
+        self.assertEqual(answers[0].value, "done")
+        self.assertEqual(daemon.wait(), 0)
+        self.assertLess(time.monotonic() - begun, 4)
+        self.assertEqual(kernel.left_by(owner), [])
+
+    def test_drain_is_limited_in_time(self):
+        daemon = self.daemon({"server.drain_timeout_s": 1}).start()
+        client = daemon.client()
+        name = deploy(client, SLOW, Timeout=60)
+        failed = []
+
+        def call():
+            try:
+                invoke(client, name, {"s": 30})
+            except Exception as error:
+                failed.append(error)
+
+        running = threading.Thread(target=call)
+        running.start()
+        logs = f"/offshoot/v1/functions/{name}/logs"
+        self.assertTrue(eventually(lambda: b"begun" in daemon.request("GET", logs)[2]))
+        owner, begun = daemon.owner, time.monotonic()
+        daemon.signal(signal.SIGTERM)
+        self.assertEqual(daemon.wait(), 0)
+        running.join()
+        self.assertLess(time.monotonic() - begun, 8)
+        self.assertEqual(len(failed), 1)
+        self.assertEqual(kernel.left_by(owner), [])
+
+    def test_sigint_ends_it_too(self):
+        daemon = self.daemon().start()
+        daemon.signal(signal.SIGINT)
+        self.assertEqual(daemon.wait(), 0)
+
+
+class Killed(OwnDaemon):
+    def test_everything_of_a_killed_daemon_is_cleared_and_functions_are_there(self):
+        daemon = self.daemon({"network.egress": "true"}).start()
+        client = daemon.client()
+        python, node = deploy(client, ECHO), deploy_node(client)
+        slow = deploy(client, SLOW, Timeout=60)
+        for name in (python, node):
+            invoke(client, name, {})
+        threading.Thread(target=lambda: self.ignore(invoke, client, slow, {"s": 30}), daemon=True).start()
+        owner = daemon.owner
+        self.assertTrue(eventually(lambda: len(kernel.in_cgroups(owner)) >= 6))
+        mine = set(kernel.below(daemon.pid)) | kernel.in_cgroups(owner)
+        before_links = {link for link in kernel.links() if link.startswith("off")}
+        self.assertTrue(before_links)
+        daemon.kill9()
+        client.close()
+        daemon.start()
+        self.assertEqual(kernel.left_by(owner), [])
+        alive = kernel.processes()
+        self.assertEqual([pid for pid in mine if pid in alive], [])
+        self.assertEqual(before_links & kernel.links(), set())
+        client = daemon.client()
+        self.assertEqual(invoke(client, python, {"a": 1}).value, {"a": 1})
+        self.assertEqual(invoke(client, node, {"a": 1}).value, {"a": 1})
+        client.close()
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual([link for link in kernel.links() & before_links], [])
+
+    def test_everything_is_gone_even_before_the_restart(self):
+        daemon = self.daemon().start()
+        client = daemon.client()
+        invoke(client, deploy(client, ECHO), {})
+        mine = set(kernel.below(daemon.pid))
+        self.assertGreaterEqual(len(mine), 3)
+        mounts = kernel.mounts()
+        daemon.kill9()
+        gone = eventually(lambda: not mine & set(kernel.processes()))
+        self.assertTrue(gone, "processes outlive a killed daemon")
+        if not kernel.SHARED_MACHINE:
+            self.assertEqual(kernel.mounts(), mounts)
+        daemon.start()
+
+    def test_killed_nursery_is_noticed(self):
+        daemon = self.daemon().start()
+        client = daemon.client()
+        name = deploy(client, ECHO)
+        invoke(client, name, {})
+        children = [pid for pid, (parent, _) in kernel.processes().items() if parent == daemon.pid]
+        self.assertEqual(len(children), 1)
+        os.kill(children[0], signal.SIGKILL)
+
+        def answers():
+            try:
+                return invoke(client, name, {"a": 1}).value == {"a": 1}
+            except ClientError:
+                return False
+
+        # Its sandboxes die with it; either the daemon makes a new one, or it ends so that its supervisor does.
+        self.assertTrue(eventually(lambda: daemon.process.poll() is not None or answers()))
+
+    def ignore(self, call, *arguments):
+        try:
+            call(*arguments)
+        except Exception:
+            pass
+
+
+class Signatures(DaemonTest):
+    settings = KEYS
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.client.close()
+        cls.client = cls.daemon.client(KEY, SECRET)
+        cls.name = deploy(cls.client, ECHO)
+
+    def refused(self, client, *codes):
+        for operation, arguments in [("list_functions", {}), ("invoke", {"FunctionName": self.name, "Payload": b"{}"})]:
+            with self.assertRaises(ClientError) as caught:
+                getattr(client, operation)(**arguments)
+            response = caught.exception.response
+            self.assertEqual(response["ResponseMetadata"]["HTTPStatusCode"], 403, response)
+            self.assertIn(response["Error"]["Code"], codes)
+
+    def test_right_key_works(self):
+        self.assertEqual(invoke(self.client, self.name, {"a": "ü /?&="}).value, {"a": "ü /?&="})
+        self.client.publish_version(FunctionName=self.name)
+        arn = self.client.get_function(FunctionName=self.name, Qualifier="1")["Configuration"]["FunctionArn"]
+        # ':' and '$' stand in the path, and are signed as such.
+        self.assertEqual(invoke(self.client, arn, {"b": 1}).value, {"b": 1})
+        self.client.tag_resource(Resource=arn.rsplit(":", 1)[0], Tags={"a b": "c/d"})
+
+    def test_wrong_secret_is_403(self):
+        self.refused(self.daemon.client(KEY, "x" * 40), "InvalidSignatureException", "SignatureDoesNotMatch")
+
+    def test_unknown_key_is_403(self):
+        self.refused(self.daemon.client("AKIAUNKNOWN000000000", SECRET), "UnrecognizedClientException")
+
+    def test_unsigned_is_403(self):
+        for method, path in [
+            ("GET", "/2015-03-31/functions"), ("POST", f"/2015-03-31/functions/{self.name}/invocations"), ("GET", "/metrics"),
+            ("GET", f"/offshoot/v1/functions/{self.name}/logs"), ("GET", "/offshoot/v1/events"), ("POST", "/offshoot/v1/events/purge"),
+        ]:
+            status, _, body = self.daemon.request(method, path, b"{}" if method == "POST" else None)
+            self.assertEqual(status, 403, (path, body))
+            self.assertIn(b"oken", body)
+
+    def test_other_region_or_service_is_403(self):
+        elsewhere = client_for(self.daemon.url, KEY, SECRET, region_name="eu-west-1")
+        self.refused(elsewhere, "InvalidSignatureException", "SignatureDoesNotMatch")
+
+    def test_changed_body_is_403(self):
+        path = f"/2015-03-31/functions/{self.name}/invocations"
+        request = AWSRequest("POST", self.daemon.url + path, data=b'{"a":1}', headers={"Host": self.daemon.address})
+        SigV4Auth(Credentials(KEY, SECRET), "lambda", "us-east-1").add_auth(request)
+        headers = dict(request.headers)
+        self.assertEqual(self.daemon.request("POST", path, b'{"a":1}', headers)[0], 200)
+        self.assertEqual(self.daemon.request("POST", path, b'{"a":2}', headers)[0], 403)
+
+    def test_aws_command_line_signs_for_it(self):
+        for secret, status in [(SECRET, 0), ("y" * 40, None)]:
+            done = subprocess.run(
+                [sys.executable, "-m", "awscli", "lambda", "list-functions", "--output", "json"],
+                capture_output=True,
+                env=clean_environment(
+                    AWS_ENDPOINT_URL_LAMBDA=self.daemon.url, AWS_ACCESS_KEY_ID=KEY, AWS_SECRET_ACCESS_KEY=secret,
+                    AWS_REGION="us-east-1", AWS_MAX_ATTEMPTS="1",
+                ),
+                timeout=60,
+            )
+            if status == 0:
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertIn(self.name.encode(), done.stdout)
+            else:
+                self.assertNotEqual(done.returncode, 0)
+                self.assertIn(b"InvalidSignature", done.stderr)
+
+    def test_offshoots_command_line_signs_too(self):
+        keys = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
+        done = self.daemon.cli("invoke", self.name, "-d", '{"a": 1}', environment=keys)
+        self.assertEqual((done.returncode, done.stdout.strip()), (0, b'{"a": 1}'), done.stderr)
+        self.assertEqual(self.daemon.cli("events", "--json", environment=keys).returncode, 0)
+        self.assertNotEqual(self.daemon.cli("list").returncode, 0)
+
+
+class Exposure(OwnDaemon):
+    def test_other_addresses_than_loopback_want_keys(self):
+        with self.assertRaises(StartError) as caught:
+            self.daemon(listen="0.0.0.0:0").start()
+        self.assertIn("access_keys", caught.exception.log)
+
+    def test_other_addresses_are_fine_with_keys(self):
+        daemon = self.daemon(KEYS, listen="0.0.0.0:0").start()
+        self.assertEqual(daemon.stop(), 0)
+
+
+class NoDrift(DaemonTest):
+    """Deploying, invoking and deleting again and again leaves no object in the kernel."""
+
+    def cycle(self):
+        name = deploy(self.client, ECHO)
+        self.assertEqual(invoke(self.client, name, {"a": 1}).value, {"a": 1})
+        self.client.delete_function(FunctionName=name)
+
+    def test_cycles_leave_no_drift_and_a_planted_leak_is_seen(self):
+        for _ in range(3):
+            self.cycle()
+        self.assertTrue(eventually(lambda: not kernel.owned_cgroups(self.daemon.owner)), "an instance outlives its function")
+        before = kernel.Snapshot(self.daemon)
+        for _ in range(CYCLES):
+            self.cycle()
+        self.assertEqual(kernel.settled_drift(before, self.daemon), [])
+        self.planted_leaks_are_seen(before)
+
+    def planted_leaks_are_seen(self, before):
+        """The positive control: each kind of leak, planted, is found by the same check."""
+        seen = lambda: " ".join(before.drift(kernel.Snapshot(self.daemon)))
+        top = next(path for path in kernel.cgroup_tops() if (path / self.daemon.owner).is_dir())
+        group = top / self.daemon.owner / "planted"
+        group.mkdir()
+        try:
+            self.assertIn("control groups: 0 became 1", seen())
+            sleeper = subprocess.Popen(["sleep", "60"])
+            try:
+                (group / "cgroup.procs").write_text(str(sleeper.pid))
+                self.assertIn("processes in its control groups", seen())
+            finally:
+                sleeper.kill()
+                sleeper.wait()
+        finally:
+            eventually(lambda: not (group / "cgroup.procs").read_text())
+            group.rmdir()
+        if kernel.SHARED_MACHINE:
+            return
+        self.planted("links", seen, ["ip", "link", "add", "offe2e-0", "type", "dummy"], ["ip", "link", "delete", "offe2e-0"])
+        with tempfile.TemporaryDirectory() as place:
+            self.planted("mounts", seen, ["mount", "-t", "tmpfs", "planted", place], ["umount", place])
+
+    def planted(self, what, seen, plant, remove):
+        subprocess.run(plant, check=True)
+        try:
+            self.assertIn(what, seen())
+        finally:
+            subprocess.run(remove, check=True)
+
+    def test_deleted_functions_code_leaves_the_disk(self):
+        def size():
+            return sum(file.stat().st_size for file in Path(self.daemon.state_dir).rglob("*.py") if "/code/" in str(file))
+
+        before = size()
+        name = deploy(self.client, ECHO + "#" * 10_000)
+        self.assertGreater(size(), before)
+        self.client.delete_function(FunctionName=name)
+        self.assertTrue(eventually(lambda: size() <= before), "the package outlives its function")
+
+
+class Metrics(DaemonTest):
+    def test_metrics_count_invocations_and_are_text(self):
+        name = deploy(self.client, PROBE)
+        invoke(self.client, name, {"code": "1"})
+        invoke(self.client, name, {"code": "1/0"})
+        status, headers, body = self.daemon.request("GET", "/metrics")
+        self.assertEqual(status, 200)
+        self.assertTrue(headers["Content-Type"].startswith("text/plain"))
+        lines = [line for line in body.decode().splitlines() if line and not line.startswith("#")]
+        self.assertTrue(any(line.startswith("offshoot_invocation") for line in lines), lines[:20])
+        for line in lines:
+            float(line.rsplit(" ", 1)[1])
