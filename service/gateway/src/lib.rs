@@ -1,11 +1,11 @@
 //! The gateway: what clients of offshoot talk to, over HTTP.
 //!
 //! A request passes, in this order:
-//! 1. [`server`]: connection limits, header limits, graceful end.
-//! 2. [`front`]: a request id; then the host and path decide: function URL, operator page, Lambda API.
-//! 3. [`auth`]: SigV4, when access keys are configured.
-//! 4. [`invoke`], [`streaming`] for the two invocations; [`control`] for all other operations.
-//! 5. [`rescue`]: the one place where errors become Lambda's errors.
+//! 1. `server`: connection limits, header limits, graceful end.
+//! 2. `front`: a request id; then the host and path decide: function URL, operator page, Lambda API.
+//! 3. `auth`: SigV4, when access keys are configured.
+//! 4. `invoke`, `streaming` for the two invocations; `control` for all other operations.
+//! 5. `rescue`: the one place where errors become Lambda's errors.
 //!
 //! The gateway never sees a process id, a sandbox or a file of a package: it knows the catalog, and the dispatch.
 

@@ -1,11 +1,11 @@
 //! The porter: which instance handles an event.
 //!
-//! 1. An invocation takes a place under its function's and the account's concurrency ([`admission`]).
-//! 2. It climbs down the ladder, best rung first: an idle **hot** instance of the same revision ([`pool`]),
+//! 1. An invocation takes a place under its function's and the account's concurrency (`admission`).
+//! 2. It climbs down the ladder, best rung first: an idle **hot** instance of the same revision (`pool`),
 //!    else a **cold** one made by the node. A failed rung falls down one and never fails the call by itself.
 //! 3. The instance goes back to the pool, where keep-alive ends it after a while ([`Porter::keep_alive`]).
 //!
-//! The porter knows a node only as [`Fri`], so its decisions run unchanged against a simulated node. What callers
+//! The porter knows a node only as [`Fri`](offshoot_node::Fri), so its decisions run unchanged against a simulated node. What callers
 //! must ensure: [`Porter::retire_function`] is called when a function changes or goes, and [`Porter::drain`] at
 //! the end. Cost of a hot pass: three short locks, one allocation.
 
