@@ -69,9 +69,7 @@ class Daemon:
         self.ready_s = None
 
     def start(self):
-        variables = {
-            f"OFFSHOOT_{path.replace('.', '_').upper()}": str(value) for path, value in self.settings.items()
-        }
+        variables = {f"OFFSHOOT_{path.replace('.', '_').upper()}": str(value) for path, value in self.settings.items()}
         command = [str(BINARY), "serve", "--listen", self.listen, "--state-dir", str(self.state_dir)]
         begun = time.monotonic()
         with open(self.folder / "daemon.log", "ab") as log:
@@ -197,6 +195,15 @@ class DaemonTest(unittest.TestCase):
         left = kernel.left_by(owner)
         if left:
             raise AssertionError(f"the daemon left {left}")
+
+
+class OwnDaemon(unittest.TestCase):
+    """Tests that need a daemon each."""
+
+    def daemon(self, settings=None, **more):
+        daemon = Daemon(settings, **more)
+        self.addCleanup(daemon.close)
+        return daemon
 
 
 def eventually(condition, limit_s=10, pause_s=0.05):

@@ -29,7 +29,9 @@ def cgroup_tops():
         if kind in ("cgroup", "cgroup2"):
             mount = Path(place.split()[4])
             tops.add(mount / "offshoot")
-            groups = {own[name] for name in options.split(",") if name in own} if kind == "cgroup" else {own.get("", "")}
+            groups = (
+                {own[name] for name in options.split(",") if name in own} if kind == "cgroup" else {own.get("", "")}
+            )
             tops.update(mount / group / "offshoot" for group in groups)
     return tops
 

@@ -210,7 +210,9 @@ time.sleep(60)
         self.works_again(name)
 
     def test_flood_of_output_is_bounded_and_the_answer_comes(self):
-        answer = invoke(self.client, self.probe_name, {"code": "print('x' * 50_000_000)\nresult = 'fine'"}, LogType="Tail")
+        answer = invoke(
+            self.client, self.probe_name, {"code": "print('x' * 50_000_000)\nresult = 'fine'"}, LogType="Tail"
+        )
         self.assertEqual(answer.value, "fine")
         self.assertLessEqual(len(answer.tail), 4096)
         self.assertIn("REPORT", answer.tail)

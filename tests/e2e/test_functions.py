@@ -23,15 +23,34 @@ class Lifecycle(DaemonTest):
         package = zipped({"app.py": ECHO})
         name = fresh_name("full")
         created = self.client.create_function(
-            FunctionName=name, Runtime="python3.11", Handler="app.handler", Role=ROLE, Code={"ZipFile": package},
-            Description="what it is", Timeout=7, MemorySize=192, Environment={"Variables": {"COLOUR": "1"}},
-            EphemeralStorage={"Size": 600}, Tags={"team": "e2e"}, Architectures=["x86_64"],
+            FunctionName=name,
+            Runtime="python3.11",
+            Handler="app.handler",
+            Role=ROLE,
+            Code={"ZipFile": package},
+            Description="what it is",
+            Timeout=7,
+            MemorySize=192,
+            Environment={"Variables": {"COLOUR": "1"}},
+            EphemeralStorage={"Size": 600},
+            Tags={"team": "e2e"},
+            Architectures=["x86_64"],
         )
         wanted = {
-            "FunctionName": name, "FunctionArn": arn_of(name), "Runtime": "python3.11", "Role": ROLE,
-            "Handler": "app.handler", "CodeSize": len(package), "Description": "what it is", "Timeout": 7,
-            "MemorySize": 192, "Version": "$LATEST", "Environment": {"Variables": {"COLOUR": "1"}}, "PackageType": "Zip",
-            "CodeSha256": base64.b64encode(hashlib.sha256(package).digest()).decode(), "Architectures": ["x86_64"],
+            "FunctionName": name,
+            "FunctionArn": arn_of(name),
+            "Runtime": "python3.11",
+            "Role": ROLE,
+            "Handler": "app.handler",
+            "CodeSize": len(package),
+            "Description": "what it is",
+            "Timeout": 7,
+            "MemorySize": 192,
+            "Version": "$LATEST",
+            "Environment": {"Variables": {"COLOUR": "1"}},
+            "PackageType": "Zip",
+            "CodeSha256": base64.b64encode(hashlib.sha256(package).digest()).decode(),
+            "Architectures": ["x86_64"],
             "EphemeralStorage": {"Size": 600},
         }
         self.assertEqual(created["ResponseMetadata"]["HTTPStatusCode"], 201)
@@ -45,7 +64,13 @@ class Lifecycle(DaemonTest):
 
     def test_waiters_end(self):
         name = deploy(self.client)
-        for waiter in ("function_exists", "function_active", "function_active_v2", "function_updated", "function_updated_v2"):
+        for waiter in (
+            "function_exists",
+            "function_active",
+            "function_active_v2",
+            "function_updated",
+            "function_updated_v2",
+        ):
             self.client.get_waiter(waiter).wait(FunctionName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 3})
         version = self.client.publish_version(FunctionName=name)["Version"]
         self.client.get_waiter("published_version_active").wait(
@@ -160,7 +185,10 @@ class VersionsAndAliases(DaemonTest):
     def test_weighted_alias_sends_a_share_to_the_other_version(self):
         name = self.two_versions()
         self.client.create_alias(
-            FunctionName=name, Name="canary", FunctionVersion="1", RoutingConfig={"AdditionalVersionWeights": {"2": 0.5}}
+            FunctionName=name,
+            Name="canary",
+            FunctionVersion="1",
+            RoutingConfig={"AdditionalVersionWeights": {"2": 0.5}},
         )
         answers = collections.Counter(invoke(self.client, name, Qualifier="canary").version for _ in range(60))
         # Fewer than 10 of 60 fair throws: once in ten million runs.

@@ -117,8 +117,14 @@ class RequestResponse(DaemonTest):
         self.client.create_alias(FunctionName=self.echo, Name="live", FunctionVersion=version)
         arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.echo}"
         for name, qualifier in [
-            (self.echo, version), (self.echo, "live"), (f"{self.echo}:live", None), (f"{self.echo}:{version}", None),
-            (f"{arn}:live", None), (f"{ACCOUNT}:function:{self.echo}", version), (arn, "live"), (f"{arn}:{version}", version),
+            (self.echo, version),
+            (self.echo, "live"),
+            (f"{self.echo}:live", None),
+            (f"{self.echo}:{version}", None),
+            (f"{arn}:live", None),
+            (f"{ACCOUNT}:function:{self.echo}", version),
+            (arn, "live"),
+            (f"{arn}:{version}", version),
         ]:
             more = {"Qualifier": qualifier} if qualifier else {}
             answer = invoke(self.client, name, {"a": 1}, **more)
@@ -149,9 +155,15 @@ class RequestResponse(DaemonTest):
     def test_environment_is_the_functions_and_lambdas(self):
         found = probe(self.client, self.probe_name, "result = dict(os.environ)")
         wanted = {
-            "COLOUR": "grün", "AWS_LAMBDA_FUNCTION_NAME": self.probe_name, "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256", "_HANDLER": "app.handler", "LAMBDA_TASK_ROOT": "/var/task",
-            "AWS_REGION": REGION, "TZ": ":UTC", "AWS_EXECUTION_ENV": "AWS_Lambda_python3.11",
+            "COLOUR": "grün",
+            "AWS_LAMBDA_FUNCTION_NAME": self.probe_name,
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
+            "_HANDLER": "app.handler",
+            "LAMBDA_TASK_ROOT": "/var/task",
+            "AWS_REGION": REGION,
+            "TZ": ":UTC",
+            "AWS_EXECUTION_ENV": "AWS_Lambda_python3.11",
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         }
         self.assertEqual({key: found.get(key) for key in wanted}, wanted)
@@ -238,7 +250,10 @@ class FunctionUrls(DaemonTest):
     def url_of(self, name, **more):
         config = self.client.create_function_url_config(FunctionName=name, AuthType="NONE", **more)
         self.client.add_permission(
-            FunctionName=name, StatementId="url", Action="lambda:InvokeFunctionUrl", Principal="*",
+            FunctionName=name,
+            StatementId="url",
+            Action="lambda:InvokeFunctionUrl",
+            Principal="*",
             FunctionUrlAuthType="NONE",
         )
         url = config["FunctionUrl"]
@@ -252,10 +267,19 @@ class FunctionUrls(DaemonTest):
         status, answer, body = self.daemon.request("GET", "/a/b?x=1&y=%20", headers=headers, host=host)
         self.assertEqual((status, answer["X-From"]), (201, "function"))
         self.assertEqual(answer.get_all("Set-Cookie"), ["a=1", "b=2"])
-        self.assertEqual(json.loads(body), {
-            "method": "GET", "path": "/a/b", "query": "x=1&y=%20", "body": None, "base64": False, "version": "2.0",
-            "custom": "yes", "cookies": ["c=3", "d=4"],
-        })
+        self.assertEqual(
+            json.loads(body),
+            {
+                "method": "GET",
+                "path": "/a/b",
+                "query": "x=1&y=%20",
+                "body": None,
+                "base64": False,
+                "version": "2.0",
+                "custom": "yes",
+                "cookies": ["c=3", "d=4"],
+            },
+        )
 
     def test_posted_text_and_bytes_reach_the_function(self):
         host = self.url_of(deploy(self.client, URL_FUNCTION))

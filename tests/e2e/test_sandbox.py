@@ -1,15 +1,12 @@
 """What a function sees and may do inside its sandbox."""
 
 import contextlib
-import http.server
 import subprocess
 import textwrap
-import threading
-import unittest
 from pathlib import Path
 
 import kernel
-from daemon import DaemonTest, eventually
+from daemon import DaemonTest
 from functions import PROBE, deploy, invoke, probe
 
 # Python 3.11 has no wrapper for most of these; numbers of x86-64 (syscalls(2)).
@@ -33,19 +30,27 @@ class Inside(DaemonTest):
         return probe(self.client, self.name, code, **event)
 
     def test_own_process_namespace_with_only_own_processes(self):
-        found = self.inside("result = {pid: open(f'/proc/{pid}/comm').read() for pid in os.listdir('/proc') if pid.isdigit()}")
+        found = self.inside(
+            "result = {pid: open(f'/proc/{pid}/comm').read() for pid in os.listdir('/proc') if pid.isdigit()}"
+        )
         self.assertLessEqual(len(found), 2, found)
         self.assertLess(max(map(int, found)), 100)
         self.assertLess(self.inside("result = os.getpid()"), 100)
 
     def test_every_namespace_is_not_the_hosts(self):
         kinds = ("pid", "mnt", "ipc", "uts", "net", "cgroup")
-        found = self.inside("result = {kind: os.readlink(f'/proc/self/ns/{kind}') for kind in event['kinds']}", kinds=kinds)
+        found = self.inside(
+            "result = {kind: os.readlink(f'/proc/self/ns/{kind}') for kind in event['kinds']}", kinds=kinds
+        )
         for kind in kinds:
-            self.assertNotEqual(found[kind], subprocess.check_output(["readlink", f"/proc/self/ns/{kind}"], text=True).strip())
+            self.assertNotEqual(
+                found[kind], subprocess.check_output(["readlink", f"/proc/self/ns/{kind}"], text=True).strip()
+            )
 
     def test_nobody_special_without_capabilities(self):
-        status = self.inside("result = dict(line.split(':\\t') for line in open('/proc/self/status').read().splitlines())")
+        status = self.inside(
+            "result = dict(line.split(':\\t') for line in open('/proc/self/status').read().splitlines())"
+        )
         uids = set(status["Uid"].split())
         self.assertEqual(len(uids), 1)
         self.assertGreaterEqual(int(uids.pop()), 1000)
@@ -75,7 +80,22 @@ class Inside(DaemonTest):
         """
         self.assertEqual(self.inside(code), [])
         devices = self.inside("result = sorted(os.listdir('/dev'))")
-        allowed = {"fd", "full", "null", "random", "shm", "stderr", "stdin", "stdout", "tty", "urandom", "zero", "ptmx", "pts", "mqueue"}
+        allowed = {
+            "fd",
+            "full",
+            "null",
+            "random",
+            "shm",
+            "stderr",
+            "stdin",
+            "stdout",
+            "tty",
+            "urandom",
+            "zero",
+            "ptmx",
+            "pts",
+            "mqueue",
+        }
         self.assertLessEqual(set(devices), allowed)
 
     def test_loopback_is_the_only_network(self):
@@ -123,14 +143,36 @@ class Inside(DaemonTest):
 
     def test_dangerous_system_calls_get_an_errno(self):
         calls = {
-            "io_uring_setup": (425, 8, 0), "userfaultfd": (323, 0), "mount": (165, 0, 0, 0, 0, 0), "umount2": (166, 0, 0),
-            "unshare user": (272, 0x10000000), "unshare mount": (272, 0x20000), "setns": (308, 3, 0), "ptrace": (101, 0, 0, 0, 0),
-            "keyctl": (250, 0, -3, 0), "add_key": (248, 0, 0, 0, 0, -3), "bpf": (321, 0, 0, 0), "perf_event_open": (298, 0, 0, -1, -1, 0),
-            "process_vm_readv": (310, 1, 0, 0, 0, 0, 0), "pidfd_getfd": (438, 3, 0, 0), "kexec_load": (246, 0, 0, 0, 0),
-            "init_module": (175, 0, 0, 0), "reboot": (169, 0, 0, 0, 0), "settimeofday": (164, 0, 0), "pivot_root": (155, 0, 0),
-            "chroot": (161, 0), "swapon": (167, 0, 0), "clone3": (435, 0, 0), "open_by_handle_at": (304, 0, 0, 0),
-            "acct": (163, 0), "quotactl": (179, 0, 0, 0, 0), "name_to_handle_at": (303, 0, 0, 0, 0, 0), "fsopen": (430, 0, 0),
-            "clone newuser": (56, 0x10000011, 0, 0, 0, 0), "move_mount": (429, -1, 0, -1, 0, 0), "seccomp": (317, 1, 0, 0),
+            "io_uring_setup": (425, 8, 0),
+            "userfaultfd": (323, 0),
+            "mount": (165, 0, 0, 0, 0, 0),
+            "umount2": (166, 0, 0),
+            "unshare user": (272, 0x10000000),
+            "unshare mount": (272, 0x20000),
+            "setns": (308, 3, 0),
+            "ptrace": (101, 0, 0, 0, 0),
+            "keyctl": (250, 0, -3, 0),
+            "add_key": (248, 0, 0, 0, 0, -3),
+            "bpf": (321, 0, 0, 0),
+            "perf_event_open": (298, 0, 0, -1, -1, 0),
+            "process_vm_readv": (310, 1, 0, 0, 0, 0, 0),
+            "pidfd_getfd": (438, 3, 0, 0),
+            "kexec_load": (246, 0, 0, 0, 0),
+            "init_module": (175, 0, 0, 0),
+            "reboot": (169, 0, 0, 0, 0),
+            "settimeofday": (164, 0, 0),
+            "pivot_root": (155, 0, 0),
+            "chroot": (161, 0),
+            "swapon": (167, 0, 0),
+            "clone3": (435, 0, 0),
+            "open_by_handle_at": (304, 0, 0, 0),
+            "acct": (163, 0),
+            "quotactl": (179, 0, 0, 0, 0),
+            "name_to_handle_at": (303, 0, 0, 0, 0, 0),
+            "fsopen": (430, 0, 0),
+            "clone newuser": (56, 0x10000011, 0, 0, 0, 0),
+            "move_mount": (429, -1, 0, -1, 0, 0),
+            "seccomp": (317, 1, 0, 0),
         }
         found = self.inside(SYSCALLS + "result = {name: call(*c) for name, c in event['calls'].items()}", calls=calls)
         refused = {"EPERM", "ENOSYS", "EACCES"}
@@ -184,7 +226,9 @@ class Inside(DaemonTest):
     def test_tmp_has_the_configured_size(self):
         self.assertEqual(self.inside("s = os.statvfs('/tmp'); result = s.f_blocks * s.f_frsize"), 512 << 20)
         large = deploy(self.client, PROBE, EphemeralStorage={"Size": 700})
-        self.assertEqual(probe(self.client, large, "s = os.statvfs('/tmp'); result = s.f_blocks * s.f_frsize"), 700 << 20)
+        self.assertEqual(
+            probe(self.client, large, "s = os.statvfs('/tmp'); result = s.f_blocks * s.f_frsize"), 700 << 20
+        )
 
     def test_limits_are_as_on_lambda(self):
         code = """
@@ -229,7 +273,9 @@ class Inside(DaemonTest):
         self.assertAlmostEqual(shares[3538] / shares[1769], 2, places=1)
 
     def test_code_is_the_same_but_not_writable_for_the_next_instance(self):
-        found = self.inside("result = [open('/var/task/app.py').read()[:10], oct(os.stat('/var/task/app.py').st_mode & 0o777)]")
+        found = self.inside(
+            "result = [open('/var/task/app.py').read()[:10], oct(os.stat('/var/task/app.py').st_mode & 0o777)]"
+        )
         self.assertEqual(found[1][-2:], "44")
 
     def test_signals_and_children_work(self):
@@ -253,94 +299,3 @@ class Inside(DaemonTest):
         result = total
         """
         self.assertEqual(self.inside(code), 9900)
-
-
-class Outside(DaemonTest):
-    """A function with egress reaches the network, but neither the host nor what is link-local."""
-
-    settings = {"network.egress": "true"}
-    SPACE, LINK, HOST, SERVER = "offe2e", "offe2e-h", "10.199.77.1", "10.199.77.2"
-
-    CONNECT = """
-    import socket
-    result = {}
-    for host, port in event["targets"]:
-        try:
-            with socket.create_connection((host, port), timeout=2) as connection:
-                connection.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
-                result[f"{host}:{port}"] = connection.recv(100).decode()
-        except OSError as error:
-            result[f"{host}:{port}"] = "refused"
-    """
-
-    @classmethod
-    def setUpClass(cls):
-        for tool in ("ip", "nft"):
-            if subprocess.run(["which", tool], capture_output=True).returncode != 0:
-                raise unittest.SkipTest(f"{tool} is not installed: egress cannot be tested")
-        super().setUpClass()
-        cls.name = deploy(cls.client, PROBE, Timeout=20)
-        cls.addClassCleanup(cls.remove_space)
-        cls.remove_space()
-        for command in (
-            f"netns add {cls.SPACE}", f"link add {cls.LINK} type veth peer name eth0 netns {cls.SPACE}",
-            f"addr add {cls.HOST}/30 dev {cls.LINK}", f"link set {cls.LINK} up",
-            f"-n {cls.SPACE} addr add {cls.SERVER}/30 dev eth0", f"-n {cls.SPACE} link set eth0 up", f"-n {cls.SPACE} link set lo up",
-            f"-n {cls.SPACE} route add default via {cls.HOST}", f"-n {cls.SPACE} addr add 169.254.169.254/32 dev lo",
-        ):
-            subprocess.run(["ip", *command.split()], check=True)
-        server = "import http.server; http.server.HTTPServer(('0.0.0.0', 8099), http.server.SimpleHTTPRequestHandler).serve_forever()"
-        cls.server = subprocess.Popen(
-            ["ip", "netns", "exec", cls.SPACE, "/usr/bin/python3", "-c", server], cwd=cls.daemon.folder,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )
-
-    @classmethod
-    def remove_space(cls):
-        if getattr(cls, "server", None):
-            cls.server.kill()
-            cls.server.wait()
-        subprocess.run(["ip", "netns", "delete", cls.SPACE], capture_output=True)
-        subprocess.run(["ip", "link", "delete", cls.LINK], capture_output=True)
-
-    def connect(self, *targets):
-        return probe(self.client, self.name, self.CONNECT, targets=targets)
-
-    def test_other_machines_are_reached(self):
-        found = self.connect((self.SERVER, 8099))
-        self.assertTrue(found[f"{self.SERVER}:8099"].startswith("HTTP/1.0 "), found)
-
-    def test_host_and_link_local_addresses_are_not_reached(self):
-        # The listener is on all of the host's addresses, so that only the rules can refuse.
-        listener = http.server.HTTPServer(("0.0.0.0", 0), http.server.SimpleHTTPRequestHandler)
-        self.addCleanup(listener.server_close)
-        threading.Thread(target=listener.serve_forever, daemon=True).start()
-        self.addCleanup(listener.shutdown)
-        port = listener.server_address[1]
-        gateway = probe(self.client, self.name, "result = open('/proc/net/route').read()")
-        addresses = [bytes.fromhex(line.split("\t")[2])[::-1] for line in gateway.splitlines()[1:] if line.split("\t")[1] == "00000000"]
-        gateways = [".".join(map(str, address)) for address in addresses]
-        self.assertEqual(len(gateways), 1)
-        targets = [("127.0.0.1", port), (self.HOST, port), (gateways[0], port), ("169.254.169.254", 80), ("169.254.0.1", 80)]
-        found = self.connect(*targets)
-        self.assertEqual(set(found.values()), {"refused"}, found)
-
-    def test_two_functions_do_not_reach_each_other(self):
-        address = "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.connect((event['to'], 9)); result = s.getsockname()[0]"
-        other = deploy(self.client, "import threading, http.server\n" + PROBE + """
-server = http.server.HTTPServer(("0.0.0.0", 8098), http.server.SimpleHTTPRequestHandler)
-threading.Thread(target=server.serve_forever, daemon=True).start()
-""", Timeout=20)
-        theirs = probe(self.client, other, address, to=self.SERVER)
-        self.assertTrue(theirs.startswith("10.200."), theirs)
-        self.assertEqual(self.connect((theirs, 8098)), {f"{theirs}:8098": "refused"})
-
-    def test_links_go_with_their_sandboxes(self):
-        mine = lambda: {link for link in kernel.links() if link.startswith("off") and link != self.LINK}
-        before = mine()
-        name = deploy(self.client, PROBE)
-        probe(self.client, name, "result = 1")
-        fresh = mine() - before
-        self.assertGreaterEqual(len(fresh), 1)
-        self.client.delete_function(FunctionName=name)
-        self.assertTrue(eventually(lambda: len(mine() & fresh) < len(fresh)))

@@ -94,15 +94,27 @@ class Abuse(DaemonTest):
                 self.assertIn(self.post(line + b"Content-Length: 2\r\n", b"{}"), (0, 400))
 
     def test_requests_that_are_no_http_1(self):
-        for data in (b"GET /\r\n\r\n", b"\0" * 1000, b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 20, b"\r\n" * 1000 + b"x\r\n\r\n"):
+        for data in (
+            b"GET /\r\n\r\n",
+            b"\0" * 1000,
+            b"GET / HTTP/9.9\r\n\r\n",
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 20,
+            b"\r\n" * 1000 + b"x\r\n\r\n",
+        ):
             with self.subTest(data[:20]):
                 self.assertIn(self.send(data), (0, 400, 404, 505))
 
     def test_encoded_paths_reach_no_file(self):
         for path in (
-            "/2015-03-31/functions/%2e%2e%2f%2e%2e%2fetc%2fpasswd", "/2015-03-31/functions/%00", "/offshoot/v1/code/%2e%2e%2fx.zip",
-            "/offshoot/v1/code/../../../etc/passwd.zip", "/offshoot/v1/functions/%2e%2e%2f%2e%2e/logs", "/../../etc/passwd",
-            "/2015-03-31/functions/%ff%fe", "/2015-03-31/functions/%zz", "/offshoot/v1/functions/..%2F..%2F/logs",
+            "/2015-03-31/functions/%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+            "/2015-03-31/functions/%00",
+            "/offshoot/v1/code/%2e%2e%2fx.zip",
+            "/offshoot/v1/code/../../../etc/passwd.zip",
+            "/offshoot/v1/functions/%2e%2e%2f%2e%2e/logs",
+            "/../../etc/passwd",
+            "/2015-03-31/functions/%ff%fe",
+            "/2015-03-31/functions/%zz",
+            "/offshoot/v1/functions/..%2F..%2F/logs",
         ):
             with self.subTest(path):
                 status, _, body = self.daemon.request("GET", path)
@@ -150,6 +162,7 @@ class Abuse(DaemonTest):
             connection = self.connect()
             connection.sendall(f"POST {self.path} HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{{}}".encode())
             connection.close()
+
         threads = [threading.Thread(target=leave) for _ in range(20)]
         for thread in threads:
             thread.start()

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use crate::create::{LAST_WORDS, await_exit};
 use crate::instance::{Birth, Instance};
 use crate::logs::Report;
-use crate::transport::{Message, TransportError};
+use crate::message::{Message, TransportError};
 use crate::{
     Activated, Answer, Event, Failure, FailureKind, Node, Outcome, PendingLog, Reply, Stages,
     StreamPart,

@@ -8,8 +8,9 @@ use offshoot_sandbox::{Exit, Sandbox, SandboxFds, SandboxSpec};
 use crate::capture::OutputPipe;
 use crate::instance::{Birth, Instance};
 use crate::logs::Scribe;
+use crate::message::{Message, TransportError};
 use crate::runtime_api::ApiEnd;
-use crate::transport::{ChannelEnd, Message, Transport, TransportError};
+use crate::transport::{ChannelEnd, Transport};
 use crate::{CreateFailure, Failure, InstanceSpec, Node, NodeError, environment};
 
 /// Lambda's limit of the init phase; a function that may run longer than this may also initialise longer.
@@ -130,7 +131,11 @@ async fn await_ready(instance: &mut Instance) -> Result<Birth, Failure> {
     let begun = Instant::now();
     let limit = instance.spec.timeout.max(MIN_INIT_TIMEOUT);
     let mut booted = begun;
-    let ready = tokio::time::timeout(limit, hear_init(instance, &mut booted)).await;
+    let init = async {
+        hear_init(instance, &mut booted).await?;
+        await_extensions(instance).await
+    };
+    let ready = tokio::time::timeout(limit, init).await;
     let birth = |booted: Instant| Birth {
         sandbox: Duration::ZERO,
         runtime_init: booted - begun,
@@ -158,6 +163,35 @@ fn noted(instance: &mut Instance, took: Duration, status: &str, failure: Failure
         failure.error_type
     ));
     failure
+}
+
+/// Waits until each extension has asked for its first event: only then init is over, and the first event reaches all
+/// of them (AWS Lambda Developer Guide, "Using the Lambda Extensions API").
+async fn await_extensions(instance: &mut Instance) -> Result<(), Failure> {
+    let wanted = environment::count_extensions(&instance.spec);
+    if wanted == 0 {
+        return Ok(());
+    }
+    let Instance {
+        transport,
+        output,
+        sandbox,
+        scribe,
+        ..
+    } = instance;
+    let initialised = transport.extensions_initialised(wanted);
+    tokio::pin!(initialised);
+    let mut printed = Vec::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut initialised => return Ok(()),
+            () = output.read(&mut printed) => scribe.printed(&mut printed),
+            exit = sandbox.exited() => {
+                return Err(Failure::exited(NO_REQUEST, exit, sandbox.oom_kills() > 0));
+            }
+        }
+    }
 }
 
 async fn hear_init(instance: &mut Instance, booted: &mut Instant) -> Result<(), Failure> {

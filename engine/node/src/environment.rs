@@ -3,6 +3,9 @@
 
 use std::path::Path;
 
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
+
 use crate::{InstanceSpec, LogFormat, NodeError, Runtime};
 
 /// Where the Runtime API listens inside every sandbox; the same in each, so that clones need not learn it.
@@ -76,6 +79,22 @@ pub(crate) fn has_extensions(spec: &InstanceSpec) -> bool {
     spec.layer_dirs
         .iter()
         .any(|layer| layer.join("extensions").is_dir())
+}
+
+/// How many extensions will be started: those names that are executable files in some layer.
+pub(crate) fn count_extensions(spec: &InstanceSpec) -> usize {
+    let folders = spec.layer_dirs.iter().map(|layer| layer.join("extensions"));
+    let entries = folders
+        .filter_map(|folder| std::fs::read_dir(folder).ok())
+        .flatten()
+        .flatten();
+    let executable = entries.filter(|entry| {
+        // Of the entry itself: a tenant's link is not followed here.
+        let metadata = entry.metadata();
+        metadata.is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+    });
+    let names: BTreeSet<_> = executable.map(|entry| entry.file_name()).collect();
+    names.len()
 }
 
 /// Starts each extension beside the runtime, without the channel, then becomes the runtime.

@@ -22,6 +22,7 @@ mod failure;
 mod fri;
 mod instance;
 mod logs;
+mod message;
 mod node;
 mod runtime_api;
 mod runtimes;

@@ -73,6 +73,16 @@ impl Node {
         &self.logs
     }
 
+    /// Waits until no sandbox can be made any more, because the nursery has ended.
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        let ended = self.launcher().map(|launcher| launcher.ended());
+        async move {
+            if let Some(ended) = ended {
+                ended.await;
+            }
+        }
+    }
+
     pub(crate) fn launcher(&self) -> Option<Arc<Launcher>> {
         self.launcher
             .read()

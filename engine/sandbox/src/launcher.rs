@@ -130,6 +130,15 @@ impl Launcher {
         create::create(&self.shared, spec, fds).await
     }
 
+    /// Waits until the nursery has ended, and with it every sandbox; nothing can be made any more.
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut ended = self.shared.nursery_ended.clone();
+        async move {
+            // An error means that the thread is gone, which it is only after the process.
+            let _ = ended.wait_for(|ended| *ended).await;
+        }
+    }
+
     /// The nursery's PID, for diagnosis.
     pub fn nursery_pid(&self) -> u32 {
         self.nursery.pid()

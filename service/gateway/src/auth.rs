@@ -167,9 +167,13 @@ mod tests {
 
     #[test]
     fn encoded_path_is_encoded_once_more_and_the_query_is_not() {
-        let uri = Uri::from_static("/2015-03-31/functions/f%3Alive/invocations?Qualifier=%24LATEST");
+        let uri =
+            Uri::from_static("/2015-03-31/functions/f%3Alive/invocations?Qualifier=%24LATEST");
         let signed = as_signed(&uri);
-        assert_eq!(signed, "/2015-03-31/functions/f%253Alive/invocations?Qualifier=%24LATEST");
+        assert_eq!(
+            signed,
+            "/2015-03-31/functions/f%253Alive/invocations?Qualifier=%24LATEST"
+        );
         let plain = Uri::from_static("/2015-03-31/functions/f:live?a=%20");
         assert_eq!(as_signed(&plain), plain);
     }

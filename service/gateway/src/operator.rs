@@ -6,9 +6,10 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use hyper::Request;
 use hyper::body::Incoming;
+use metrics::gauge;
 use offshoot_lambda::error::{ApiError, ErrorKind};
 use offshoot_lambda::operation::query_values;
-use offshoot_state::{DeadId, DeadLetter};
+use offshoot_state::{DeadId, DeadLetter, QueueDepth};
 use serde_json::{Value, json};
 use tokio::sync::{broadcast, mpsc};
 
@@ -78,7 +79,7 @@ pub(crate) async fn answer(
     gateway.parts.keys.verify(&parts, &body).await?;
     let query = parts.uri.query().unwrap_or_default();
     match (&parts.method, page) {
-        (&Method::GET, Page::Metrics) => Ok(metrics(gateway)),
+        (&Method::GET, Page::Metrics) => metrics(gateway).await,
         (&Method::GET, Page::Events) => depth(gateway).await,
         (&Method::GET, Page::Dead) => dead(gateway, query).await,
         (&Method::POST, Page::Redrive) => redrive(gateway, &body).await,
@@ -100,19 +101,29 @@ fn health() -> Answer {
     json_answer(StatusCode::OK, body.to_string())
 }
 
-fn metrics(gateway: &Gateway) -> Answer {
+/// The metrics; the queue is counted now, since nobody else wants to know.
+async fn metrics(gateway: &Gateway) -> Result<Answer, ApiError> {
+    let depth = queue_depth(gateway).await?;
+    let states = [
+        ("waiting", depth.waiting),
+        ("claimed", depth.claimed),
+        ("dead", depth.dead),
+    ];
+    for (state, events) in states {
+        gauge!("offshoot_queue_depth", "state" => state).set(events as f64);
+    }
     let mut answer = whole(StatusCode::OK, gateway.parts.metrics.render());
     set(&mut answer, "content-type", "text/plain; version=0.0.4");
-    answer
+    Ok(answer)
+}
+
+async fn queue_depth(gateway: &Gateway) -> Result<QueueDepth, ApiError> {
+    let depth = gateway.parts.queue.depth().await;
+    depth.map_err(|error| rescue::internal("the queue cannot be read", &error))
 }
 
 async fn depth(gateway: &Gateway) -> Result<Answer, ApiError> {
-    let depth = gateway
-        .parts
-        .queue
-        .depth()
-        .await
-        .map_err(|e| rescue::internal("the queue cannot be read", &e))?;
+    let depth = queue_depth(gateway).await?;
     let body = json!({ "waiting": depth.waiting, "claimed": depth.claimed, "dead": depth.dead });
     Ok(json_answer(StatusCode::OK, body.to_string()))
 }

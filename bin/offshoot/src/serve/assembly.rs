@@ -96,6 +96,11 @@ impl Daemon {
         &self.base_url
     }
 
+    /// Waits until the node can make no sandbox any more.
+    pub(super) fn node_ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.node.ended()
+    }
+
     /// Serves until `stop`, then ends everything.
     pub(super) async fn run(self, config: &Config, stop: CancellationToken) -> anyhow::Result<()> {
         let Self {

@@ -21,7 +21,13 @@ use crate::config::Config;
 use assembly::Daemon;
 pub use logging::log;
 
+/// Why the daemon ends by itself.
+const NODE_ENDED: &str = "the nursery has ended, without which no function can run";
+
 /// Runs the daemon until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When it cannot start, cannot serve, or its nursery ends.
 pub async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
@@ -42,16 +48,23 @@ pub async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     );
     let stop = CancellationToken::new();
     let stopping = stop.clone();
+    let node_ended = daemon.node_ended();
     let signalled = async move {
-        tokio::select! {
-            _ = terminate.recv() => tracing::info!("SIGTERM: draining"),
-            _ = interrupt.recv() => tracing::info!("SIGINT: draining"),
-        }
+        let why = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+            () = node_ended => NODE_ENDED,
+        };
+        tracing::info!("{why}: draining");
         stopping.cancel();
+        why
     };
     let watcher = tokio::spawn(signalled);
     let served = daemon.run(&config, stop).await;
     watcher.abort();
+    let why = watcher.await.unwrap_or_default();
     served?;
+    // Whoever supervises the daemon starts a whole one.
+    anyhow::ensure!(why != NODE_ENDED, "{NODE_ENDED}; start the daemon again");
     Ok(ExitCode::SUCCESS)
 }

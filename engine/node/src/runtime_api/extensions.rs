@@ -1,6 +1,7 @@
 //! The Lambda Extensions API: processes beside the runtime that are told of events and of the end.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use serde_json::json;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::answers::{self, Answer};
 use super::routes::{header, not_found};
@@ -29,10 +30,14 @@ pub(super) struct Extensions {
     handler: String,
     account_id: Arc<str>,
     registered: Mutex<HashMap<String, Arc<Extension>>>,
+    /// How many have done their part of init.
+    initialised: watch::Sender<usize>,
 }
 
 #[derive(Debug, Default)]
 struct Extension {
+    /// Whether it has asked for its first event, or said that it never will: then its part of init is done.
+    initialised: AtomicBool,
     wants_invoke: bool,
     wants_shutdown: bool,
     /// The newest event not yet fetched; a slow extension misses older ones rather than growing a queue.
@@ -54,6 +59,23 @@ impl Extensions {
             handler: spec.handler.clone(),
             account_id: Arc::clone(&spec.account_id),
             registered: Mutex::default(),
+            initialised: watch::Sender::new(0),
+        }
+    }
+
+    /// Waits until so many extensions have done their part of init.
+    pub(super) async fn initialised(&self, wanted: usize) {
+        // The sender lives as long as this, so that there is no error.
+        let _ = self
+            .initialised
+            .subscribe()
+            .wait_for(|count| *count >= wanted)
+            .await;
+    }
+
+    fn count_initialised(&self, extension: &Extension) {
+        if !extension.initialised.swap(true, Ordering::Relaxed) {
+            self.initialised.send_modify(|count| *count += 1);
         }
     }
 
@@ -101,11 +123,17 @@ impl Extensions {
         match (request.method(), call) {
             (&Method::POST, "register") => self.register(request).await,
             (&Method::GET, "event/next") => match self.known(&request) {
-                Some(extension) => next(&extension).await,
+                Some(extension) => {
+                    self.count_initialised(&extension);
+                    next(&extension).await
+                }
                 None => unknown(),
             },
             (&Method::POST, "init/error" | "exit/error") => match self.known(&request) {
-                Some(_) => answers::accepted(),
+                Some(extension) => {
+                    self.count_initialised(&extension);
+                    answers::accepted()
+                }
                 None => unknown(),
             },
             _ => not_found(),

@@ -26,7 +26,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::transport::{Message, TransportError};
+use crate::message::{Message, TransportError};
 use crate::{Event, InstanceSpec};
 use state::{Invocation, Shared};
 
@@ -66,6 +66,11 @@ impl ApiEnd {
         };
         self.shared.extensions.announce(&invocation);
         self.shared.offer(invocation);
+    }
+
+    /// Waits until so many extensions have done their part of init.
+    pub(crate) async fn extensions_initialised(&self, wanted: usize) {
+        self.shared.extensions.initialised(wanted).await;
     }
 
     /// Tells only extensions of an event.

@@ -11,12 +11,14 @@ use offshoot_channel::{MAX_CHUNK_BYTES, MAX_RESPONSE_BYTES, MAX_STREAM_BYTES};
 
 use super::answers::{self, Answer};
 use super::state::Shared;
-use crate::transport::Message;
+use crate::message::Message;
 
 const RUNTIME: &str = "/2018-06-01/runtime/";
 const EXTENSION: &str = "/2020-01-01/extension/";
 const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
 const ERROR_BODY: &str = "lambda-runtime-function-error-body";
+/// As much of a response that is too long is read and thrown away, as on the channel.
+const MAX_SKIPPED_BYTES: u64 = 64 << 20;
 
 /// Answers one request of a runtime or an extension.
 pub(super) async fn answer(
@@ -237,14 +239,15 @@ async fn whole(mut body: Incoming) -> Result<Bytes, Cut> {
     use hyper::body::Body;
     let announced = body.size_hint().lower();
     if announced > MAX_RESPONSE_BYTES {
-        return Err(Cut::TooLong(announced));
+        return Err(Cut::TooLong(skip(body, 0).await.max(announced)));
     }
     let mut all = bytes::BytesMut::with_capacity(announced as usize);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Cut::Truncated)?;
         if let Ok(data) = frame.into_data() {
             if (all.len() + data.len()) as u64 > MAX_RESPONSE_BYTES {
-                return Err(Cut::TooLong((all.len() + data.len()) as u64));
+                let read_bytes = (all.len() + data.len()) as u64;
+                return Err(Cut::TooLong(skip(body, read_bytes).await));
             }
             if all.is_empty() && data.len() as u64 == announced {
                 return Ok(data);
@@ -253,6 +256,18 @@ async fn whole(mut body: Incoming) -> Result<Bytes, Cut> {
         }
     }
     Ok(all.freeze())
+}
+
+/// Reads on to the end of a body that is too long: a client that can still send gets to read why it was refused, and
+/// lives. Gives up after [`MAX_SKIPPED_BYTES`]. How many bytes there were.
+async fn skip(mut body: Incoming, mut read_bytes: u64) -> u64 {
+    while read_bytes <= MAX_SKIPPED_BYTES {
+        match body.frame().await {
+            Some(Ok(frame)) => read_bytes += frame.data_ref().map_or(0, |data| data.len() as u64),
+            Some(Err(_)) | None => break,
+        }
+    }
+    read_bytes
 }
 
 pub(super) fn header(headers: &HeaderMap, name: &str) -> Option<String> {

@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, mpsc};
 
 use super::extensions::Extensions;
-use crate::transport::Message;
+use crate::message::Message;
 use crate::{Event, InstanceSpec};
 
 /// An event on its way to the runtime.

@@ -9,8 +9,8 @@ use offshoot_channel::{HEADER_BYTES, Header, InvokeMeta, Kind, MAX_RESPONSE_BYTE
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use super::{Message, TransportError};
 use crate::Event;
+use crate::message::{Message, TransportError};
 
 /// Room for an ordinary answer; a larger one grows the buffer for its own time only.
 const BUFFER_BYTES: usize = 4096;

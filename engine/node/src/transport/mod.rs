@@ -5,57 +5,11 @@
 
 mod channel;
 
-use bytes::Bytes;
-
 pub(crate) use channel::ChannelEnd;
 
 use crate::Event;
+use crate::message::{Message, TransportError};
 use crate::runtime_api::ApiEnd;
-
-/// What a runtime says.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Message {
-    /// The language runtime is up.
-    Booted,
-    /// User code is initialised.
-    Ready,
-    /// User code could not be initialised; the error object.
-    InitError {
-        error_type: Option<String>,
-        body: Bytes,
-    },
-    /// The whole response.
-    Response(Bytes),
-    /// The handler failed; the error object.
-    Error {
-        error_type: Option<String>,
-        body: Bytes,
-    },
-    /// A response or error of this many bytes was skipped.
-    TooLarge(u64),
-    /// A streamed response begins.
-    StreamBegin { content_type: Option<String> },
-    /// Some bytes of it.
-    StreamChunk(Bytes),
-    /// It is complete.
-    StreamEnd,
-    /// It broke off.
-    StreamError {
-        error_type: Option<String>,
-        body: Bytes,
-    },
-}
-
-/// Why a runtime cannot be heard any more.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum TransportError {
-    /// The runtime's end is closed: it has exited or soon will.
-    #[error("the runtime closed its end")]
-    Closed,
-    /// The runtime broke the protocol.
-    #[error("{0}")]
-    Protocol(String),
-}
 
 /// A connection to one runtime.
 #[derive(Debug)]
@@ -101,6 +55,14 @@ impl Transport {
     pub(crate) fn settle(&mut self) {
         if let Self::Channel(end) | Self::Both(end, _) = self {
             end.settle();
+        }
+    }
+
+    /// Waits until so many extensions have done their part of init.
+    pub(crate) async fn extensions_initialised(&self, wanted: usize) {
+        match self {
+            Self::Channel(_) => {}
+            Self::Api(end) | Self::Both(_, end) => end.extensions_initialised(wanted).await,
         }
     }
 
