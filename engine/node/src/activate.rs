@@ -23,6 +23,8 @@ struct Conversation {
     answer: Answer,
     /// Whether the instance can take another event.
     lives: bool,
+    /// Whether the handler never saw the event.
+    undelivered: bool,
     /// When the response's first byte was there.
     first_byte: Instant,
 }
@@ -44,13 +46,20 @@ pub(crate) async fn activate(
         Conversation {
             answer: Answer::Failure(failure),
             lives: false,
+            undelivered: false,
             first_byte: Instant::now(),
         }
     });
+    // Only of an instance that was idle: one that dies before its first event would die again.
+    let undelivered = conversation.undelivered && birth.is_none();
     let duration = begun.elapsed();
     let stages = stages(&event, birth, begun, conversation.first_byte);
-    let (log_tail, log) =
-        write_report(&mut instance, &event, birth, duration, &conversation.answer);
+    let (log_tail, log) = if undelivered {
+        // For the log this request has not begun: another instance will begin it.
+        (None, PendingLog::default())
+    } else {
+        write_report(&mut instance, &event, birth, duration, &conversation.answer)
+    };
     let outcome = Outcome {
         answer: conversation.answer,
         stages,
@@ -64,12 +73,14 @@ pub(crate) async fn activate(
         Activated {
             outcome,
             instance: Some(instance),
+            undelivered,
         }
     } else {
         node.end(instance);
         Activated {
             outcome,
             instance: None,
+            undelivered,
         }
     }
 }
@@ -141,6 +152,7 @@ async fn converse(instance: &mut Instance, event: &Event, reply: Reply) -> Conve
         let ended = |answer, lives| Conversation {
             answer,
             lives,
+            undelivered: false,
             first_byte,
         };
         match message {
@@ -161,10 +173,11 @@ async fn converse(instance: &mut Instance, event: &Event, reply: Reply) -> Conve
             }
             Err(Silence::Exited(exit)) => {
                 let oom = instance.sandbox.oom_kills() > 0;
-                return ended(
-                    Answer::Failure(Failure::exited(&event.request_id, exit, oom)),
-                    false,
-                );
+                let failure = Failure::exited(&event.request_id, exit, oom);
+                return Conversation {
+                    undelivered: instance.transport.is_unread(),
+                    ..ended(Answer::Failure(failure), false)
+                };
             }
             Err(Silence::Protocol(how)) => {
                 instance.sandbox.kill();

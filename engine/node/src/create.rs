@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use offshoot_sandbox::{Exit, Sandbox, SandboxFds, SandboxSpec};
 
 use crate::capture::OutputPipe;
+use crate::failure::INIT_REQUEST;
 use crate::instance::{Birth, Instance};
 use crate::logs::Scribe;
 use crate::message::{Message, TransportError};
@@ -17,9 +18,6 @@ use crate::{CreateFailure, Failure, InstanceSpec, Node, NodeError, environment};
 const MIN_INIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long messages that a dead runtime has sent may still be on their way.
 pub(crate) const LAST_WORDS: Duration = Duration::from_millis(50);
-/// A request id stands in every error object; init has none of its own.
-const NO_REQUEST: &str = "init";
-
 pub(crate) async fn create(
     node: &Node,
     spec: Arc<InstanceSpec>,
@@ -146,7 +144,7 @@ async fn await_ready(instance: &mut Instance) -> Result<Birth, Failure> {
         Ok(Err(failure)) => Err(noted(instance, begun.elapsed(), "error", failure)),
         Err(_elapsed) => {
             instance.sandbox.kill();
-            let failure = Failure::timed_out(NO_REQUEST, instance.spec.timeout.as_secs_f64());
+            let failure = Failure::timed_out(INIT_REQUEST, instance.spec.timeout.as_secs_f64());
             Err(noted(instance, begun.elapsed(), "timeout", failure))
         }
     }
@@ -188,7 +186,7 @@ async fn await_extensions(instance: &mut Instance) -> Result<(), Failure> {
             () = &mut initialised => return Ok(()),
             () = output.read(&mut printed) => scribe.printed(&mut printed),
             exit = sandbox.exited() => {
-                return Err(Failure::exited(NO_REQUEST, exit, sandbox.oom_kills() > 0));
+                return Err(Failure::exited(INIT_REQUEST, exit, sandbox.oom_kills() > 0));
             }
         }
     }
@@ -214,7 +212,7 @@ async fn hear_init(instance: &mut Instance, booted: &mut Instant) -> Result<(), 
             exit = sandbox.exited() => {
                 match tokio::time::timeout(LAST_WORDS, transport.receive()).await {
                     Ok(Ok(last)) => Ok(last),
-                    _ => return Err(Failure::exited(NO_REQUEST, exit, sandbox.oom_kills() > 0)),
+                    _ => return Err(Failure::exited(INIT_REQUEST, exit, sandbox.oom_kills() > 0)),
                 }
             }
         };
@@ -226,16 +224,16 @@ async fn hear_init(instance: &mut Instance, booted: &mut Instant) -> Result<(), 
             }
             Ok(_) => {
                 return Err(Failure::broke_protocol(
-                    NO_REQUEST,
+                    INIT_REQUEST,
                     "it answered before it was ready",
                 ));
             }
             Err(TransportError::Closed) => {
                 let exit = await_exit(sandbox).await;
-                return Err(Failure::exited(NO_REQUEST, exit, sandbox.oom_kills() > 0));
+                return Err(Failure::exited(INIT_REQUEST, exit, sandbox.oom_kills() > 0));
             }
             Err(TransportError::Protocol(how)) => {
-                return Err(Failure::broke_protocol(NO_REQUEST, &how));
+                return Err(Failure::broke_protocol(INIT_REQUEST, &how));
             }
         }
     }

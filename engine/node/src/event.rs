@@ -32,7 +32,7 @@ pub struct Event {
 }
 
 /// How the caller takes the response.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Reply {
     /// In one piece.
     Whole,
@@ -84,4 +84,6 @@ pub struct Activated<I> {
     pub outcome: Outcome,
     /// The instance, unless this event ended it.
     pub instance: Option<I>,
+    /// Whether the instance was found to have ended before its handler saw the event: another may have it.
+    pub undelivered: bool,
 }

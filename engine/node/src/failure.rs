@@ -4,6 +4,9 @@ use bytes::Bytes;
 use offshoot_sandbox::Exit;
 use serde_json::json;
 
+/// Stands for a request id while an instance initialises: it may be made for nobody in particular.
+pub(crate) const INIT_REQUEST: &str = "init";
+
 /// A failure of the function: answered with status 200 and `X-Amz-Function-Error: Unhandled`.
 #[derive(Debug, Clone)]
 pub struct Failure {
@@ -84,6 +87,19 @@ impl Failure {
         } else {
             Self::described(FailureKind::Exited, "Runtime.ExitError", &message)
         }
+    }
+
+    /// The failure of an init, told to the request that waited for it: only our own texts name a request.
+    pub(crate) fn of_request(mut self, request_id: &str) -> Self {
+        if self.kind != FailureKind::Raised
+            && let Ok(text) = std::str::from_utf8(&self.body)
+        {
+            let ours = format!("RequestId: {INIT_REQUEST} ");
+            self.body = text
+                .replacen(&ours, &format!("RequestId: {request_id} "), 1)
+                .into();
+        }
+        self
     }
 
     /// The runtime broke the protocol; its sandbox was ended.
@@ -188,6 +204,15 @@ mod tests {
         );
         let killed = Failure::exited("r", Exit::Signaled(9), true);
         assert_eq!(killed.error_type, "Runtime.OutOfMemory");
+    }
+
+    #[test]
+    fn a_failed_init_names_the_request_that_waited() {
+        let failure = Failure::exited(INIT_REQUEST, Exit::Exited(1), false).of_request("r");
+        assert!(String::from_utf8_lossy(&failure.body).contains("RequestId: r Error"));
+        let own =
+            Failure::raised(Bytes::from_static(b"\"RequestId: init \""), None).of_request("r");
+        assert_eq!(own.body, "\"RequestId: init \"");
     }
 
     #[test]

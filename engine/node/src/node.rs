@@ -133,6 +133,7 @@ impl Fri for Node {
     }
 
     fn report_init_failure(&self, spec: &InstanceSpec, event: &Event, failure: Failure) -> Outcome {
+        let failure = failure.of_request(&event.request_id);
         let mut scribe = logs::Scribe::new(Arc::clone(self.logs()), spec, "init".to_owned());
         scribe.start(event, true);
         let report = logs::Report {

@@ -109,7 +109,7 @@ impl Dispatch {
     pub async fn changed(&self, function: &str) {
         let function: Arc<str> = function.into();
         self.lock().remove(&function);
-        self.parts.porter.retire_function(&function).await;
+        self.parts.porter.retire_function(&function);
     }
 
     /// Removes what a deleted function leaves: instances and log.

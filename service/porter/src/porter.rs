@@ -105,11 +105,12 @@ impl<F: Fri> Porter<F> {
         Detach::new(self.invocations.track_future(handled.instrument(span))).await
     }
 
-    /// Ends the idle instances of a function that has changed or gone; those at work end when they are done.
-    pub async fn retire_function(&self, function: &Arc<str>) {
+    /// Ends the idle instances of a function that has changed or gone, in the background; those at work end when
+    /// they are done.
+    pub fn retire_function(&self, function: &Arc<str>) {
         self.admission.forget(function);
         let idle = self.lock().take_function(function);
-        self.retire(idle).await;
+        self.retire(idle);
     }
 
     /// Ends instances that have been idle for too long, for ever. Sleeps exactly until the next one is due.
@@ -126,7 +127,7 @@ impl<F: Fri> Porter<F> {
             let expired = self
                 .lock()
                 .take_expired(Instant::now(), self.config.keep_alive);
-            self.retire(expired).await;
+            self.retire(expired);
         }
     }
 
@@ -138,7 +139,8 @@ impl<F: Fri> Porter<F> {
             .await
             .is_ok();
         let idle = self.lock().take_all();
-        self.retire(idle).await;
+        self.retire(idle);
+        let _ = tokio::time::timeout(limit, self.invocations.wait()).await;
         drained
     }
 
@@ -168,33 +170,59 @@ impl<F: Fri> Porter<F> {
         reply: Reply,
         place: Place,
     ) -> Result<Outcome, InvokeError> {
-        let begun = Instant::now();
-        let (instance, generation) = match self.climb(&target).await {
-            Ok(found) => found,
-            Err(InvokeFailure::Init(failure)) => {
-                event.queued += begun.elapsed();
-                let outcome = self.node.report_init_failure(&target.spec, &event, failure);
-                metered::handled(&target.spec.function, &outcome);
-                return Ok(outcome);
+        let arrived = event.queued;
+        loop {
+            let begun = Instant::now();
+            let found = self.climb(&target).await;
+            event.queued = arrived + begun.elapsed();
+            let Found {
+                instance,
+                generation,
+                waited,
+            } = match found {
+                Ok(found) => found,
+                Err(InvokeFailure::Init(failure)) => {
+                    let outcome = self.node.report_init_failure(&target.spec, &event, failure);
+                    metered::handled(&target.spec.function, &outcome);
+                    return Ok(outcome);
+                }
+                Err(InvokeFailure::Error(error)) => return Err(error),
+            };
+            event.queued = arrived + waited;
+            let activated = self
+                .node
+                .activate(instance, event.clone(), reply.clone())
+                .await;
+            if activated.undelivered {
+                // The rung failed before the handler saw the event: the next one may have it.
+                self.gone(1);
+                continue;
             }
-            Err(InvokeFailure::Error(error)) => return Err(error),
-        };
-        let Activated { outcome, instance } = self.node.activate(instance, event, reply).await;
-        // The place is free before the caller can hear the answer and come again.
-        drop(place);
-        match instance {
-            Some(instance) => self.keep(&target, generation, instance),
-            None => self.gone(1),
+            let Activated {
+                outcome, instance, ..
+            } = activated;
+            // The place is free before the caller can hear the answer and come again.
+            drop(place);
+            match instance {
+                Some(instance) => self.keep(&target, generation, instance),
+                None => self.gone(1),
+            }
+            tracing::Span::current().record("faas.coldstart", outcome.cold);
+            metered::handled(&target.spec.function, &outcome);
+            return Ok(outcome);
         }
-        tracing::Span::current().record("faas.coldstart", outcome.cold);
-        metered::handled(&target.spec.function, &outcome);
-        Ok(outcome)
     }
 
-    /// The ladder: a hot instance, else a cold one. Gives the generation that the instance belongs to.
-    async fn climb(&self, target: &Target) -> Result<(F::Instance, u64), InvokeFailure> {
+    /// The ladder: a hot instance, else a cold one.
+    async fn climb(&self, target: &Target) -> Result<Found<F::Instance>, InvokeFailure> {
+        let begun = Instant::now();
+        let found = |(instance, generation)| Found {
+            instance,
+            generation,
+            waited: begun.elapsed(),
+        };
         if let Some(hot) = self.take_hot(target) {
-            return Ok(hot);
+            return Ok(found(hot));
         }
         let _permit = self
             .cold_starts
@@ -203,12 +231,17 @@ impl<F: Fri> Porter<F> {
             .map_err(|_| InvokeError::ShuttingDown)?;
         // One may have become idle meanwhile.
         if let Some(hot) = self.take_hot(target) {
-            return Ok(hot);
+            return Ok(found(hot));
         }
-        self.make_room().await?;
+        self.make_room()?;
         let generation = self.lock().generation(&target.spec.function);
+        let waited = begun.elapsed();
         match self.node.create(Arc::clone(&target.spec)).await {
-            Ok(instance) => Ok((instance, generation)),
+            Ok(instance) => Ok(Found {
+                instance,
+                generation,
+                waited,
+            }),
             Err(failure) => {
                 self.gone(1);
                 Err(match failure {
@@ -230,15 +263,12 @@ impl<F: Fri> Porter<F> {
             if self.node.is_alive(&instance) {
                 return Some((instance, generation));
             }
-            self.gone(1);
-            let node = Arc::clone(&self.node);
-            self.invocations
-                .spawn(async move { node.retire(instance).await });
+            self.retire(vec![instance]);
         }
     }
 
     /// Counts a new instance, ending the longest idle one if there are too many.
-    async fn make_room(&self) -> Result<(), InvokeError> {
+    fn make_room(&self) -> Result<(), InvokeError> {
         let before = self.alive.fetch_add(1, Ordering::Relaxed);
         if before < self.config.max_instances {
             return Ok(());
@@ -246,7 +276,7 @@ impl<F: Fri> Porter<F> {
         let oldest = self.lock().take_oldest();
         match oldest {
             Some(instance) => {
-                self.retire(vec![instance]).await;
+                self.retire(vec![instance]);
                 Ok(())
             }
             None => {
@@ -274,10 +304,7 @@ impl<F: Fri> Porter<F> {
             Ok(()) => {}
             Err(stale) => {
                 // In the background: the caller's answer does not wait for the kernel to tidy up.
-                self.gone(1);
-                let node = Arc::clone(&self.node);
-                self.invocations
-                    .spawn(async move { node.retire(stale).await });
+                self.retire(vec![stale]);
             }
         }
         metered::instances(
@@ -286,12 +313,15 @@ impl<F: Fri> Porter<F> {
         );
     }
 
-    async fn retire(&self, instances: Vec<F::Instance>) {
-        let count = instances.len();
+    /// Ends instances in the background: nobody waits for extensions to end or for the kernel to tidy up, but
+    /// [`Porter::drain`].
+    fn retire(&self, instances: Vec<F::Instance>) {
+        self.gone(instances.len());
         for instance in instances {
-            self.node.retire(instance).await;
+            let node = Arc::clone(&self.node);
+            self.invocations
+                .spawn(async move { node.retire(instance).await });
         }
-        self.gone(count);
     }
 
     fn gone(&self, count: usize) {
@@ -301,6 +331,15 @@ impl<F: Fri> Porter<F> {
     fn lock(&self) -> MutexGuard<'_, Pool<F::Instance>> {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What the ladder gave.
+struct Found<I> {
+    instance: I,
+    /// Of its function, when the instance was made or taken.
+    generation: u64,
+    /// From the beginning of the climb until the rung was chosen.
+    waited: Duration,
 }
 
 /// Why the ladder gave no instance.

@@ -20,6 +20,7 @@ struct FakeNode {
     retired: AtomicU32,
     handler_ms: u64,
     dead: AtomicBool,
+    unread: AtomicBool,
     init_fails: bool,
 }
 
@@ -37,9 +38,11 @@ impl Fri for FakeNode {
     async fn activate(&self, instance: u32, event: Event, _reply: Reply) -> Activated<u32> {
         tokio::time::sleep(Duration::from_millis(self.handler_ms)).await;
         let exits = &event.payload[..] == b"\"exit\"";
+        let unread = self.unread.swap(false, Ordering::SeqCst);
         Activated {
             outcome: outcome(Answer::Response(instance.to_string().into())),
-            instance: (!exits).then_some(instance),
+            instance: (!exits && !unread).then_some(instance),
+            undelivered: unread,
         }
     }
 
@@ -146,7 +149,7 @@ async fn the_second_event_goes_to_the_hot_instance() {
 async fn a_new_revision_gets_a_new_instance_and_the_old_one_ends() {
     let (node, porter) = porter(FakeNode::default(), PorterConfig::default());
     invoke(&porter, &target("f", "old", None)).await.unwrap();
-    porter.retire_function(&"f".into()).await;
+    porter.retire_function(&"f".into());
     assert_eq!(
         invoke(&porter, &target("f", "new", None)).await.unwrap(),
         "1"
@@ -161,6 +164,16 @@ async fn an_instance_that_died_while_idle_is_replaced_without_an_error() {
     invoke(&porter, &target).await.unwrap();
     node.dead.store(true, Ordering::SeqCst);
     assert_eq!(invoke(&porter, &target).await.unwrap(), "1");
+}
+
+#[tokio::test]
+async fn an_event_that_its_instance_never_read_goes_to_another() {
+    let (node, porter) = porter(FakeNode::default(), PorterConfig::default());
+    let target = target("f", "r", None);
+    invoke(&porter, &target).await.unwrap();
+    node.unread.store(true, Ordering::SeqCst);
+    assert_eq!(invoke(&porter, &target).await.unwrap(), "1");
+    assert_eq!(porter.instances(), (1, 0));
 }
 
 #[tokio::test]

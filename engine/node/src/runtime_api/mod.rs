@@ -68,6 +68,11 @@ impl ApiEnd {
         self.shared.offer(invocation);
     }
 
+    /// Takes back an event that the runtime has not fetched; true if there was one.
+    pub(crate) fn withdraw(&self) -> bool {
+        self.shared.withdraw()
+    }
+
     /// Waits until so many extensions have done their part of init.
     pub(crate) async fn extensions_initialised(&self, wanted: usize) {
         self.shared.extensions.initialised(wanted).await;

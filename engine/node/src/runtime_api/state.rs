@@ -82,6 +82,11 @@ impl Shared {
         self.offered.notify_one();
     }
 
+    /// Takes back an event that the runtime has not fetched; true if there was one.
+    pub(super) fn withdraw(&self) -> bool {
+        self.lock().offer.take().is_some()
+    }
+
     /// The runtime asks for an event.
     pub(super) fn begin_next(&self) -> Result<(), Refusal> {
         let first = {

@@ -22,6 +22,8 @@ const JOINED_EVENT_BYTES: usize = 16 << 10;
 pub(crate) struct ChannelEnd {
     stream: UnixStream,
     buffer: BytesMut,
+    /// Whether the runtime is known to have ended without reading all of the event.
+    unread: bool,
     /// Bytes of an over-long body still to be thrown away, and its length.
     skipping: Option<(u64, u64)>,
 }
@@ -36,6 +38,7 @@ impl ChannelEnd {
             Self {
                 stream,
                 buffer: BytesMut::new(),
+                unread: false,
                 skipping: None,
             },
             theirs.into(),
@@ -77,7 +80,10 @@ impl ChannelEnd {
                 failed => failed,
             }
         };
-        written.map_err(|_| TransportError::Closed)
+        written.map_err(|_| {
+            self.unread = true;
+            TransportError::Closed
+        })
     }
 
     pub(crate) async fn receive(&mut self) -> Result<Message, TransportError> {
@@ -86,10 +92,20 @@ impl ChannelEnd {
                 return Ok(message);
             }
             match self.stream.read_buf(&mut self.buffer).await {
-                Ok(0) | Err(_) => return Err(TransportError::Closed),
+                Ok(0) => return Err(TransportError::Closed),
+                Err(error) => {
+                    // The kernel says so of a peer that closed a socket with bytes left in it (`unix(7)`).
+                    self.unread |= error.kind() == io::ErrorKind::ConnectionReset;
+                    return Err(TransportError::Closed);
+                }
                 Ok(_) => {}
             }
         }
+    }
+
+    /// Whether the runtime has ended without having read all of the event: then its handler never saw it.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.unread
     }
 
     /// Drops a buffer that a large answer has grown: 10,000 idle instances must not keep one each.
@@ -244,6 +260,25 @@ mod tests {
             all[1].as_ref().unwrap(),
             &Message::Response(Bytes::from_static(b"ok"))
         );
+    }
+
+    #[tokio::test]
+    async fn an_event_that_a_dead_runtime_never_read_is_known_as_such() {
+        for sends_first in [true, false] {
+            let (mut end, theirs) = ChannelEnd::pair().unwrap();
+            let theirs = if sends_first {
+                Some(theirs)
+            } else {
+                drop(theirs);
+                None
+            };
+            let _ = end.stream.writable().await;
+            let sent = end.stream.write_all(b"an event").await;
+            end.unread |= sent.is_err();
+            drop(theirs);
+            assert!(matches!(end.receive().await, Err(TransportError::Closed)));
+            assert!(end.is_unread(), "sends_first: {sends_first}");
+        }
     }
 
     #[tokio::test]

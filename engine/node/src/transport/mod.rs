@@ -51,6 +51,14 @@ impl Transport {
         }
     }
 
+    /// Whether a runtime that has ended never saw the event that was sent last.
+    pub(crate) fn is_unread(&self) -> bool {
+        match self {
+            Self::Channel(end) | Self::Both(end, _) => end.is_unread(),
+            Self::Api(end) => end.withdraw(),
+        }
+    }
+
     /// Called when an event is done: gives back memory that a large one needed.
     pub(crate) fn settle(&mut self) {
         if let Self::Channel(end) | Self::Both(end, _) = self {
