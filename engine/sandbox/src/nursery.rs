@@ -68,6 +68,8 @@ const LIMITS: [(Resource, u64); 5] = [
 /// Must be called before the process has opened anything or started a thread: it closes every
 /// descriptor above standard error. Arguments: the settings are the last one.
 pub fn nursery_main() -> ExitCode {
+    // Executed by descriptor, it would be called `exe` in process lists.
+    let _ = rustix::thread::set_name(c"nursery");
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
