@@ -10,6 +10,7 @@ A folder with a `workload.json` is a workload. Beside its handler it has a `chec
 import argparse
 import contextlib
 import copy
+import fcntl
 import hashlib
 import importlib.util
 import json
@@ -75,8 +76,22 @@ def find(name):
 # ---- build ----
 
 
+@contextlib.contextmanager
+def exclusive(out, name):
+    """One build of a workload at a time, whoever runs it; the kernel frees the lock of a process that died."""
+    out.mkdir(parents=True, exist_ok=True)
+    with open(out / f".lock-{name}", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def build(workload, out):
     """Makes `out/NAME`, the folder to zip; keeps it when nothing changed."""
+    with exclusive(out, workload.name):
+        return build_alone(workload, out)
+
+
+def build_alone(workload, out):
     package, stamp = out / workload.name, out / ".stamps" / workload.name
     key = source_hash(workload)
     if package.is_dir() and stamp.is_file() and stamp.read_text() == key:
