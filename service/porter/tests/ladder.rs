@@ -154,7 +154,9 @@ async fn a_new_revision_gets_a_new_instance_and_the_old_one_ends() {
         invoke(&porter, &target("f", "new", None)).await.unwrap(),
         "1"
     );
-    assert_eq!(node.retired.load(Ordering::SeqCst), 1);
+    assert_eq!(porter.instances(), (1, 0), "the old one is not kept");
+    porter.drain(Duration::from_secs(5)).await;
+    assert_eq!(node.retired.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]
@@ -216,8 +218,9 @@ async fn a_full_node_ends_the_longest_idle_instance_of_another_function() {
     let (node, porter) = porter(FakeNode::default(), config);
     invoke(&porter, &target("one", "r", None)).await.unwrap();
     invoke(&porter, &target("two", "s", None)).await.unwrap();
-    assert_eq!(node.retired.load(Ordering::SeqCst), 1);
     assert_eq!(porter.instances(), (1, 0));
+    porter.drain(Duration::from_secs(5)).await;
+    assert_eq!(node.retired.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]

@@ -262,23 +262,43 @@ mod tests {
         );
     }
 
+    fn event() -> Event {
+        Event {
+            request_id: "r".into(),
+            payload: Bytes::from_static(b"{}"),
+            invoked_arn: "arn".into(),
+            trace_id: None,
+            client_context: None,
+            cognito_identity: None,
+            tenant_id: None,
+            wants_tail: false,
+            queued: std::time::Duration::ZERO,
+        }
+    }
+
     #[tokio::test]
     async fn an_event_that_a_dead_runtime_never_read_is_known_as_such() {
-        for sends_first in [true, false] {
-            let (mut end, theirs) = ChannelEnd::pair().unwrap();
-            let theirs = if sends_first {
-                Some(theirs)
-            } else {
-                drop(theirs);
-                None
-            };
-            let _ = end.stream.writable().await;
-            let sent = end.stream.write_all(b"an event").await;
-            end.unread |= sent.is_err();
-            drop(theirs);
-            assert!(matches!(end.receive().await, Err(TransportError::Closed)));
-            assert!(end.is_unread(), "sends_first: {sends_first}");
-        }
+        let (mut end, theirs) = ChannelEnd::pair().unwrap();
+        drop(theirs);
+        assert!(end.send_invoke(&event(), 0, false).await.is_err());
+        assert!(end.is_unread(), "it had ended before");
+
+        let (mut end, theirs) = ChannelEnd::pair().unwrap();
+        end.send_invoke(&event(), 0, false).await.unwrap();
+        drop(theirs);
+        assert!(matches!(end.receive().await, Err(TransportError::Closed)));
+        assert!(end.is_unread(), "it ended with the event in its socket");
+    }
+
+    #[tokio::test]
+    async fn an_event_that_a_runtime_read_before_it_ended_is_not_unread() {
+        let (mut end, theirs) = ChannelEnd::pair().unwrap();
+        end.send_invoke(&event(), 0, false).await.unwrap();
+        let mut theirs = StdUnixStream::from(theirs);
+        std::io::Read::read(&mut theirs, &mut [0; 4096]).unwrap();
+        drop(theirs);
+        assert!(matches!(end.receive().await, Err(TransportError::Closed)));
+        assert!(!end.is_unread());
     }
 
     #[tokio::test]
