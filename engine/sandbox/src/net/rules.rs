@@ -82,10 +82,17 @@ fn run(nft: &Path, script: &str) -> Result<(), NetworkError> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(refused)?;
-    if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(script.as_bytes()).map_err(refused)?;
-    }
+    let written = match child.stdin.take() {
+        Some(mut stdin) => stdin.write_all(script.as_bytes()),
+        None => Ok(()),
+    };
+    // Reaped before anything else can fail. A child that ended without reading everything says more by its
+    // status and its words than by the broken pipe.
     let output = child.wait_with_output().map_err(refused)?;
+    match written {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(refused(error)),
+        _ => {}
+    }
     if output.status.success() {
         return Ok(());
     }
