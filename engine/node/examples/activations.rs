@@ -47,6 +47,7 @@ async fn run(arguments: &[String]) -> anyhow::Result<()> {
             LogLimits::default(),
         )?),
         runtimes_dir: dir.path().join("runtimes"),
+        stay_awake: true,
     });
     let spec = Arc::new(spec(runtime, handler, task_dir)?);
     let mut instance = node.create(spec).await?;

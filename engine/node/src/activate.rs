@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::create::{LAST_WORDS, await_exit};
 use crate::instance::{Birth, Instance};
-use crate::logs::Report;
+use crate::logs::{Peak, Report};
 use crate::message::{Message, TransportError};
 use crate::{
     Activated, Answer, Event, Failure, FailureKind, Node, Outcome, PendingLog, Reply, Stages,
@@ -39,8 +39,14 @@ pub(crate) async fn activate(
     instance.scribe.start(&event, birth.is_some());
     let begun = Instant::now();
     let timeout = instance.spec.timeout;
-    let heard = tokio::time::timeout(timeout, converse(&mut instance, &event, reply)).await;
-    let conversation = heard.unwrap_or_else(|_elapsed| {
+    let mut alarm = instance.alarm.set(timeout);
+    let heard = tokio::select! {
+        biased;
+        conversation = converse(&mut instance, &event, reply) => Some(conversation),
+        () = alarm.as_mut() => None,
+    };
+    instance.alarm.keep(alarm);
+    let conversation = heard.unwrap_or_else(|| {
         instance.sandbox.kill();
         let failure = Failure::timed_out(&event.request_id, timeout.as_secs_f64());
         Conversation {
@@ -53,12 +59,13 @@ pub(crate) async fn activate(
     // Only of an instance that was idle: one that dies before its first event would die again.
     let undelivered = conversation.undelivered && birth.is_none();
     let duration = begun.elapsed();
+    node.wakefulness().note();
     let stages = stages(&event, birth, begun, conversation.first_byte);
     let (log_tail, log) = if undelivered {
         // For the log this request has not begun: another instance will begin it.
         (None, PendingLog::default())
     } else {
-        write_report(&mut instance, &event, birth, duration, &conversation.answer)
+        write_report(&mut instance, &event, birth, duration, &conversation)
     };
     let outcome = Outcome {
         answer: conversation.answer,
@@ -103,14 +110,14 @@ fn write_report(
     event: &Event,
     birth: Option<Birth>,
     duration: Duration,
-    answer: &Answer,
+    conversation: &Conversation,
 ) -> (Option<Vec<u8>>, PendingLog) {
     let mut printed = Vec::new();
     instance.output.drain(&mut printed, LAST_OUTPUT_BYTES);
     if !printed.is_empty() {
         instance.scribe.printed(&mut printed);
     }
-    let status = match answer {
+    let status = match &conversation.answer {
         Answer::Failure(failure) => report_status(failure),
         Answer::Response(_) | Answer::Streamed => None,
     };
@@ -118,17 +125,23 @@ fn write_report(
         duration,
         init: birth.map(|birth| birth.init()),
         memory_mb: instance.spec.memory_mb,
-        peak_memory_bytes: instance.sandbox.peak_memory_bytes().unwrap_or(0),
+        peak_memory: if conversation.lives {
+            Peak::OfLiving(instance.sandbox.peak_memory())
+        } else {
+            Peak::Bytes(instance.sandbox.peak_memory_bytes().unwrap_or(0))
+        },
         status,
     };
-    instance.scribe.end(event, &report)
+    instance.scribe.end(event, report)
 }
 
 /// Lambda's REPORT names time-outs and dead runtimes, not errors that a handler raised.
-pub(crate) fn report_status(failure: &Failure) -> Option<(&'static str, &str)> {
+pub(crate) fn report_status(failure: &Failure) -> Option<(&'static str, String)> {
     match failure.kind {
-        FailureKind::TimedOut => Some(("timeout", "")),
-        FailureKind::Exited | FailureKind::OutOfMemory => Some(("error", &failure.error_type)),
+        FailureKind::TimedOut => Some(("timeout", String::new())),
+        FailureKind::Exited | FailureKind::OutOfMemory => {
+            Some(("error", failure.error_type.clone()))
+        }
         FailureKind::Raised | FailureKind::TooLarge => None,
     }
 }
@@ -146,6 +159,7 @@ async fn converse(instance: &mut Instance, event: &Event, reply: Reply) -> Conve
     let mut first_byte = None;
     // A failed send means a dead runtime: listening tells how it died.
     let _ = send(instance, event, deadline_ms, streaming).await;
+    instance.scribe.write_start();
     loop {
         let message = hear(instance).await;
         let first_byte = *first_byte.get_or_insert_with(Instant::now);

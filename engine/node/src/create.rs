@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use offshoot_sandbox::{Exit, Sandbox, SandboxFds, SandboxSpec};
 
+use crate::alarm::Alarm;
 use crate::capture::OutputPipe;
 use crate::failure::INIT_REQUEST;
 use crate::instance::{Birth, Instance};
@@ -79,6 +80,7 @@ async fn start(node: &Node, spec: Arc<InstanceSpec>) -> Result<Instance, NodeErr
         transport,
         output,
         scribe,
+        alarm: Alarm::default(),
         birth: None,
     })
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use offshoot_sandbox::Sandbox;
 
 use crate::InstanceSpec;
+use crate::alarm::Alarm;
 use crate::capture::OutputPipe;
 use crate::logs::Scribe;
 use crate::transport::Transport;
@@ -18,6 +19,7 @@ pub struct Instance {
     pub(crate) transport: Transport,
     pub(crate) output: OutputPipe,
     pub(crate) scribe: Scribe,
+    pub(crate) alarm: Alarm,
     /// How it was made; taken by its first event.
     pub(crate) birth: Option<Birth>,
 }

@@ -14,6 +14,7 @@
 //! pipe, one on the memory counter, one write of the log.
 
 mod activate;
+mod alarm;
 mod capture;
 mod create;
 mod environment;
@@ -29,6 +30,7 @@ mod runtimes;
 mod spec;
 mod stages;
 mod transport;
+mod wakefulness;
 
 pub use event::{Activated, Answer, Event, Outcome, Reply, StreamPart};
 pub use failure::{CreateFailure, Failure, FailureKind, NodeError};

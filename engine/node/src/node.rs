@@ -10,6 +10,7 @@ use futures_util::FutureExt;
 use offshoot_sandbox::Launcher;
 use tokio_util::task::TaskTracker;
 
+use crate::wakefulness::Wakefulness;
 use crate::{
     Activated, CreateFailure, Event, Failure, Fri, Instance, InstanceSpec, LogBook, Outcome, Reply,
     activate, create, logs,
@@ -27,6 +28,8 @@ pub struct NodeConfig {
     pub logs: Arc<LogBook>,
     /// The folder of our bootstraps ([`crate::install_runtimes`]), bound at `/var/runtime`.
     pub runtimes_dir: PathBuf,
+    /// Whether idle CPUs are kept from sleeping while events flow.
+    pub stay_awake: bool,
 }
 
 /// A node of one machine.
@@ -38,6 +41,7 @@ pub struct Node {
     runtimes_dir: PathBuf,
     created: AtomicU64,
     ending: TaskTracker,
+    wakefulness: Arc<Wakefulness>,
 }
 
 impl Node {
@@ -49,6 +53,7 @@ impl Node {
             runtimes_dir: config.runtimes_dir,
             created: AtomicU64::new(0),
             ending: TaskTracker::new(),
+            wakefulness: Wakefulness::new(config.stay_awake),
         }
     }
 
@@ -88,6 +93,10 @@ impl Node {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    pub(crate) fn wakefulness(&self) -> &Arc<Wakefulness> {
+        &self.wakefulness
     }
 
     pub(crate) fn runtimes_dir(&self) -> &PathBuf {
@@ -140,10 +149,10 @@ impl Fri for Node {
             duration: Duration::ZERO,
             init: None,
             memory_mb: spec.memory_mb,
-            peak_memory_bytes: 0,
+            peak_memory: logs::Peak::Bytes(0),
             status: activate::report_status(&failure),
         };
-        let (log_tail, log) = scribe.end(event, &report);
+        let (log_tail, log) = scribe.end(event, report);
         Outcome {
             answer: crate::Answer::Failure(failure),
             stages: crate::Stages {

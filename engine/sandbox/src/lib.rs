@@ -46,7 +46,7 @@ pub use launcher::{Launcher, LauncherConfig};
 pub use net::NetworkConfig;
 pub use nursery::nursery_main;
 pub use root::RootFs;
-pub use sandbox::{Exit, Sandbox};
+pub use sandbox::{Exit, PeakMemory, Sandbox};
 pub use spec::{MAX_ARGUMENT_BYTES, MIN_MEMORY_BYTES, MIN_TMP_BYTES, SandboxFds, SandboxSpec};
 pub use stage::Stage;
 pub use sweep::{SweepReport, sweep};

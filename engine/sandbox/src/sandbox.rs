@@ -1,7 +1,7 @@
 //! A sandbox that runs.
 
 use std::net::TcpListener;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Mutex;
 
@@ -31,7 +31,7 @@ pub struct Sandbox {
     remains: Remains,
     control: Mutex<PacketSocket>,
     exit: OnceLock<Exit>,
-    readings: Readings,
+    readings: Arc<Readings>,
     runtime_api: Option<TcpListener>,
     facts: Facts,
 }
@@ -44,6 +44,17 @@ pub(crate) struct Facts {
     pub(crate) stages_us: Vec<(Stage, u32)>,
     pub(crate) total_us: u32,
     pub(crate) early_exit: Option<Exit>,
+}
+
+/// The counter of a sandbox's highest use of memory.
+#[derive(Debug, Clone)]
+pub struct PeakMemory(Arc<Readings>);
+
+impl PeakMemory {
+    /// As [`Sandbox::peak_memory_bytes`]; `None` also once the sandbox is gone.
+    pub fn bytes(&self) -> Option<u64> {
+        self.0.peak_bytes()
+    }
 }
 
 impl Sandbox {
@@ -59,7 +70,7 @@ impl Sandbox {
             remains,
             control,
             exit: facts.early_exit.map_or_else(OnceLock::new, OnceLock::from),
-            readings,
+            readings: Arc::new(readings),
             runtime_api,
             facts,
         }
@@ -122,6 +133,11 @@ impl Sandbox {
     /// one system call.
     pub fn peak_memory_bytes(&self) -> Option<u64> {
         self.readings.peak_bytes()
+    }
+
+    /// The same, for whoever wants to read it later.
+    pub fn peak_memory(&self) -> PeakMemory {
+        PeakMemory(Arc::clone(&self.readings))
     }
 
     /// How many of its processes the kernel killed for lack of memory.

@@ -16,7 +16,7 @@
 //! the model does not state, such as quotas.
 //!
 //! Cost: validation runs regular expressions in linear time and belongs to the control plane.
-//! The invoke path uses [`request::decode_unchecked`] and [`invoke::check`], which run none.
+//! The invoke path uses [`request::decode_unchecked`], which runs none.
 
 pub mod arn;
 pub mod blob;
@@ -24,7 +24,6 @@ pub mod constraint;
 pub mod error;
 pub mod eventstream;
 pub mod generated;
-pub mod invoke;
 pub mod limits;
 pub mod operation;
 pub mod request;

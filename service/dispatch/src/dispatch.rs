@@ -68,7 +68,9 @@ impl Dispatch {
 
     /// The version that a name and a qualifier mean now; an alias with weights is drawn by chance.
     pub fn find(&self, function: &str, qualifier: Option<&str>) -> Result<Found, CatalogError> {
-        let resolved = self.parts.catalog.resolve(function, qualifier, draw())?;
+        // Only an alias is drawn.
+        let draw = qualifier.map_or(0.0, |_| draw());
+        let resolved = self.parts.catalog.resolve(function, qualifier, draw)?;
         let policy = target::policy(resolved.invoke_config.as_deref());
         let key = (resolved.version.key.revision, resolved.reserved_concurrency);
         let name = &resolved.version.key.function;

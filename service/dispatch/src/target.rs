@@ -42,11 +42,11 @@ pub(crate) fn build(parts: &DispatchParts, resolved: &Resolved) -> Target {
             CatalogLogFormat::Json => LogFormat::Json,
         },
     };
-    Target {
-        spec: Arc::new(spec),
-        revision: version.key.revision.to_string().into(),
-        reserved_concurrency: resolved.reserved_concurrency,
-    }
+    Target::new(
+        Arc::new(spec),
+        version.key.revision.to_string().into(),
+        resolved.reserved_concurrency,
+    )
 }
 
 /// A version without a package cannot exist; should its folder have been removed by hand, the sandbox says so.

@@ -11,8 +11,9 @@ use tracing::Instrument;
 
 use crate::admission::{Admission, Place};
 use crate::detach::Detach;
+use crate::metered::{self, InstanceMetrics};
 use crate::pool::Pool;
-use crate::{Target, ThrottleReason, metered};
+use crate::{Target, ThrottleReason};
 
 /// How a porter decides.
 #[derive(Debug, Clone)]
@@ -65,10 +66,11 @@ pub struct Porter<F: Fri> {
     cold_starts: Semaphore,
     became_idle: Notify,
     invocations: TaskTracker,
+    metrics: InstanceMetrics,
 }
 
 impl<F: Fri> Porter<F> {
-    /// A porter for `node`.
+    /// A porter for `node`. The metrics recorder must be installed: metrics are looked up here.
     pub fn new(node: Arc<F>, config: PorterConfig) -> Arc<Self> {
         Arc::new(Self {
             node,
@@ -78,6 +80,7 @@ impl<F: Fri> Porter<F> {
             cold_starts: Semaphore::new(config.cold_starts),
             became_idle: Notify::new(),
             invocations: TaskTracker::new(),
+            metrics: InstanceMetrics::new(),
             config,
         })
     }
@@ -183,7 +186,7 @@ impl<F: Fri> Porter<F> {
                 Ok(found) => found,
                 Err(InvokeFailure::Init(failure)) => {
                     let outcome = self.node.report_init_failure(&target.spec, &event, failure);
-                    metered::handled(&target.spec.function, &outcome);
+                    target.metrics().handled(&outcome);
                     return Ok(outcome);
                 }
                 Err(InvokeFailure::Error(error)) => return Err(error),
@@ -208,7 +211,7 @@ impl<F: Fri> Porter<F> {
                 None => self.gone(1),
             }
             tracing::Span::current().record("faas.coldstart", outcome.cold);
-            metered::handled(&target.spec.function, &outcome);
+            target.metrics().handled(&outcome);
             return Ok(outcome);
         }
     }
@@ -307,7 +310,7 @@ impl<F: Fri> Porter<F> {
                 self.retire(vec![stale]);
             }
         }
-        metered::instances(
+        self.metrics.set(
             idle,
             self.alive.load(Ordering::Relaxed).saturating_sub(idle),
         );

@@ -87,11 +87,11 @@ fn target(function: &str, revision: &str, reserved_concurrency: Option<u32>) -> 
         account_id: "000000000000".into(),
         log_format: LogFormat::Text,
     };
-    Arc::new(Target {
-        spec: Arc::new(spec),
-        revision: revision.into(),
+    Arc::new(Target::new(
+        Arc::new(spec),
+        revision.into(),
         reserved_concurrency,
-    })
+    ))
 }
 
 fn event(payload: &'static str) -> Event {

@@ -1,10 +1,12 @@
 //! Any pollable descriptor on tokio's reactor: `AsyncFd` for what is certainly owned.
-// UNSAFETY: tokio's registration wants a promise that the descriptor stays open.
+// UNSAFETY: tokio's registration wants a promise that the descriptor stays open; `read(2)` fills memory that nobody
+// has initialised.
 #![expect(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use bytes::BufMut;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -35,6 +37,40 @@ impl PolledFd {
     /// The runtime is shutting down.
     pub async fn readable(&self) -> io::Result<()> {
         self.0.readable().await.map(drop)
+    }
+
+    /// Waits for bytes and appends them to `into`, as many as there are and fit in its next chunk. Cancel-safe: what
+    /// was read is in `into`.
+    ///
+    /// # Errors
+    /// Those of `read(2)`; the runtime is shutting down.
+    pub async fn read_buf(&self, into: &mut impl BufMut) -> io::Result<usize> {
+        loop {
+            let mut guard = self.0.readable().await?;
+            let room = into.chunk_mut();
+            let room_bytes = room.len();
+            let read = guard.try_io(|fd| {
+                // SAFETY: `room` is exclusively ours, writable, and `room_bytes` long.
+                let read =
+                    unsafe { libc::read(fd.as_raw_fd(), room.as_mut_ptr().cast(), room_bytes) };
+                usize::try_from(read).map_err(|_| io::Error::last_os_error())
+            });
+            match read {
+                Ok(Ok(read)) => {
+                    // A short read has emptied the descriptor: asking once more would only say so. What comes later
+                    // is a new edge (`epoll(7)`).
+                    if read > 0 && read < room_bytes {
+                        guard.clear_ready();
+                    }
+                    // SAFETY: the kernel has initialised that many bytes of this chunk.
+                    unsafe { into.advance_mut(read) };
+                    return Ok(read);
+                }
+                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(Err(error)) => return Err(error),
+                Err(_would_block) => {}
+            }
+        }
     }
 
     /// Calls `operation` when the descriptor is ready, until it does not say `WouldBlock`.

@@ -43,6 +43,8 @@ pub struct Config {
     pub events: Events,
     /// `[network]`.
     pub network: Network,
+    /// `[machine]`: what the machine is asked for.
+    pub machine: Machine,
     /// `[logs]`: what functions print.
     pub logs: Logs,
     /// `[log]`: what the daemon itself says.
@@ -137,6 +139,13 @@ impl fmt::Display for AddressPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.address, self.prefix_len)
     }
+}
+
+/// What the machine is asked for.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// Whether idle CPUs are kept from sleeping while invocations flow.
+    pub stay_awake: bool,
 }
 
 /// The logs of functions.

@@ -88,7 +88,7 @@ const COUNT: Kind = Kind::Integer {
 };
 
 /// Every key, in the order of the documentation.
-pub static KEYS: [Key; 17] = [
+pub static KEYS: [Key; 18] = [
     key("server", "listen", Kind::Address, "127.0.0.1:3001"),
     key("server", "state_dir", Kind::Path, "/var/lib/offshoot"),
     key("server", "drain_timeout_s", seconds(0, 3_600), "30"),
@@ -104,6 +104,7 @@ pub static KEYS: [Key; 17] = [
     key("events", "retry_backoff_s", Kind::Backoff, "60,120"),
     key("network", "egress", Kind::Boolean, "false"),
     key("network", "address_pool", Kind::Pool, "10.200.0.0/16"),
+    key("machine", "stay_awake", Kind::Boolean, "true"),
     key("logs", "segment_bytes", SEGMENT, "4194304"),
     key(
         "log",

@@ -9,7 +9,7 @@ use super::schema::{self, KEYS, Key};
 use super::value::Value;
 use super::{
     AccessKey, AddressPool, Auth, Config, Events, FILE_VARIABLE, Lambda, Limits, Log, LogFormat,
-    LogLevel, Logs, Network, SYSTEM_FILE, Server, file,
+    LogLevel, Logs, Machine, Network, SYSTEM_FILE, Server, file,
 };
 use crate::nearest::nearest;
 
@@ -177,6 +177,9 @@ impl Settings {
             network: Network {
                 egress: self.get("network", "egress").0 == Value::Boolean(true),
                 address_pool: self.address_pool(),
+            },
+            machine: Machine {
+                stay_awake: self.get("machine", "stay_awake").0 == Value::Boolean(true),
             },
             logs: Logs {
                 segment_bytes: integer("logs", "segment_bytes"),

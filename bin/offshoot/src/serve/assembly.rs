@@ -33,6 +33,8 @@ pub(super) struct Daemon {
 
 impl Daemon {
     pub(super) async fn start(config: &Config) -> anyhow::Result<Self> {
+        // Before the parts look their metrics up.
+        let metrics = metering::install()?;
         let dir = &config.server.state_dir;
         let state = StateDir::open(dir).await?;
         let owner = owner(dir);
@@ -78,7 +80,7 @@ impl Daemon {
             logs,
             keys: keys(config)?,
             base_url: base_url.clone(),
-            metrics: metering::install()?,
+            metrics,
         });
         gateway.collect_garbage().await;
         Ok(Self {
@@ -173,6 +175,7 @@ async fn node(config: &Config, owner: String, logs: &Arc<LogBook>) -> anyhow::Re
         launcher,
         logs: Arc::clone(logs),
         runtimes_dir,
+        stay_awake: config.machine.stay_awake,
     }))
 }
 

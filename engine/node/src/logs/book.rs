@@ -1,21 +1,18 @@
 //! The log files of all functions.
 //!
 //! One folder a function with two segments: `current.log` grows to its limit, then becomes `previous.log`. So a
-//! function that prints without end costs at most two segments. A line is `TIME <tab> STREAM <tab> TEXT`.
+//! function that prints without end costs at most two segments.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::broadcast;
 
-const CURRENT: &str = "current.log";
-const PREVIOUS: &str = "previous.log";
-/// Appends that a slow follower may lag behind before it misses some.
-const FOLLOWER_BACKLOG: usize = 256;
+use super::function_log::{CURRENT, FunctionLog, PREVIOUS};
 
 /// How much log is kept.
 #[derive(Debug, Clone, Copy)]
@@ -50,19 +47,6 @@ pub struct LogBook {
     functions: Mutex<HashMap<String, Arc<FunctionLog>>>,
 }
 
-#[derive(Debug)]
-struct FunctionLog {
-    segment: Mutex<Segment>,
-    followers: broadcast::Sender<Bytes>,
-}
-
-#[derive(Debug, Default)]
-struct Segment {
-    file: Option<File>,
-    len_bytes: u64,
-    lost_lines: u64,
-}
-
 impl LogBook {
     /// Logs below `dir`, which is made if need be.
     pub fn open(dir: &Path, limits: LogLimits) -> Result<Self, LogError> {
@@ -77,22 +61,20 @@ impl LogBook {
     /// Appends whole lines to a function's log. A full disk loses lines, never the invocation: the loss is
     /// counted and written into the log once there is room again.
     pub fn append(&self, function: &str, lines: &[u8]) {
-        let log = self.log(function);
-        if log.followers.receiver_count() > 0 {
-            let _ = log.followers.send(Bytes::copy_from_slice(lines));
-        }
-        let mut segment = lock(&log.segment);
-        if let Err(error) = segment.write(&self.dir.join(function), lines, self.limits) {
-            if segment.lost_lines == 0 {
-                tracing::error!(function, %error, "log lines are being lost");
-            }
-            segment.lost_lines += lines.iter().filter(|&&byte| byte == b'\n').count() as u64;
-            segment.file = None;
-        }
+        self.log(function).append(lines);
+    }
+
+    /// The same a few milliseconds later, together with other lines: for lines that nobody waits for.
+    pub(super) fn append_soon(&self, function: &str, lines: &[u8]) {
+        self.log(function).append_soon(lines);
     }
 
     /// The last `limit_bytes` of a function's log, from the start of a line.
     pub fn tail(&self, function: &str, limit_bytes: u64) -> Result<Vec<u8>, LogError> {
+        let known = lock(&self.functions).get(function).cloned();
+        if let Some(log) = known {
+            log.flush();
+        }
         let folder = self.dir.join(function);
         let mut text = read_end(&folder.join(CURRENT), limit_bytes)?;
         let left = limit_bytes.saturating_sub(text.len() as u64);
@@ -113,12 +95,15 @@ impl LogBook {
 
     /// What will be appended from now on.
     pub fn follow(&self, function: &str) -> broadcast::Receiver<Bytes> {
-        self.log(function).followers.subscribe()
+        self.log(function).follow()
     }
 
     /// Removes a deleted function's log.
     pub fn remove(&self, function: &str) -> Result<(), LogError> {
-        lock(&self.functions).remove(function);
+        let known = lock(&self.functions).remove(function);
+        if let Some(log) = known {
+            log.remove();
+        }
         let folder = self.dir.join(function);
         match fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -133,69 +118,9 @@ impl LogBook {
         if let Some(log) = functions.get(function) {
             return Arc::clone(log);
         }
-        let log = Arc::new(FunctionLog {
-            segment: Mutex::default(),
-            followers: broadcast::channel(FOLLOWER_BACKLOG).0,
-        });
+        let log = Arc::new(FunctionLog::new(self.dir.join(function), self.limits));
         functions.insert(function.to_owned(), Arc::clone(&log));
         log
-    }
-}
-
-/// Log lines that are not written yet; dropping them writes them. So an answer need not wait for the file
-/// system, and whoever must know that they are written drops them first.
-#[derive(Debug, Default)]
-pub struct PendingLog {
-    lines: Option<(Arc<LogBook>, Arc<str>, Vec<u8>)>,
-}
-
-impl PendingLog {
-    pub(crate) fn new(book: Arc<LogBook>, function: Arc<str>, lines: Vec<u8>) -> Self {
-        Self {
-            lines: Some((book, function, lines)),
-        }
-    }
-}
-
-impl Drop for PendingLog {
-    fn drop(&mut self) {
-        if let Some((book, function, lines)) = self.lines.take() {
-            book.append(&function, &lines);
-        }
-    }
-}
-
-impl Segment {
-    fn write(&mut self, folder: &Path, lines: &[u8], limits: LogLimits) -> io::Result<()> {
-        if self.len_bytes > 0 && self.len_bytes + lines.len() as u64 > limits.segment_bytes {
-            self.file = None;
-            fs::rename(folder.join(CURRENT), folder.join(PREVIOUS))?;
-            self.len_bytes = 0;
-        }
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => {
-                fs::create_dir_all(folder)?;
-                let file = OpenOptions::new()
-                    .create(true)
-                    .append(true)
-                    .open(folder.join(CURRENT))?;
-                self.len_bytes = file.metadata()?.len();
-                self.file.insert(file)
-            }
-        };
-        if self.lost_lines > 0 {
-            let notice = format!(
-                "-\t-\t[offshoot] {} log lines were lost here\n",
-                self.lost_lines
-            );
-            file.write_all(notice.as_bytes())?;
-            self.len_bytes += notice.len() as u64;
-            self.lost_lines = 0;
-        }
-        file.write_all(lines)?;
-        self.len_bytes += lines.len() as u64;
-        Ok(())
     }
 }
 

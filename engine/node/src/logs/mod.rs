@@ -1,7 +1,11 @@
-//! What functions print: bounded log files, followers, and Lambda's own lines.
-
 mod book;
+mod function_log;
+mod line;
+mod pending;
+mod report;
 mod scribe;
 
-pub use book::{LogBook, LogError, LogLimits, PendingLog};
-pub(crate) use scribe::{Report, Scribe};
+pub use book::{LogBook, LogError, LogLimits};
+pub use pending::PendingLog;
+pub(crate) use report::{Peak, Report};
+pub(crate) use scribe::Scribe;

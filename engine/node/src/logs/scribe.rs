@@ -1,12 +1,11 @@
 //! Writes down what one instance prints, with Lambda's own lines around each request.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
-use chrono::{SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 
-use super::{LogBook, PendingLog};
+use super::report::RequestEnd;
+use super::{LogBook, PendingLog, Report, line};
 use crate::{Event, InstanceSpec};
 
 /// What `X-Amz-Log-Result` carries, in bytes (AWS Lambda API reference, Invoke, LogType).
@@ -14,28 +13,15 @@ const TAIL_BYTES: usize = 4096;
 /// A longer line is cut in pieces, as CloudWatch does.
 const MAX_LINE_BYTES: usize = 256 << 10;
 
-/// The facts of a REPORT line.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Report<'a> {
-    /// From delivery to answer.
-    pub(crate) duration: Duration,
-    /// Init of the instance, if it was made for this request.
-    pub(crate) init: Option<Duration>,
-    /// Memory limit, in MiB.
-    pub(crate) memory_mb: u32,
-    /// Most memory that the sandbox has ever used, in bytes.
-    pub(crate) peak_memory_bytes: u64,
-    /// `timeout`, or `error` with the error's type.
-    pub(crate) status: Option<(&'static str, &'a str)>,
-}
-
 /// The writer of one instance's log stream.
 #[derive(Debug)]
 pub(crate) struct Scribe {
     book: Arc<LogBook>,
     function: Arc<str>,
     version: Arc<str>,
-    stream: String,
+    stream: Arc<str>,
+    /// The request that has begun, until its START line is written.
+    begun: Option<(DateTime<Utc>, Arc<str>)>,
     /// Printed, but not yet a whole line.
     partial: Vec<u8>,
     /// Whole lines not yet written to the book.
@@ -51,7 +37,8 @@ impl Scribe {
             book,
             function: Arc::clone(&spec.function),
             version: Arc::clone(&spec.version),
-            stream,
+            stream: stream.into(),
+            begun: None,
             partial: Vec::new(),
             pending: Vec::new(),
             tail: Vec::new(),
@@ -64,19 +51,22 @@ impl Scribe {
         &self.stream
     }
 
-    /// A request begins. `first` keeps what init printed in the request's tail, as Lambda does.
+    /// A request begins. `first` keeps what init printed in the request's tail, as Lambda does. Its START line is
+    /// written by [`Scribe::write_start`], or before anything else is.
     pub(crate) fn start(&mut self, event: &Event, first: bool) {
         self.keeps_tail = event.wants_tail;
         if !first || !self.keeps_tail {
             self.tail = Vec::new();
         }
-        self.line(
-            format!(
-                "START RequestId: {} Version: {}",
-                event.request_id, self.version
-            )
-            .as_bytes(),
-        );
+        self.begun = Some((Utc::now(), Arc::clone(&event.request_id)));
+    }
+
+    /// Writes the START line: best done while the instance works and nobody waits for us.
+    pub(crate) fn write_start(&mut self) {
+        if let Some((at, request_id)) = self.begun.take() {
+            let text = format!("START RequestId: {request_id} Version: {}", self.version);
+            self.line_at(at, text.as_bytes());
+        }
     }
 
     /// Takes what the instance printed and writes its whole lines down.
@@ -98,24 +88,29 @@ impl Scribe {
 
     /// A request ends: the last unfinished line, END and REPORT. Gives the tail if the request wants it, and what
     /// is still to be written.
-    pub(crate) fn end(
-        &mut self,
-        event: &Event,
-        report: &Report<'_>,
-    ) -> (Option<Vec<u8>>, PendingLog) {
+    pub(crate) fn end(&mut self, event: &Event, report: Report) -> (Option<Vec<u8>>, PendingLog) {
+        self.write_start();
         if !self.partial.is_empty() {
             let partial = std::mem::take(&mut self.partial);
             self.line(&partial);
         }
-        self.line(format!("END RequestId: {}", event.request_id).as_bytes());
-        self.line(report.to_line(&event.request_id).as_bytes());
+        let end = RequestEnd {
+            at: Utc::now(),
+            stream: Arc::clone(&self.stream),
+            request_id: Arc::clone(&event.request_id),
+            report,
+        };
+        let (tail, end) = if self.keeps_tail {
+            for text in end.texts() {
+                self.line_at(end.at, text.as_bytes());
+            }
+            (Some(last(std::mem::take(&mut self.tail))), None)
+        } else {
+            (None, Some(end))
+        };
         let lines = std::mem::take(&mut self.pending);
-        let log = PendingLog::new(Arc::clone(&self.book), Arc::clone(&self.function), lines);
-        (
-            self.keeps_tail
-                .then(|| last(std::mem::take(&mut self.tail))),
-            log,
-        )
+        let (book, function) = (Arc::clone(&self.book), Arc::clone(&self.function));
+        (tail, PendingLog::new(book, function, lines, end))
     }
 
     /// A line of our own, outside a request.
@@ -125,17 +120,12 @@ impl Scribe {
     }
 
     fn line(&mut self, text: &[u8]) {
-        let now = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
-        for part in [
-            now.as_bytes(),
-            b"\t",
-            self.stream.as_bytes(),
-            b"\t",
-            text,
-            b"\n",
-        ] {
-            self.pending.extend_from_slice(part);
-        }
+        self.write_start();
+        self.line_at(Utc::now(), text);
+    }
+
+    fn line_at(&mut self, at: DateTime<Utc>, text: &[u8]) {
+        line::write(&mut self.pending, at, &self.stream, text);
         if self.keeps_tail {
             self.tail.extend_from_slice(text);
             self.tail.push(b'\n');
@@ -158,59 +148,4 @@ fn last(mut text: Vec<u8>) -> Vec<u8> {
     let excess = text.len().saturating_sub(TAIL_BYTES);
     text.drain(..excess);
     text
-}
-
-impl Report<'_> {
-    fn to_line(self, request_id: &str) -> String {
-        let billed = self.duration + self.init.unwrap_or_default();
-        let mut line = format!(
-            "REPORT RequestId: {request_id}\tDuration: {:.2} ms\tBilled Duration: {} ms\t\
-             Memory Size: {} MB\tMax Memory Used: {} MB\t",
-            ms(self.duration),
-            ms(billed).ceil().max(1.0),
-            self.memory_mb,
-            self.peak_memory_bytes
-                .div_ceil(1 << 20)
-                .min(u64::from(self.memory_mb)),
-        );
-        // Writing to a String cannot fail.
-        if let Some(init) = self.init {
-            let _ = write!(line, "Init Duration: {:.2} ms\t", ms(init));
-        }
-        match self.status {
-            Some(("error", error_type)) => {
-                let _ = write!(line, "Status: error\tError Type: {error_type}");
-            }
-            Some((status, _)) => {
-                let _ = write!(line, "Status: {status}");
-            }
-            None => {}
-        }
-        line
-    }
-}
-
-fn ms(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e3
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn report_line_has_lambdas_fields_in_lambdas_order() {
-        let report = Report {
-            duration: Duration::from_micros(1234),
-            init: Some(Duration::from_micros(100_500)),
-            memory_mb: 128,
-            peak_memory_bytes: 30 << 20,
-            status: None,
-        };
-        assert_eq!(
-            report.to_line("r"),
-            "REPORT RequestId: r\tDuration: 1.23 ms\tBilled Duration: 102 ms\tMemory Size: 128 MB\t\
-             Max Memory Used: 30 MB\tInit Duration: 100.50 ms\t"
-        );
-    }
 }

@@ -1,13 +1,15 @@
 //! The node's end of a channel (`docs/format/channel.md`).
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 
 use bytes::{Bytes, BytesMut};
 use offshoot_channel::{HEADER_BYTES, Header, InvokeMeta, Kind, MAX_RESPONSE_BYTES, StreamMeta};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
+use offshoot_sys::polled::PolledFd;
+use rustix::io::Errno;
+use rustix::net::SendFlags;
+use tokio::io::Interest;
 
 use crate::Event;
 use crate::message::{Message, TransportError};
@@ -20,7 +22,9 @@ const JOINED_EVENT_BYTES: usize = 16 << 10;
 /// One end of a channel. Reads are buffered here, so `receive` may be cancelled at any point.
 #[derive(Debug)]
 pub(crate) struct ChannelEnd {
-    stream: UnixStream,
+    /// Registered for reading only: a Unix socket wakes whoever waits to write at each read of its peer
+    /// (`unix_write_space` in the kernel), which would cost the runtime an idle wake-up of ours for each event.
+    socket: PolledFd,
     buffer: BytesMut,
     /// Whether the runtime is known to have ended without reading all of the event.
     unread: bool,
@@ -33,10 +37,9 @@ impl ChannelEnd {
     pub(crate) fn pair() -> io::Result<(Self, OwnedFd)> {
         let (ours, theirs) = StdUnixStream::pair()?;
         ours.set_nonblocking(true)?;
-        let stream = UnixStream::from_std(ours)?;
         Ok((
             Self {
-                stream,
+                socket: PolledFd::new(ours.into(), Interest::READABLE)?,
                 buffer: BytesMut::new(),
                 unread: false,
                 skipping: None,
@@ -73,10 +76,10 @@ impl ChannelEnd {
         // The runtime may have gone: whoever waits for its answer learns how, so a failed write is no error here.
         let written = if event.payload.len() <= JOINED_EVENT_BYTES {
             head.extend_from_slice(&event.payload);
-            self.stream.write_all(&head).await
+            self.write_all(&head).await
         } else {
-            match self.stream.write_all(&head).await {
-                Ok(()) => self.stream.write_all(&event.payload).await,
+            match self.write_all(&head).await {
+                Ok(()) => self.write_all(&event.payload).await,
                 failed => failed,
             }
         };
@@ -86,12 +89,38 @@ impl ChannelEnd {
         })
     }
 
+    async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        // Made when the socket is first found full; a second descriptor, because epoll takes each only once.
+        let mut writable = None;
+        while !bytes.is_empty() {
+            match rustix::net::send(&self.socket, bytes, SendFlags::NOSIGNAL) {
+                Ok(sent) => bytes = &bytes[sent..],
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
+                    let socket = match &writable {
+                        Some(socket) => socket,
+                        None => {
+                            let same = self.socket.as_fd().try_clone_to_owned()?;
+                            writable.insert(PolledFd::new(same, Interest::WRITABLE)?)
+                        }
+                    };
+                    let sent = socket.io(Interest::WRITABLE, |socket| {
+                        Ok(rustix::net::send(socket, bytes, SendFlags::NOSIGNAL)?)
+                    });
+                    bytes = &bytes[sent.await?..];
+                }
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) async fn receive(&mut self) -> Result<Message, TransportError> {
         loop {
             if let Some(message) = self.parse()? {
                 return Ok(message);
             }
-            match self.stream.read_buf(&mut self.buffer).await {
+            match self.socket.read_buf(&mut self.buffer).await {
                 Ok(0) => return Err(TransportError::Closed),
                 Err(error) => {
                     // The kernel says so of a peer that closed a socket with bytes left in it (`unix(7)`).
