@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 /// Builds sandboxes for the daemon.
 pub const NURSERY: &str = "__nursery";
+/// Makes templates.
+pub const TEMPLATES: &str = "__templates";
 /// Unpacks an untrusted zip for the daemon.
 pub const UNPACK: &str = "__unpack";
 
@@ -13,6 +15,7 @@ pub const UNPACK: &str = "__unpack";
 pub fn run(args: &[OsString]) -> Option<ExitCode> {
     match args.get(1)?.to_str()? {
         NURSERY => Some(offshoot_sandbox::nursery_main()),
+        TEMPLATES => Some(ExitCode::from(offshoot_clone::nursery::main())),
         UNPACK => Some(offshoot_package::worker_main()),
         _ => None,
     }

@@ -3,6 +3,7 @@
 mod api;
 mod bench;
 mod cli;
+mod clones;
 mod commands;
 mod config;
 mod console;

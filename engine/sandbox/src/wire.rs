@@ -5,23 +5,18 @@
 //! socket, whose one end travels with the plan: from nursery and init [`Report`]s, to init one
 //! [`Order`]. No message is ever matched to another by a number.
 
-use std::io::{self, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
-use std::mem::MaybeUninit;
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::net::Ipv4Addr;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags,
-};
 use serde::{Deserialize, Serialize};
 
 use crate::stage::{Failure, Stage};
 
-/// The most descriptors in one packet; the kernel's own limit is 253 (`unix(7)`).
-pub(crate) const MAX_FDS: usize = 32;
+pub(crate) use offshoot_sys::packet::{receive, send};
+
 /// The longest packet; a longer plan travels in a memfd, its packet empty.
-const MAX_INLINE_BYTES: usize = 32 << 10;
+const MAX_INLINE_BYTES: usize = offshoot_sys::packet::MAX_BYTES;
 /// The longest plan that is read from a memfd.
 const MAX_PLAN_BYTES: u64 = 8 << 20;
 
@@ -134,46 +129,4 @@ pub(crate) fn unpack_plan(bytes: &[u8], fds: &mut Vec<OwnedFd>) -> io::Result<Pl
     file.seek(SeekFrom::Start(0))?;
     file.take(MAX_PLAN_BYTES).read_to_end(&mut long)?;
     decode(&long)
-}
-
-/// Sends one packet.
-pub(crate) fn send(
-    socket: BorrowedFd<'_>,
-    bytes: &[u8],
-    fds: &[BorrowedFd<'_>],
-) -> rustix::io::Result<()> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
-    let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    if !fds.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(fds)) {
-        return Err(rustix::io::Errno::TOOBIG);
-    }
-    let slices = [IoSlice::new(bytes)];
-    rustix::io::retry_on_intr(|| {
-        rustix::net::sendmsg(socket, &slices, &mut ancillary, SendFlags::NOSIGNAL)
-    })?;
-    Ok(())
-}
-
-/// Receives one packet; `None` when the peer has closed its end.
-pub(crate) fn receive(
-    socket: BorrowedFd<'_>,
-) -> rustix::io::Result<Option<(Vec<u8>, Vec<OwnedFd>)>> {
-    let mut bytes = vec![0; MAX_INLINE_BYTES];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
-    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let message = rustix::io::retry_on_intr(|| {
-        let mut slices = [IoSliceMut::new(&mut bytes)];
-        rustix::net::recvmsg(socket, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC)
-    })?;
-    if message.bytes == 0 {
-        return Ok(None);
-    }
-    bytes.truncate(message.bytes);
-    let mut fds = Vec::new();
-    for part in ancillary.drain() {
-        if let RecvAncillaryMessage::ScmRights(rights) = part {
-            fds.extend(rights);
-        }
-    }
-    Ok(Some((bytes, fds)))
 }

@@ -10,6 +10,9 @@
 //! 5. [`ifaddr`] has interface flags, address and route by ioctl, for a process that has no netlink.
 //! 6. [`signal`] has the dispositions that a child inherits.
 //! 7. [`polled`] has descriptors that tokio waits on, where its safe types do not reach.
+//! 8. [`kcmp`], [`handle`], [`owner`] and [`peek`] ask what only the kernel knows about a process's
+//!    descriptors: which are duplicates, which file a handle names, who is signalled, what waits
+//!    in a socket.
 //!
 //! What callers must still ensure: the nursery stays single-threaded ([`clone::SingleThread`]
 //! checks it at every clone). Cost: one system call per function, nothing else, except for the
@@ -17,8 +20,13 @@
 
 pub mod clone;
 pub mod fds;
+pub mod handle;
 pub mod ifaddr;
+pub mod kcmp;
 pub mod mount_attr;
 pub mod namespace;
+pub mod owner;
+pub mod packet;
+pub mod peek;
 pub mod polled;
 pub mod signal;

@@ -13,6 +13,7 @@ pub use context::Context;
 pub use serve_args::CommonArgs;
 use serve_args::ServeArgs;
 
+use crate::clones::{self, CheckpointArgs, CloneArgs, ImageArgs};
 use crate::commands::{
     config::ConfigArgs, delete::DeleteArgs, events::EventsArgs, invoke::InvokeArgs, logs::LogsArgs,
 };
@@ -130,6 +131,25 @@ enum Command {
         after_help = "Examples:\n  offshoot doctor\n  offshoot doctor --json\n\nExits with 3 if something needed is missing."
     )]
     Doctor(doctor::DoctorArgs),
+    /// Freeze a running process into an image
+    #[command(
+        after_help = "Examples:\n  offshoot checkpoint 4711 --image base --external 0 --external 1 --external 2\n  \
+        offshoot checkpoint 4711 --image base --leave-running\n  offshoot checkpoint 4712 --image app --parent base\n\n\
+        What cannot be carried into an image is refused by name, and the process goes on."
+    )]
+    Checkpoint(CheckpointArgs),
+    /// Start processes as clones of an image
+    #[command(
+        after_help = "Examples:\n  offshoot clone base\n  offshoot clone base -n 50 --fd 0=/dev/null --fd 1=out-{n}.txt\n  \
+        offshoot clone base --park\n\nExits with 0 if all clones exited with 0."
+    )]
+    Clone(CloneArgs),
+    /// Look after images
+    #[command(
+        after_help = "Examples:\n  offshoot image list\n  offshoot image inspect base\n  offshoot image verify base\n  \
+        offshoot image diff base app\n  offshoot image rm app base"
+    )]
+    Image(ImageArgs),
     /// Measure
     #[command(
         disable_help_flag = true,
@@ -175,6 +195,9 @@ fn dispatch(cli: Cli, context: &Context) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Serve(args) => serve(&args, &cli.global),
         Command::Bench { args } => bench::run(&args),
+        Command::Checkpoint(args) => clones::checkpoint(&args, context).map(done),
+        Command::Clone(args) => clones::clone(&args, context),
+        Command::Image(args) => clones::image(&args, context).map(done),
         Command::Config(args) => commands::config::run(&args, context).map(done),
         command => interrupt::run(client_command(command, context)),
     }
@@ -189,7 +212,12 @@ async fn client_command(command: Command, context: &Context) -> Result<(), Failu
         Command::Events(args) => commands::events::run(&args, context).await,
         Command::Delete(args) => commands::delete::run(&args, context).await,
         Command::Doctor(args) => doctor::run(&args, context).await,
-        Command::Serve(_) | Command::Bench { .. } | Command::Config(_) => Ok(()),
+        Command::Serve(_)
+        | Command::Bench { .. }
+        | Command::Config(_)
+        | Command::Checkpoint(_)
+        | Command::Clone(_)
+        | Command::Image(_) => Ok(()),
     }
 }
 

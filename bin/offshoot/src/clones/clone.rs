@@ -1,0 +1,269 @@
+//! `offshoot clone`.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+use offshoot_clone::{Cloned, Exit, Fork, Memory, Nursery, Template, TemplateSpec};
+use serde::Serialize;
+
+use super::place::{self, PlaceArgs};
+use crate::cli::Context;
+use crate::hidden::TEMPLATES;
+use crate::report::{Failure, Kind};
+
+/// Which image, and how many clones.
+#[derive(Debug, Args)]
+pub struct CloneArgs {
+    /// The image
+    name: String,
+    /// How many clones
+    #[arg(short, long, value_name = "N", default_value_t = 1)]
+    number: u32,
+    /// Let each clone wait, ready to run, until you press Enter (or standard input ends)
+    #[arg(long)]
+    park: bool,
+    /// Give a descriptor that comes from outside a file; {n} in the path is the clone's number. 0, 1 and 2 are this
+    /// command's own unless given; /dev/fd/M passes descriptor M of this command on
+    #[arg(long = "fd", value_name = "N=PATH", value_parser = substitution)]
+    fds: Vec<(u32, String)>,
+    /// Where the template's memory lives
+    #[arg(long, value_enum, default_value_t = Backing::Local)]
+    backing: Backing,
+    /// Do not wait for the clones to end
+    #[arg(long)]
+    detach: bool,
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+/// Where a template's memory lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Backing {
+    /// Writable memory is copied into the template once
+    Local,
+    /// Everything is mapped from the pool: less memory
+    Mapped,
+}
+
+/// A clone, as the user sees it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    clone: u32,
+    pid: i32,
+    /// From the request until the process existed.
+    fork_us: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exit_code: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signal: Option<i32>,
+}
+
+fn substitution(text: &str) -> Result<(u32, String), String> {
+    let (number, path) = text
+        .split_once('=')
+        .ok_or("write N=PATH, such as 1=out.txt")?;
+    let number = number
+        .parse()
+        .map_err(|_| format!("{number:?} is no descriptor"))?;
+    Ok((number, path.to_owned()))
+}
+
+/// Runs the command. Exits with 0 if all clones exited with 0.
+pub fn run(args: &CloneArgs, context: &Context) -> Result<ExitCode, Failure> {
+    let pool = args.place.open()?;
+    let name = place::name(&args.name)?;
+    let lineage = pool
+        .open_lineage(&name)
+        .map_err(|error| place::unopened(&error))?;
+    let images: Vec<OwnedFd> = std::iter::once(lineage.image)
+        .chain(lineage.ancestors)
+        .map(OwnedFd::from)
+        .collect();
+    let program =
+        std::env::current_exe().map_err(|error| Failure::from_error(Kind::Environment, &error))?;
+    let mut nursery = Nursery::start(&program, &[TEMPLATES])
+        .map_err(|error| Failure::from_error(Kind::Environment, &error))?;
+    let spec = TemplateSpec {
+        images: &images,
+        key: pool.key(),
+        memory: match args.backing {
+            Backing::Local => Memory::Local,
+            Backing::Mapped => Memory::Mapped,
+        },
+        check_pages: true,
+        sandbox_filters: false,
+    };
+    let mut template = nursery
+        .template(&spec)
+        .map_err(|error| Failure::from_error(Kind::Failed, &error))?;
+    let mut rows = fork_all(args, &mut template, context)?;
+    if !args.detach {
+        await_all(&mut nursery, &mut rows)?;
+    }
+    report(&rows, context)?;
+    let all_well = args.detach || rows.iter().all(|row| row.exit_code == Some(0));
+    Ok(if all_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(Kind::Failed.exit_code())
+    })
+}
+
+/// Makes the clones; waits until each of them runs.
+fn fork_all(
+    args: &CloneArgs,
+    template: &mut Template,
+    context: &Context,
+) -> Result<Vec<Row>, Failure> {
+    let failed = |error: &dyn std::error::Error| Failure::from_error(Kind::Failed, error);
+    let park = if args.park {
+        let flags = rustix::event::EventfdFlags::SEMAPHORE | rustix::event::EventfdFlags::CLOEXEC;
+        Some(rustix::event::eventfd(0, flags).map_err(|errno| failed(&errno))?)
+    } else {
+        None
+    };
+    let mut rows = Vec::new();
+    let mut clones: Vec<Cloned> = Vec::new();
+    for clone in 1..=args.number {
+        let files = open_all(args, template, clone)?;
+        let substitutions: Vec<(u32, BorrowedFd<'_>)> = files
+            .iter()
+            .map(|(number, file)| (*number, file.as_fd()))
+            .collect();
+        let begun = Instant::now();
+        let fork = Fork {
+            substitutions: &substitutions,
+            park: park.as_ref().map(AsFd::as_fd),
+            confirm: !args.park,
+            ..Fork::default()
+        };
+        let cloned = template.fork(&fork).map_err(|error| failed(&error))?;
+        rows.push(Row {
+            clone,
+            pid: cloned.pid,
+            fork_us: begun.elapsed().as_micros() as u64,
+            exit_code: None,
+            signal: None,
+        });
+        clones.push(cloned);
+    }
+    for cloned in &clones {
+        let awaited = if args.park {
+            template.await_parked(cloned.token)
+        } else {
+            template.await_running(cloned.token)
+        };
+        awaited.map_err(|error| failed(&error))?;
+    }
+    if let Some(park) = park {
+        context.console.note("parked: press Enter to wake");
+        let _ = std::io::stdin().read_line(&mut String::new());
+        let wake = u64::from(args.number).to_ne_bytes();
+        rustix::io::write(&park, &wake).map_err(|errno| failed(&errno))?;
+    }
+    Ok(rows)
+}
+
+/// A file for each descriptor that comes from outside.
+fn open_all(
+    args: &CloneArgs,
+    template: &Template,
+    clone: u32,
+) -> Result<BTreeMap<u32, OwnedFd>, Failure> {
+    let mut files = BTreeMap::new();
+    for (number, path) in &args.fds {
+        let path = path.replace("{n}", &clone.to_string());
+        files.insert(*number, open(&path)?);
+    }
+    for need in template.needs() {
+        let own = match need.number {
+            0 => std::io::stdin().as_fd().try_clone_to_owned(),
+            1 => std::io::stdout().as_fd().try_clone_to_owned(),
+            2 => std::io::stderr().as_fd().try_clone_to_owned(),
+            _ => continue,
+        };
+        if let (Ok(own), std::collections::btree_map::Entry::Vacant(entry)) =
+            (own, files.entry(need.number))
+        {
+            entry.insert(own);
+        }
+    }
+    Ok(files)
+}
+
+/// Opens a file for reading and writing if it may be, and makes it if need be.
+fn open(path: &str) -> Result<OwnedFd, Failure> {
+    // Sockets and pipes cannot be opened by such a path, but they can be passed on.
+    let own = path
+        .strip_prefix("/dev/fd/")
+        .and_then(|number| number.parse().ok());
+    if let Some(number) = own {
+        return duplicate(number).map_err(|errno| {
+            Failure::new(
+                Kind::Usage,
+                format!("cannot pass on descriptor {number}: {errno}"),
+            )
+        });
+    }
+    let both = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path);
+    let file = both.or_else(|_| File::open(path));
+    file.map(OwnedFd::from).map_err(|error| {
+        Failure::new(
+            Kind::Usage,
+            format!("cannot open {path} for a clone: {error}"),
+        )
+    })
+}
+
+/// One of this process's own descriptors, by its number.
+fn duplicate(number: i32) -> rustix::io::Result<OwnedFd> {
+    use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+    let own = pidfd_open(getpid(), PidfdFlags::empty())?;
+    pidfd_getfd(own, number, PidfdGetfdFlags::empty())
+}
+
+fn await_all(nursery: &mut Nursery, rows: &mut [Row]) -> Result<(), Failure> {
+    let mut left = rows.len();
+    while left > 0 {
+        let exit: Exit = nursery
+            .next_exit()
+            .map_err(|error| Failure::from_error(Kind::Failed, &error))?;
+        if let Some(row) = rows.iter_mut().find(|row| row.pid == exit.pid) {
+            row.exit_code = exit.code();
+            row.signal = exit.signal();
+            left -= 1;
+        }
+    }
+    Ok(())
+}
+
+fn report(rows: &[Row], context: &Context) -> Result<(), Failure> {
+    let console = &context.console;
+    if console.wants_json() {
+        return Ok(console.json(&rows)?);
+    }
+    let end = |row: &Row| match (row.exit_code, row.signal) {
+        (Some(code), _) => format!("exited with {code}"),
+        (_, Some(signal)) => format!("killed by signal {signal}"),
+        _ => "runs".to_owned(),
+    };
+    let cells = rows.iter().map(|row| {
+        vec![
+            row.clone.to_string(),
+            row.pid.to_string(),
+            format!("{} µs", row.fork_us),
+            end(row),
+        ]
+    });
+    Ok(console.table(&["clone", "pid", "forked in", ""], cells.collect())?)
+}

@@ -1,0 +1,40 @@
+//! Checkpoint: a running process becomes an image in a pool.
+//!
+//! 1. What an image cannot hold is refused by name, as far as it can be seen, before the process is touched.
+//! 2. All threads are stopped (`ptrace(2)`), moved out of the vDSO and of restartable sequences, and read; they are made
+//!    to perform the few system calls whose answers only they can have.
+//! 3. Descriptors are read ([`files`]), then the address space; the pages that must be kept are copied to memory of our own
+//!    that was made present beforehand.
+//! 4. The process goes on. Only then the copy is compared with the parent image, written to the pool, digested and sealed.
+//!
+//! What callers must still ensure: that they may trace the process (`CAP_SYS_PTRACE`, `CAP_CHECKPOINT_RESTORE` and, for
+//! processes with seccomp filters, `CAP_SYS_ADMIN`), that no other thread of theirs waits for "any child", and that the
+//! process is at a point at which being multiplied makes sense: no timer about to expire, no call of a client in flight.
+//!
+//! What is not carried over: a sleep with a time limit that a thread was in returns `EINTR`; that the process was stopped
+//! (`SIGSTOP`); the remaining processor time of timers on single threads, which is refused.
+//!
+//! Cost: the process stands still for some milliseconds, mostly 0.2–0.3 µs for each page that is copied; our own memory
+//! grows by what is copied, up to 256 MiB, beyond which the process waits for the pool.
+
+mod admission;
+mod checkpoint;
+mod error;
+mod family;
+pub mod files;
+mod interview;
+mod machine;
+mod pieces;
+mod proc;
+mod process;
+mod refusal;
+mod smaps;
+mod space;
+mod store;
+mod thread;
+mod vdso;
+mod window;
+
+pub use checkpoint::{Options, Report, checkpoint};
+pub use error::CheckpointError;
+pub use refusal::{MappingObstacle, Refusal};

@@ -1,0 +1,270 @@
+//! Which pages are copied, and how they are grouped.
+//!
+//! Every run costs each template a mapping, so stretches that are nearly whole are copied whole: short gaps are filled,
+//! and a read-only mapping of which most pages are there is taken altogether.
+
+use std::os::fd::AsFd;
+
+use offshoot_image::model::{Backing, Mapping, PAGE_BYTES, PageRange};
+use offshoot_trace::{PageKinds, Region};
+use rustix::fs::{SeekFrom, seek};
+use rustix::io::Errno;
+
+use crate::space::may_vanish;
+
+/// Gaps up to this many pages are filled.
+pub(crate) const FILLED_GAP_PAGES: u64 = 4;
+
+/// Whose pages they are: by index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Owner {
+    Mapping(usize),
+    Content(usize),
+}
+
+/// Consecutive pages that are to be copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub owner: Owner,
+    /// The first page: address, or offset in a content, divided by [`PAGE_BYTES`].
+    pub page: u64,
+    pub pages: u64,
+    /// Pages in between that are known to be zeros and must not be read: reading would make them.
+    pub holes: Vec<PageRange>,
+    /// Whether pages of zeros can be left out, because zeros are what comes back there.
+    pub zeros_may_go: bool,
+}
+
+impl Piece {
+    fn end(&self) -> u64 {
+        self.page.saturating_add(self.pages)
+    }
+}
+
+/// What is copied of one mapping. `regions` are its pages, `file_end` the first page behind its file's end.
+pub(crate) fn of_mapping(
+    index: usize,
+    mapping: &Mapping,
+    regions: &[Region],
+    file_end: u64,
+) -> Vec<Piece> {
+    if mapping.shared || may_vanish(mapping.flags) {
+        return Vec::new();
+    }
+    let anonymous = mapping.backing == Backing::Anonymous;
+    let of_file = matches!(mapping.backing, Backing::File { .. });
+    let wanted = regions.iter().filter(|region| {
+        let kinds = region.kinds;
+        // The bytes of a content are stored with it: only the process's own copies of its pages are the mapping's.
+        let own = of_file || !kinds.has(PageKinds::FILE);
+        let zero = anonymous && kinds.has(PageKinds::ZERO);
+        own && !zero && !kinds.has(PageKinds::GUARD)
+    });
+    let owner = Owner::Mapping(index);
+    let piece = |page, end: u64| Piece {
+        owner,
+        page,
+        pages: end.saturating_sub(page),
+        holes: Vec::new(),
+        zeros_may_go: anonymous,
+    };
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut present_pages = 0;
+    for region in wanted {
+        let (page, end) = (region.start / PAGE_BYTES, region.end / PAGE_BYTES);
+        present_pages += end - page;
+        match pieces
+            .last_mut()
+            .filter(|last| joins(last.end(), page, &mapping.guards))
+        {
+            // The pages of a gap in a private mapping of a content come from there.
+            Some(last) if page == last.end() || anonymous || of_file => {
+                if anonymous && page > last.end() {
+                    last.holes.push(PageRange {
+                        page: last.end(),
+                        pages: page - last.end(),
+                    });
+                }
+                last.pages = end - last.page;
+            }
+            _ => pieces.push(piece(page, end)),
+        }
+    }
+    let first = mapping.start / PAGE_BYTES;
+    let mostly =
+        !pieces.is_empty() && present_pages.saturating_mul(2) >= file_end.saturating_sub(first);
+    if of_file
+        && !mapping.protection.write()
+        && mapping.protection.read()
+        && mapping.guards.is_empty()
+        && mostly
+    {
+        let end = pieces.last().map_or(file_end, Piece::end).max(file_end);
+        return vec![piece(first, end)];
+    }
+    pieces
+}
+
+/// What is copied of a content: its data, not its holes.
+///
+/// # Errors
+/// The errors of `lseek(2)`.
+pub(crate) fn of_content(index: usize, bytes: u64, reader: impl AsFd) -> Result<Vec<Piece>, Errno> {
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut from = 0;
+    while from < bytes {
+        let start = match seek(&reader, SeekFrom::Data(from)) {
+            Ok(start) => start,
+            // Nothing but a hole until the end.
+            Err(Errno::NXIO) => break,
+            Err(error) => return Err(error),
+        };
+        let end = seek(&reader, SeekFrom::Hole(start))?.min(bytes);
+        if end <= start {
+            break;
+        }
+        let (page, behind) = (start / PAGE_BYTES, end.div_ceil(PAGE_BYTES));
+        match pieces.last_mut() {
+            Some(last) if page <= last.end() + FILLED_GAP_PAGES => last.pages = behind - last.page,
+            _ => pieces.push(Piece {
+                owner: Owner::Content(index),
+                page,
+                pages: behind - page,
+                holes: Vec::new(),
+                zeros_may_go: true,
+            }),
+        }
+        from = end;
+    }
+    Ok(pieces)
+}
+
+/// Whether two stretches are close enough to be one, with no guard between them.
+fn joins(end: u64, page: u64, guards: &[PageRange]) -> bool {
+    let guarded = guards
+        .iter()
+        .any(|guard| end <= guard.page && guard.page < page);
+    page - end <= FILLED_GAP_PAGES && !guarded
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use offshoot_image::model::{MappingFlags, Protection};
+
+    fn mapping(backing: Backing, protection: u8, guards: Vec<PageRange>) -> Mapping {
+        Mapping {
+            start: 100 * PAGE_BYTES,
+            end: 200 * PAGE_BYTES,
+            protection: Protection(protection),
+            backing,
+            shared: false,
+            flags: MappingFlags::default(),
+            name: Vec::new(),
+            runs: Vec::new(),
+            guards,
+        }
+    }
+
+    fn region(page: u64, end: u64, kinds: PageKinds) -> Region {
+        Region {
+            start: page * PAGE_BYTES,
+            end: end * PAGE_BYTES,
+            kinds,
+        }
+    }
+
+    fn spans(pieces: &[Piece]) -> Vec<(u64, u64)> {
+        pieces
+            .iter()
+            .map(|piece| (piece.page, piece.end()))
+            .collect()
+    }
+
+    const FILE: Backing = Backing::File { file: 0, offset: 0 };
+
+    #[test]
+    fn short_gaps_of_anonymous_memory_are_holes_and_long_ones_part() {
+        let found = of_mapping(
+            0,
+            &mapping(Backing::Anonymous, 3, Vec::new()),
+            &[
+                region(100, 102, PageKinds::PRESENT),
+                region(106, 107, PageKinds::SWAPPED),
+                region(112, 113, PageKinds::PRESENT),
+            ],
+            200,
+        );
+        assert_eq!(spans(&found), [(100, 107), (112, 113)]);
+        assert_eq!(
+            found[0].holes,
+            [PageRange {
+                page: 102,
+                pages: 4
+            }]
+        );
+    }
+
+    #[test]
+    fn guard_parts_what_is_close() {
+        let guards = vec![PageRange {
+            page: 103,
+            pages: 1,
+        }];
+        let found = of_mapping(
+            0,
+            &mapping(Backing::Anonymous, 3, guards),
+            &[
+                region(100, 103, PageKinds::PRESENT),
+                region(103, 104, PageKinds::GUARD),
+                region(104, 105, PageKinds::PRESENT),
+            ],
+            200,
+        );
+        assert_eq!(spans(&found), [(100, 103), (104, 105)]);
+    }
+
+    #[test]
+    fn mostly_present_read_only_file_is_taken_up_to_its_end() {
+        let regions = [region(110, 150, PageKinds::PRESENT)];
+        let read_only = mapping(FILE, Protection::READ, Vec::new());
+        assert_eq!(
+            spans(&of_mapping(0, &read_only, &regions, 180)),
+            [(100, 180)]
+        );
+        assert_eq!(
+            spans(&of_mapping(0, &read_only, &regions, 200)),
+            [(110, 150)]
+        );
+        let writable = mapping(FILE, 3, Vec::new());
+        assert_eq!(
+            spans(&of_mapping(0, &writable, &regions, 180)),
+            [(110, 150)]
+        );
+    }
+
+    #[test]
+    fn droppable_and_wiped_memory_is_never_copied() {
+        for flag in [MappingFlags::DROPPABLE, MappingFlags::WIPE_ON_FORK] {
+            let mut mapping = mapping(Backing::Anonymous, 3, Vec::new());
+            mapping.flags = MappingFlags(flag);
+            assert!(
+                of_mapping(0, &mapping, &[region(100, 200, PageKinds::PRESENT)], 200).is_empty()
+            );
+        }
+    }
+
+    #[test]
+    fn holes_of_a_content_are_left_out() {
+        use std::os::unix::fs::FileExt;
+        let file = tempfile::tempfile_in("/dev/shm").unwrap();
+        file.set_len(100 * PAGE_BYTES + 1).unwrap();
+        for page in [3, 5, 50] {
+            file.write_all_at(b"x", page * PAGE_BYTES).unwrap();
+        }
+        let found = of_content(7, 100 * PAGE_BYTES + 1, &file).unwrap();
+        assert_eq!(spans(&found), [(3, 6), (50, 51)]);
+        assert_eq!(found[0].owner, Owner::Content(7));
+    }
+}

@@ -1,0 +1,219 @@
+//! The address space: which mappings an image has, and which of their pages.
+
+use std::collections::BTreeMap;
+
+use offshoot_image::model::{Backing, Mapping, MappingFlags, PAGE_BYTES, PageRange, SpecialKind};
+use offshoot_plan::{ENGINE_BASE, ENGINE_BYTES, MAGIC, PLAN_BASE};
+use offshoot_trace::{Memory, PageKinds, Region};
+
+use crate::files::{Place, Tables, Target};
+use crate::pieces::{self, Piece};
+use crate::refusal::MappingObstacle;
+use crate::smaps::Area;
+use crate::{CheckpointError, vdso};
+
+/// Mappings for the manifest, their runs still empty, and what is to be copied into them.
+#[derive(Debug, Default)]
+pub(crate) struct Space {
+    pub mappings: Vec<Mapping>,
+    /// Those of read-only mappings first, else ascending.
+    pub pieces: Vec<Piece>,
+}
+
+/// Sorts out an address space. `regions` are the pages that the process has, ascending.
+pub(crate) fn survey(
+    areas: &[Area],
+    regions: &[Region],
+    memory: &Memory,
+    target: &Target,
+    tables: &mut Tables,
+) -> Result<Space, CheckpointError> {
+    let engine = Engine::find(areas, memory);
+    let mut space = Space::default();
+    let mut placed = BTreeMap::new();
+    for area in areas {
+        if is_kernels(area) || engine.owns(area)? {
+            continue;
+        }
+        refuse(area)?;
+        let backing = backing(area, target, tables, &mut placed)?;
+        let mut mapping = Mapping {
+            start: area.start,
+            end: area.end,
+            protection: area.protection,
+            backing,
+            shared: area.shared,
+            flags: area.flags,
+            name: area
+                .bracketed()
+                .and_then(|name| name.strip_prefix(b"anon:"))
+                .unwrap_or_default()
+                .to_vec(),
+            runs: Vec::new(),
+            guards: Vec::new(),
+        };
+        let mine = clip(regions, area.start, area.end);
+        mapping.guards = guards(&mine);
+        let file_end = file_end(&mapping, tables);
+        space.pieces.extend(pieces::of_mapping(
+            space.mappings.len(),
+            &mapping,
+            &mine,
+            file_end,
+        ));
+        space.mappings.push(mapping);
+    }
+    let mappings = &space.mappings;
+    space
+        .pieces
+        .sort_by_key(|piece| (piece.is_of_writable(mappings), piece.page));
+    Ok(space)
+}
+
+/// Whether the kernel makes it anew in every process.
+fn is_kernels(area: &Area) -> bool {
+    let special: Option<SpecialKind> = vdso::special_kind(area);
+    special.is_some() || area.bracketed() == Some(b"vsyscall")
+}
+
+fn refuse(area: &Area) -> Result<(), CheckpointError> {
+    let traits = area.traits;
+    let known = match area.bracketed() {
+        None => true,
+        Some(name) => name == b"heap" || name.starts_with(b"stack") || name.starts_with(b"anon:"),
+    };
+    let obstacle = if traits.huge_tlb {
+        MappingObstacle::HugeTlb
+    } else if traits.shadow_stack {
+        MappingObstacle::ShadowStack
+    } else if traits.device {
+        MappingObstacle::Device
+    } else if traits.user_fault {
+        MappingObstacle::UserFault
+    } else if area.protection_key != 0 {
+        MappingObstacle::ProtectionKey
+    } else if !known {
+        MappingObstacle::Unknown
+    } else {
+        return Ok(());
+    };
+    Err(obstacle.at(area.start).into())
+}
+
+/// What is behind a mapping. Mappings of one file are next to one another: each file is looked up once.
+fn backing<'a>(
+    area: &'a Area,
+    target: &Target,
+    tables: &mut Tables,
+    placed: &mut BTreeMap<(&'a [u8], &'a [u8]), Place>,
+) -> Result<Backing, CheckpointError> {
+    // A private mapping of /dev/zero is the old way to say MAP_ANONYMOUS.
+    let zero_device = !area.shared && area.path == b"/dev/zero";
+    if !area.has_file() || zero_device {
+        return Ok(Backing::Anonymous);
+    }
+    let key = (&area.inode[..], &area.path[..]);
+    let place = match placed.get(&key) {
+        Some(place) => *place,
+        None => {
+            let place = tables.place(target, &area.link(), true)?;
+            placed.insert(key, place);
+            place
+        }
+    };
+    let offset = area.offset;
+    Ok(match place {
+        Place::File(file) => Backing::File { file, offset },
+        Place::Content(content) => Backing::Content { content, offset },
+    })
+}
+
+/// The first page of a file mapping that lies wholly behind the file's end; touching it would be `SIGBUS`.
+fn file_end(mapping: &Mapping, tables: &Tables) -> u64 {
+    let end = mapping.end / PAGE_BYTES;
+    let Backing::File { file, offset } = mapping.backing else {
+        return end;
+    };
+    let bytes = tables.files.get(file as usize).map_or(0, |file| file.bytes);
+    let pages = bytes.saturating_sub(offset).div_ceil(PAGE_BYTES);
+    end.min((mapping.start / PAGE_BYTES).saturating_add(pages))
+}
+
+fn guards(regions: &[Region]) -> Vec<PageRange> {
+    let mut guards: Vec<PageRange> = Vec::new();
+    for region in regions
+        .iter()
+        .filter(|region| region.kinds.has(PageKinds::GUARD))
+    {
+        let (page, pages) = (
+            region.start / PAGE_BYTES,
+            (region.end - region.start) / PAGE_BYTES,
+        );
+        match guards.last_mut() {
+            Some(last) if last.page + last.pages == page => last.pages += pages,
+            _ => guards.push(PageRange { page, pages }),
+        }
+    }
+    guards
+}
+
+/// The parts of regions between two addresses.
+fn clip(regions: &[Region], start: u64, end: u64) -> Vec<Region> {
+    let first = regions.partition_point(|region| region.end <= start);
+    let inside = regions
+        .iter()
+        .skip(first)
+        .take_while(|region| region.start < end);
+    inside
+        .map(|region| Region {
+            start: region.start.max(start),
+            end: region.end.min(end),
+            kinds: region.kinds,
+        })
+        .collect()
+}
+
+/// The engine's region. In a clone the engine itself is there, and is left out of the image; in any other process nothing
+/// may be there, for its clones would need the place.
+struct Engine {
+    present: bool,
+}
+
+impl Engine {
+    fn find(areas: &[Area], memory: &Memory) -> Self {
+        let plan = areas.iter().any(|area| area.start == PLAN_BASE);
+        let present = plan
+            && memory
+                .read_words::<1>(PLAN_BASE)
+                .is_ok_and(|[magic]| magic == MAGIC);
+        Self { present }
+    }
+
+    fn owns(&self, area: &Area) -> Result<bool, CheckpointError> {
+        let end = ENGINE_BASE + ENGINE_BYTES;
+        let inside = ENGINE_BASE <= area.start && area.end <= end;
+        if area.end <= ENGINE_BASE || end <= area.start {
+            Ok(false)
+        } else if self.present && inside {
+            Ok(true)
+        } else {
+            Err(MappingObstacle::EngineRegion.at(area.start).into())
+        }
+    }
+}
+
+impl Piece {
+    fn is_of_writable(&self, mappings: &[Mapping]) -> bool {
+        match self.owner {
+            pieces::Owner::Mapping(index) => mappings
+                .get(index)
+                .is_some_and(|mapping| mapping.protection.write()),
+            pieces::Owner::Content(_) => true,
+        }
+    }
+}
+
+/// Whether the kernel's contract with the program is that these pages may vanish: then an image must not bring them back.
+pub(crate) fn may_vanish(flags: MappingFlags) -> bool {
+    flags.any(MappingFlags::WIPE_ON_FORK | MappingFlags::DROPPABLE)
+}

@@ -1,0 +1,288 @@
+//! Pages into the image file: what is zero or in the parent already is not written.
+
+use std::collections::BTreeMap;
+
+use offshoot_image::Placement;
+use offshoot_image::model::{PAGE_BYTES, Run};
+use offshoot_pool::{ImageName, NewImage, WriteError};
+
+use crate::CheckpointError;
+use crate::family::Family;
+use crate::pieces::{FILLED_GAP_PAGES, Owner};
+use crate::window::Part;
+
+/// The shortest stretch for which the parent's pages are used: a run of its own costs each template more than a copy of
+/// so few pages costs the pool.
+const SHORTEST_SHARED_PAGES: usize = 16;
+const PAGE: usize = PAGE_BYTES as usize;
+
+/// Writes pages and notes where they went.
+#[derive(Debug)]
+pub(crate) struct Store<'a> {
+    pid: u32,
+    image: &'a NewImage,
+    family: Option<&'a Family>,
+    placement: Placement,
+    runs: BTreeMap<Owner, Vec<Run>>,
+    /// Pages written to this image.
+    pub stored_pages: u64,
+    /// Pages that an ancestor has.
+    pub shared_pages: u64,
+}
+
+/// Where a page's bytes can be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// Only here.
+    New,
+    /// Everywhere: it is zeros, and zeros are what comes back.
+    Zero,
+    /// In an ancestor's file.
+    Ancestor { generation: u8, file_page: u64 },
+}
+
+/// Consecutive pages that can be had alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stretch {
+    /// The first page's index, and its source.
+    first: usize,
+    pages: usize,
+    source: Source,
+}
+
+impl<'a> Store<'a> {
+    pub(crate) fn new(pid: u32, image: &'a NewImage, family: Option<&'a Family>) -> Self {
+        Self {
+            pid,
+            image,
+            family,
+            placement: Placement::new(),
+            runs: BTreeMap::new(),
+            stored_pages: 0,
+            shared_pages: 0,
+        }
+    }
+
+    /// Takes a part of the window.
+    pub(crate) fn put(&mut self, part: &Part, bytes: &[u8]) -> Result<(), CheckpointError> {
+        let mut sources = vec![Source::New; bytes.len() / PAGE];
+        if let (Some(family), Owner::Mapping(_)) = (self.family, part.owner) {
+            family.find_equal(part.page, bytes, |index, generation, file_page| {
+                sources[index] = Source::Ancestor {
+                    generation,
+                    file_page,
+                };
+            })?;
+        }
+        if part.zeros_may_go {
+            for (source, page) in sources.iter_mut().zip(bytes.chunks_exact(PAGE)) {
+                if *page == [0; PAGE] {
+                    *source = Source::Zero;
+                }
+            }
+        }
+        for stretch in smooth(&stretches(&sources)) {
+            self.put_stretch(part, stretch, bytes)?;
+        }
+        Ok(())
+    }
+
+    /// The runs of a mapping or content, ascending.
+    pub(crate) fn take_runs(&mut self, owner: Owner) -> Vec<Run> {
+        self.runs.remove(&owner).unwrap_or_default()
+    }
+
+    fn put_stretch(
+        &mut self,
+        part: &Part,
+        stretch: Stretch,
+        bytes: &[u8],
+    ) -> Result<(), CheckpointError> {
+        let page = part.page + stretch.first as u64;
+        let pages = u32::try_from(stretch.pages).unwrap_or(u32::MAX);
+        let (generation, file_page) = match stretch.source {
+            Source::Zero => return Ok(()),
+            Source::Ancestor {
+                generation,
+                file_page,
+            } => {
+                self.shared_pages += u64::from(pages);
+                (generation, file_page)
+            }
+            Source::New => {
+                let pid = self.pid;
+                let place = self.placement.place(page, pages);
+                let file_page = place.ok_or(CheckpointError::TooLarge { pid })?;
+                let bytes = &bytes[stretch.first * PAGE..][..stretch.pages * PAGE];
+                self.image
+                    .write_pages_at(file_page, bytes)
+                    .map_err(|source| refused(self.image.name(), source))?;
+                self.stored_pages += u64::from(pages);
+                (0, file_page)
+            }
+        };
+        let runs = self.runs.entry(part.owner).or_default();
+        match runs.last_mut() {
+            Some(last)
+                if last.end() == page
+                    && last.generation == generation
+                    && last.file_page + u64::from(last.pages) == file_page =>
+            {
+                last.pages = last.pages.saturating_add(pages);
+            }
+            _ => runs.push(Run {
+                page,
+                pages,
+                file_page,
+                generation,
+            }),
+        }
+        Ok(())
+    }
+}
+
+/// The pool's refusal of an image.
+pub(crate) fn refused(name: &ImageName, source: WriteError) -> CheckpointError {
+    CheckpointError::Pool {
+        name: name.as_str().to_owned(),
+        source: Box::new(source),
+    }
+}
+
+fn stretches(sources: &[Source]) -> Vec<Stretch> {
+    let mut found: Vec<Stretch> = Vec::new();
+    for (index, source) in sources.iter().enumerate() {
+        match found.last_mut() {
+            Some(last) if continues(last, *source) => last.pages += 1,
+            _ => found.push(Stretch {
+                first: index,
+                pages: 1,
+                source: *source,
+            }),
+        }
+    }
+    found
+}
+
+fn continues(stretch: &Stretch, source: Source) -> bool {
+    match (stretch.source, source) {
+        (
+            Source::Ancestor {
+                generation,
+                file_page,
+            },
+            Source::Ancestor {
+                generation: next,
+                file_page: next_page,
+            },
+        ) => generation == next && file_page + stretch.pages as u64 == next_page,
+        (here, next) => here == next,
+    }
+}
+
+/// Makes stretches new that are too short to part others.
+fn smooth(stretches: &[Stretch]) -> Vec<Stretch> {
+    let short_of_ancestor = |stretch: &Stretch, before: bool, behind: bool| {
+        matches!(stretch.source, Source::Ancestor { .. })
+            && stretch.pages < SHORTEST_SHARED_PAGES
+            && (before || behind)
+    };
+    let short_of_zero = |stretch: &Stretch, before: bool, behind: bool| {
+        stretch.source == Source::Zero
+            && stretch.pages as u64 <= FILLED_GAP_PAGES
+            && before
+            && behind
+    };
+    renew(&renew(stretches, short_of_ancestor), short_of_zero)
+}
+
+/// Makes stretches new of which `short` says so, given whether their neighbours are new, and joins the new ones.
+fn renew(stretches: &[Stretch], short: impl Fn(&Stretch, bool, bool) -> bool) -> Vec<Stretch> {
+    let is_new = |index: Option<usize>| {
+        let neighbour = index.and_then(|index| stretches.get(index));
+        neighbour.is_some_and(|stretch| stretch.source == Source::New)
+    };
+    let mut joined: Vec<Stretch> = Vec::new();
+    for (index, stretch) in stretches.iter().enumerate() {
+        let mut stretch = *stretch;
+        if short(
+            &stretch,
+            is_new(index.checked_sub(1)),
+            is_new(index.checked_add(1)),
+        ) {
+            stretch.source = Source::New;
+        }
+        match joined.last_mut() {
+            Some(last) if last.source == Source::New && stretch.source == Source::New => {
+                last.pages += stretch.pages;
+            }
+            _ => joined.push(stretch),
+        }
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEW: Source = Source::New;
+    const ZERO: Source = Source::Zero;
+
+    fn ancestor(file_page: u64) -> Source {
+        Source::Ancestor {
+            generation: 1,
+            file_page,
+        }
+    }
+
+    fn smoothed(parts: &[(usize, Source)]) -> Vec<(usize, Source)> {
+        let sources: Vec<Source> = parts
+            .iter()
+            .flat_map(|(pages, source)| {
+                (0..*pages as u64).map(|nth| match *source {
+                    Source::Ancestor {
+                        generation,
+                        file_page,
+                    } => Source::Ancestor {
+                        generation,
+                        file_page: file_page + nth,
+                    },
+                    other => other,
+                })
+            })
+            .collect();
+        smooth(&stretches(&sources))
+            .iter()
+            .map(|stretch| (stretch.pages, stretch.source))
+            .collect()
+    }
+
+    #[test]
+    fn few_zeros_between_data_are_stored_and_many_are_not() {
+        assert_eq!(smoothed(&[(1, NEW), (4, ZERO), (1, NEW)]), [(6, NEW)]);
+        let kept = [(1, NEW), (5, ZERO), (1, NEW)];
+        assert_eq!(smoothed(&kept), kept);
+        assert_eq!(
+            smoothed(&[(2, ZERO), (1, NEW), (1, ZERO)]),
+            [(2, ZERO), (1, NEW), (1, ZERO)]
+        );
+    }
+
+    #[test]
+    fn short_stretches_of_the_parent_are_stored_again_beside_new_pages() {
+        assert_eq!(
+            smoothed(&[(1, NEW), (15, ancestor(600)), (1, NEW)]),
+            [(17, NEW)]
+        );
+        let kept = [(1, NEW), (16, ancestor(600)), (1, NEW)];
+        assert_eq!(smoothed(&kept), kept);
+        assert_eq!(smoothed(&[(3, ancestor(600))]), [(3, ancestor(600))]);
+    }
+
+    #[test]
+    fn parents_pages_from_two_places_are_two_stretches() {
+        let kept = [(20, ancestor(600)), (20, ancestor(900))];
+        assert_eq!(smoothed(&kept), kept);
+    }
+}

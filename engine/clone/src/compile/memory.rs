@@ -1,0 +1,202 @@
+//! Mappings become operations.
+
+use offshoot_image::model::{
+    Backing, Manifest, Mapping, MappingFlags, PAGE_BYTES, Protection, Run,
+};
+use offshoot_plan::Op;
+
+use super::builder::{Builder, PlanFile};
+use super::numbers as sys;
+use crate::Memory;
+
+/// A read-only run of so many pages is mapped; a shorter one is copied, because a mapping more costs each fork as much
+/// as four or five private pages (0.34 µs against 0.077 µs, docs/design/clone.md).
+const LEAST_MAPPED_PAGES: u32 = 6;
+
+/// Advice that maps one to one.
+const ADVICE: [(u32, u64); 7] = [
+    (MappingFlags::HUGE_PAGES, 14),
+    (MappingFlags::NO_HUGE_PAGES, 15),
+    (MappingFlags::DONT_DUMP, 16),
+    (MappingFlags::MERGEABLE, 12),
+    (MappingFlags::SEQUENTIAL, 2),
+    (MappingFlags::RANDOM, 1),
+    (MappingFlags::WIPE_ON_FORK, 18),
+];
+const MADV_DONTFORK: u64 = 10;
+const MADV_GUARD_INSTALL: u64 = 102;
+const PR_SET_VMA: u64 = 0x5356_4d41;
+
+/// Adds everything that makes the address space.
+pub(super) fn compile_all(builder: &mut Builder, manifest: &Manifest, memory: Memory) {
+    super::contents::compile(builder, manifest);
+    for mapping in &manifest.mappings {
+        if mapping.shared {
+            shared(builder, manifest, mapping);
+        } else {
+            private(builder, mapping, memory);
+        }
+    }
+    for mapping in &manifest.mappings {
+        afterwards(builder, mapping);
+    }
+}
+
+fn private(builder: &mut Builder, mapping: &Mapping, memory: Memory) {
+    let writable = mapping.protection.write();
+    let is_whole = matches!(mapping.runs.as_slice(), [run]
+        if run.page * PAGE_BYTES == mapping.start && run.end() * PAGE_BYTES == mapping.end);
+    let maps = |run: &Run| match memory {
+        Memory::Mapped => !mapping.flags.any(MappingFlags::GROWS_DOWN),
+        Memory::Local => !writable && (run.pages >= LEAST_MAPPED_PAGES || is_whole),
+    };
+    let copies = mapping.runs.iter().any(|run| !maps(run));
+    // Memory is copied in through the mapping itself, so it has to be writable for so long.
+    let final_bits = u64::from(mapping.protection.0);
+    let bits = if copies {
+        final_bits | u64::from(Protection::READ | Protection::WRITE)
+    } else {
+        final_bits
+    };
+    if !(is_whole && !copies) {
+        base(builder, mapping, bits);
+    }
+    for run in mapping.runs.iter().filter(|run| !maps(run)) {
+        let file = builder.file(PlanFile::Image(run.generation));
+        let (address, bytes) = (run.page * PAGE_BYTES, u64::from(run.pages) * PAGE_BYTES);
+        let read = [file, address, bytes, run.file_page * PAGE_BYTES, 0, 0];
+        builder
+            .template
+            .push(Op::new(sys::PREAD64, read).equals(bytes));
+    }
+    if bits != final_bits {
+        let len = mapping.end - mapping.start;
+        let protect = [mapping.start, len, final_bits, 0, 0, 0];
+        builder.template.push(Op::new(sys::MPROTECT, protect));
+    }
+    for run in mapping.runs.iter().filter(|run| maps(run)) {
+        let file = builder.file(PlanFile::Image(run.generation));
+        let (address, bytes) = (run.page * PAGE_BYTES, u64::from(run.pages) * PAGE_BYTES);
+        let flags = sys::MAP_PRIVATE | sys::MAP_FIXED | reserve(mapping);
+        let map = [
+            address,
+            bytes,
+            final_bits,
+            flags,
+            file,
+            run.file_page * PAGE_BYTES,
+        ];
+        builder
+            .template
+            .push(Op::new(sys::MMAP, map).equals(address));
+    }
+}
+
+/// What is behind the pages that the image does not hold.
+fn base(builder: &mut Builder, mapping: &Mapping, bits: u64) {
+    let mut flags = sys::MAP_PRIVATE | sys::MAP_FIXED | reserve(mapping);
+    if mapping.flags.any(MappingFlags::DROPPABLE) {
+        flags = sys::MAP_DROPPABLE | sys::MAP_FIXED | reserve(mapping);
+    }
+    if mapping.flags.any(MappingFlags::GROWS_DOWN) {
+        flags |= sys::MAP_GROWSDOWN;
+    }
+    let (file, offset) = match mapping.backing {
+        Backing::File { file, offset } => (builder.file(PlanFile::Named(file)), offset),
+        // Of a private mapping of memory that lives in the image, all pages are in the image.
+        Backing::Anonymous | Backing::Content { .. } => {
+            flags |= sys::MAP_ANONYMOUS;
+            (u64::MAX, 0)
+        }
+    };
+    let len = mapping.end - mapping.start;
+    let map = [mapping.start, len, bits, flags, file, offset];
+    builder
+        .template
+        .push(Op::new(sys::MMAP, map).equals(mapping.start));
+}
+
+fn reserve(mapping: &Mapping) -> u64 {
+    if mapping.flags.any(MappingFlags::NO_RESERVE) {
+        sys::MAP_NORESERVE
+    } else {
+        0
+    }
+}
+
+/// A shared mapping of a file is the template's, and its clones'; shared memory is each clone's own.
+fn shared(builder: &mut Builder, manifest: &Manifest, mapping: &Mapping) {
+    let len = mapping.end - mapping.start;
+    let bits = u64::from(mapping.protection.0);
+    let flags = sys::MAP_SHARED | sys::MAP_FIXED | reserve(mapping);
+    match mapping.backing {
+        Backing::File { file, offset } => {
+            let file = builder.file(PlanFile::Named(file));
+            let map = [mapping.start, len, bits, flags, file, offset];
+            builder
+                .template
+                .push(Op::new(sys::MMAP, map).equals(mapping.start));
+        }
+        Backing::Content { content, offset } => {
+            let index = content as usize;
+            if manifest.contents.get(index).is_some() {
+                super::contents::map(builder, content, mapping, offset, flags);
+            }
+        }
+        Backing::Anonymous => {
+            let map = [
+                mapping.start,
+                len,
+                bits,
+                flags | sys::MAP_ANONYMOUS,
+                u64::MAX,
+                0,
+            ];
+            builder
+                .clone
+                .push(Op::new(sys::MMAP, map).equals(mapping.start));
+        }
+    }
+}
+
+/// Advice, names and guards.
+fn afterwards(builder: &mut Builder, mapping: &Mapping) {
+    let len = mapping.end - mapping.start;
+    let of_clone = mapping.shared && matches!(mapping.backing, Backing::Content { .. });
+    let mut ops = Vec::new();
+    for (flag, advice) in ADVICE {
+        if mapping.flags.any(flag) {
+            ops.push(Op::new(sys::MADVISE, [mapping.start, len, advice, 0, 0, 0]));
+        }
+    }
+    for guard in &mapping.guards {
+        let (address, bytes) = (guard.page * PAGE_BYTES, guard.pages * PAGE_BYTES);
+        let install = [address, bytes, MADV_GUARD_INSTALL, 0, 0, 0];
+        ops.push(Op::new(sys::MADVISE, install));
+    }
+    if !mapping.name.is_empty() {
+        let name = builder.put_path(&mapping.name);
+        let set = [PR_SET_VMA, 0, mapping.start, len, name, 0];
+        ops.push(Op::new(sys::PRCTL, set).anything());
+    }
+    if of_clone {
+        builder.clone.extend(ops);
+    } else {
+        builder.template.extend(ops);
+    }
+    // A child inherits neither locks nor, of course, what it is not to have.
+    if mapping.flags.any(MappingFlags::DONT_FORK) {
+        let advise = [mapping.start, len, MADV_DONTFORK, 0, 0, 0];
+        builder.clone.push(Op::new(sys::MADVISE, advise));
+    }
+    if mapping.flags.any(MappingFlags::LOCKED) {
+        let on_fault = u64::from(mapping.flags.any(MappingFlags::LOCK_ON_FAULT));
+        let lock = [mapping.start, len, on_fault, 0, 0, 0];
+        builder.clone.push(Op::new(sys::MLOCK2, lock));
+    }
+    if mapping.flags.any(MappingFlags::SEALED) {
+        builder
+            .resume
+            .push(Op::new(sys::MSEAL, [mapping.start, len, 0, 0, 0, 0]));
+    }
+}

@@ -1,0 +1,190 @@
+//! From an image's manifest to a plan. Pure: nothing is opened, nothing is asked of the kernel.
+
+mod builder;
+mod contents;
+mod descriptors;
+mod frame;
+mod memory;
+mod numbers;
+mod process;
+mod sockets;
+mod threads;
+
+use offshoot_image::model::{Manifest, OpenFileKind, SeccompMode, SpecialKind};
+use offshoot_plan::{Credentials, Header, MAX_GROUPS, Special};
+
+use crate::Memory;
+
+use builder::Builder;
+pub use builder::PlanFile;
+
+/// The stub's descriptors lie above the program's, and above this.
+const LEAST_FD_BASE: u32 = 64;
+/// Descriptors of programs are below this: the table of each clone reaches up to them.
+const MOST_DESCRIPTOR: u32 = 65_536;
+
+/// Why an image cannot be made a template.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum CompileError {
+    /// The plan would be too long.
+    #[error("the plan would be {plan_bytes} bytes long and name {files} files, which is too much")]
+    TooLarge {
+        /// Its length.
+        plan_bytes: usize,
+        /// How many files it would name.
+        files: usize,
+    },
+    /// A filter cannot be carried, and without it the program could do more than it could.
+    #[error(
+        "the program runs under a seccomp filter, which cannot be read back: clone it into a sandbox that has one"
+    )]
+    Seccomp,
+    /// A descriptor's number is too high.
+    #[error(
+        "descriptor {number} is above {MOST_DESCRIPTOR}: the table of each clone would have to reach so far"
+    )]
+    Descriptor {
+        /// Its number.
+        number: u32,
+    },
+    /// More groups than a plan holds.
+    #[error("the program is in {count} groups, {MAX_GROUPS} at most can be carried")]
+    Groups {
+        /// How many.
+        count: usize,
+    },
+}
+
+/// What is to be made of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compilation {
+    /// Where the template's pages live.
+    pub memory: Memory,
+    /// Whether clones get a seccomp filter from their sandbox.
+    pub sandbox_filters: bool,
+}
+
+/// A compiled image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The plan (`offshoot-plan`).
+    pub bytes: Vec<u8>,
+    /// The files that its operations name, in order.
+    pub files: Vec<PlanFile>,
+    /// The descriptors that each clone must be given.
+    pub substituted: Vec<Substituted>,
+}
+
+/// A descriptor that comes from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Substituted {
+    /// Its number.
+    pub number: u32,
+    /// Whether it is closed on exec.
+    pub close_on_exec: bool,
+    /// What it was.
+    pub description: String,
+}
+
+/// Compiles a valid manifest.
+///
+/// # Errors
+/// [`CompileError`] names what cannot be.
+pub fn compile(manifest: &Manifest, how: Compilation) -> Result<Plan, CompileError> {
+    if manifest.process.seccomp == SeccompMode::Filter && !how.sandbox_filters {
+        return Err(CompileError::Seccomp);
+    }
+    let highest = manifest.descriptors.last().map_or(0, |last| last.number);
+    if highest > MOST_DESCRIPTOR {
+        return Err(CompileError::Descriptor { number: highest });
+    }
+    let fd_base = (highest + 1).next_multiple_of(LEAST_FD_BASE);
+    let mut builder = Builder::new(fd_base, kept_images(manifest));
+    memory::compile_all(&mut builder, manifest, how.memory);
+    process::compile_template(&mut builder, manifest);
+    process::compile_clone(&mut builder, manifest);
+    descriptors::compile(&mut builder, manifest);
+    let main_frame = threads::compile(&mut builder, manifest);
+    process::compile_resume(&mut builder, manifest);
+    let (specials, special_count) = specials(manifest);
+    let header = Header {
+        specials,
+        special_count,
+        awaits_threads: process::awaits_threads(manifest).into(),
+        main_child_tid: manifest
+            .threads
+            .first()
+            .map_or(0, |main| main.clear_child_tid),
+        main_frame,
+        credentials: credentials(manifest)?,
+        clocks_ns: [
+            manifest.process.clocks.monotonic_ns,
+            manifest.process.clocks.boottime_ns,
+        ],
+        ..Header::default()
+    };
+    let (bytes, files) = builder.finish(header)?;
+    Ok(Plan {
+        bytes,
+        files,
+        substituted: substituted(manifest),
+    })
+}
+
+/// Contents are read from the images by each clone.
+fn kept_images(manifest: &Manifest) -> u8 {
+    let runs = manifest.contents.iter().flat_map(|content| &content.runs);
+    runs.map(|run| run.generation + 1).max().unwrap_or(0)
+}
+
+fn specials(manifest: &Manifest) -> ([Special; 4], u32) {
+    let mappings = &manifest.machine.vdso.mappings;
+    let code = mappings
+        .iter()
+        .find(|mapping| mapping.kind == SpecialKind::Vdso);
+    let code = code.map_or(0, |code| code.start);
+    let mut specials = [Special::default(); 4];
+    for (special, mapping) in specials.iter_mut().zip(mappings) {
+        *special = Special {
+            below_vdso: code.wrapping_sub(mapping.start),
+            bytes: mapping.bytes,
+            target: mapping.start,
+        };
+    }
+    (specials, mappings.len().min(4) as u32)
+}
+
+fn credentials(manifest: &Manifest) -> Result<Credentials, CompileError> {
+    let who = &manifest.process.credentials;
+    let count = who.supplementary.len();
+    if count > MAX_GROUPS {
+        return Err(CompileError::Groups { count });
+    }
+    let mut supplementary = [0; MAX_GROUPS];
+    supplementary[..count].copy_from_slice(&who.supplementary);
+    let first_three = |ids: [u32; 4]| [ids[0], ids[1], ids[2]];
+    Ok(Credentials {
+        apply: 1,
+        users: first_three(who.users),
+        groups: first_three(who.groups),
+        supplementary_count: count as u32,
+        supplementary,
+        securebits: who.securebits,
+        capabilities: who.capabilities,
+    })
+}
+
+fn substituted(manifest: &Manifest) -> Vec<Substituted> {
+    let mut all = Vec::new();
+    for descriptor in &manifest.descriptors {
+        let open_file = manifest.open_files.get(descriptor.open_file as usize);
+        if let Some(OpenFileKind::Substituted { description }) = open_file.map(|file| &file.kind) {
+            all.push(Substituted {
+                number: descriptor.number,
+                close_on_exec: descriptor.close_on_exec,
+                description: description.clone(),
+            });
+        }
+    }
+    all
+}

@@ -1,0 +1,327 @@
+//! The process that becomes a template: it has an image checked by a process without rights, looks over what came of it,
+//! opens the files, and executes the stub.
+
+use std::fs::File;
+use std::io::{self, Seek, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use offshoot_image::Key;
+use offshoot_image::model::FileIdentity;
+use offshoot_plan::{Header, Phase, Refused, fd};
+use offshoot_sys::clone::{CloneRequest, FreshChild, spawn};
+use offshoot_sys::{fds, packet};
+use rustix::fs::{FileType, MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::thread::{CapabilitySet, CapabilitySets};
+
+use crate::compile::Compilation;
+use crate::machine::this_machine;
+use crate::reader::{Seed, SeedFile, read};
+use crate::wire::{self, Birth, Make};
+
+/// Longest message of a reader.
+const MAX_SEED_BYTES: u64 = offshoot_plan::PLAN_MAX_BYTES + (4 << 20);
+/// Whom a reader becomes: nobody.
+const NOBODY: u32 = 65_534;
+
+/// Why there is no template; as text, because it crosses to another process.
+type Refusal = String;
+
+/// Becomes a template. Returns only when that fails, having said why on the control socket.
+pub(crate) fn become_template(
+    child: &FreshChild,
+    make: &Make,
+    control: &OwnedFd,
+    images: &[OwnedFd],
+) -> u8 {
+    let Err(refusal) = try_become(child, make, control, images);
+    if let Ok(bytes) = wire::encode(&Birth::Refused(refusal)) {
+        let _ = packet::send(control.as_fd(), &bytes, &[]);
+    }
+    1
+}
+
+fn try_become(
+    child: &FreshChild,
+    make: &Make,
+    control: &OwnedFd,
+    images: &[OwnedFd],
+) -> Result<std::convert::Infallible, Refusal> {
+    let seed = read_without_rights(child, make, images)?;
+    check(&seed)?;
+    let files = seed
+        .files
+        .iter()
+        .map(|file| open(file, images))
+        .collect::<Result<Vec<_>, _>>()?;
+    let plan =
+        sealed_memory(c"plan", &seed.plan, false).map_err(|error| failed("the plan", &error))?;
+    let stub = sealed_memory(c"stub", offshoot_stub::STUB, true)
+        .map_err(|error| failed("the stub", &error))?;
+    let needs = wire::encode(&Birth::Needs(seed.substituted.clone()))
+        .map_err(|error| failed("the answer", &error))?;
+    packet::send(control.as_fd(), &needs, &[])
+        .map_err(|error| failed("the answer", &error.into()))?;
+    let fd_base = word(&seed.plan, std::mem::offset_of!(Header, fd_base));
+    execute(child, fd_base, control, &plan, &stub, &files)
+        .map_err(|error| failed("the stub", &error))
+}
+
+fn failed(what: &str, error: &io::Error) -> Refusal {
+    format!("{what}: {error}")
+}
+
+/// An error with all its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// Has a child that gives up all rights check and compile the image.
+fn read_without_rights(
+    child: &FreshChild,
+    make: &Make,
+    images: &[OwnedFd],
+) -> Result<Seed, Refusal> {
+    let answer = rustix::fs::memfd_create(c"seed", MemfdFlags::CLOEXEC)
+        .map_err(|error| failed("memory for the image's reader", &error.into()))?;
+    let mut answer = File::from(answer);
+    // Needs rights: a process that has changed who it is cannot read its own memory.
+    let machine = this_machine().map_err(|error| chain(&error))?;
+    let spawned = spawn(child.single_thread(), &CloneRequest::default(), |_| {
+        let how = Compilation {
+            memory: make.memory,
+            sandbox_filters: make.sandbox_filters,
+        };
+        let seed = give_up_rights()
+            .map_err(|error| failed("the reader cannot give up its rights", &error))
+            .and_then(|()| {
+                read(images, &Key(make.key), how, make.check_pages, &machine)
+                    .map_err(|error| chain(&error))
+            });
+        let written = wire::encode(&seed).and_then(|bytes| (&answer).write_all(&bytes));
+        u8::from(written.is_err())
+    })
+    .map_err(|error| failed("the image's reader", &error))?;
+    let pid = rustix::process::Pid::from_raw(spawned.pid);
+    let status = rustix::process::waitpid(pid, rustix::process::WaitOptions::empty());
+    let ended_well = matches!(status, Ok(Some((_, status))) if status.exit_status() == Some(0));
+    if !ended_well {
+        return Err("the image's reader died: the image may be hostile".into());
+    }
+    let mut bytes = Vec::new();
+    answer
+        .rewind()
+        .and_then(|()| {
+            io::Read::read_to_end(&mut io::Read::take(answer, MAX_SEED_BYTES), &mut bytes)
+        })
+        .map_err(|error| failed("the reader's answer", &error))?;
+    wire::decode::<Result<Seed, Refusal>>(&bytes)
+        .map_err(|error| failed("the reader's answer", &error))?
+}
+
+/// No capability, nobody's user, and no way back.
+fn give_up_rights() -> io::Result<()> {
+    rustix::thread::set_no_new_privs(true)?;
+    let user = rustix::process::Uid::from_raw(NOBODY);
+    let group = rustix::process::Gid::from_raw(NOBODY);
+    rustix::thread::set_thread_groups(&[])?;
+    rustix::thread::set_thread_res_gid(group, group, group)?;
+    rustix::thread::set_thread_res_uid(user, user, user)?;
+    let none = CapabilitySet::empty();
+    rustix::thread::set_capabilities(
+        None,
+        CapabilitySets {
+            effective: none,
+            permitted: none,
+            inheritable: none,
+        },
+    )?;
+    Ok(())
+}
+
+/// Looks a plan over: it was made by a process that read bytes which nobody vouches for.
+fn check(seed: &Seed) -> Result<(), Refusal> {
+    let plan = &seed.plan;
+    let refused = |why: Refused| format!("the plan is refused: {why:?}");
+    if plan.len() < size_of::<Header>() || word64(plan, 0) != offshoot_plan::MAGIC {
+        return Err(refused(Refused::Outside));
+    }
+    let files = word(plan, std::mem::offset_of!(Header, file_count)) as usize;
+    if files != seed.files.len() || files > offshoot_plan::MAX_FILES as usize {
+        return Err(refused(Refused::Outside));
+    }
+    let spans = [
+        (Phase::Template, std::mem::offset_of!(Header, template)),
+        (Phase::Clone, std::mem::offset_of!(Header, clone)),
+        (Phase::Prefault, std::mem::offset_of!(Header, prefault)),
+        (Phase::Resume, std::mem::offset_of!(Header, resume)),
+    ];
+    for (phase, at) in spans {
+        check_ops(plan, phase, word64(plan, at), word64(plan, at + 8)).map_err(refused)?;
+    }
+    let at = std::mem::offset_of!(Header, threads);
+    let (offset, count) = (word64(plan, at), word64(plan, at + 8));
+    let thread_bytes = size_of::<offshoot_plan::Thread>();
+    let threads = part(plan, offset, count, thread_bytes).map_err(refused)?;
+    for thread in threads.chunks_exact(thread_bytes) {
+        let at = std::mem::offset_of!(offshoot_plan::Thread, ops);
+        check_ops(
+            plan,
+            Phase::Thread,
+            word64(thread, at),
+            word64(thread, at + 8),
+        )
+        .map_err(refused)?;
+    }
+    Ok(())
+}
+
+fn check_ops(plan: &[u8], phase: Phase, offset: u64, count: u64) -> Result<(), Refused> {
+    let op_bytes = size_of::<offshoot_plan::Op>();
+    let ops: Vec<_> = part(plan, offset, count, op_bytes)?
+        .chunks_exact(op_bytes)
+        .map(offshoot_plan::Op::from_bytes)
+        .collect();
+    offshoot_plan::check(phase, &ops)
+}
+
+fn part(plan: &[u8], offset: u64, count: u64, element_bytes: usize) -> Result<&[u8], Refused> {
+    let bytes = usize::try_from(count)
+        .ok()
+        .and_then(|count| count.checked_mul(element_bytes));
+    let start = usize::try_from(offset).ok();
+    let range = start
+        .zip(bytes)
+        .and_then(|(start, bytes)| Some(start..start.checked_add(bytes)?));
+    range
+        .and_then(|range| plan.get(range))
+        .ok_or(Refused::Outside)
+}
+
+fn word(bytes: &[u8], at: usize) -> u32 {
+    bytes[at..]
+        .first_chunk()
+        .copied()
+        .map_or(0, u32::from_le_bytes)
+}
+
+fn word64(bytes: &[u8], at: usize) -> u64 {
+    bytes[at..]
+        .first_chunk()
+        .copied()
+        .map_or(0, u64::from_le_bytes)
+}
+
+fn open(file: &SeedFile, images: &[OwnedFd]) -> Result<OwnedFd, Refusal> {
+    match file {
+        SeedFile::Image(generation) => images
+            .get(usize::from(*generation))
+            .ok_or_else(|| format!("image {generation} of the chain is missing"))?
+            .try_clone()
+            .map_err(|error| failed("an image", &error)),
+        SeedFile::Named(identity) => open_named(identity, OFlags::RDONLY),
+        SeedFile::Writable(identity) => open_named(identity, OFlags::RDWR),
+    }
+}
+
+/// Opens a file that the program had mapped, if it still is that file.
+fn open_named(identity: &FileIdentity, mode: OFlags) -> Result<OwnedFd, Refusal> {
+    let path = Path::new(std::ffi::OsStr::from_bytes(&identity.path));
+    let shown = path.display();
+    let flags = mode | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| {
+        format!("the program has {shown} mapped, which cannot be opened: {errno}")
+    })?;
+    let found = rustix::fs::fstat(&file).map_err(|errno| format!("{shown}: {errno}"))?;
+    if !FileType::from_raw_mode(found.st_mode).is_file() {
+        return Err(format!(
+            "the program has {shown} mapped, which is no regular file any more"
+        ));
+    }
+    let modified_ns = found.st_mtime * 1_000_000_000 + found.st_mtime_nsec as i64;
+    if identity.pinned
+        && (found.st_size as u64 != identity.bytes || modified_ns != identity.modified_ns)
+    {
+        return Err(format!(
+            "{shown} has changed since the checkpoint: make the image again, from a program that has the new file mapped"
+        ));
+    }
+    Ok(file)
+}
+
+/// Bytes in memory that nobody can change any more.
+fn sealed_memory(name: &std::ffi::CStr, bytes: &[u8], executable: bool) -> io::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let wanted = if executable {
+        MemfdFlags::EXEC
+    } else {
+        MemfdFlags::NOEXEC_SEAL
+    };
+    // The two flags are of Linux 6.3; without them a memfd is executable.
+    let memory = rustix::fs::memfd_create(name, flags | wanted)
+        .or_else(|_| rustix::fs::memfd_create(name, flags))?;
+    let mut file = File::from(memory);
+    file.write_all(bytes)?;
+    let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
+    rustix::fs::fcntl_add_seals(&file, seals)?;
+    Ok(file.into())
+}
+
+/// Executes the stub with its descriptors where the plan has them.
+fn execute(
+    child: &FreshChild,
+    fd_base: u32,
+    control: &OwnedFd,
+    plan: &OwnedFd,
+    stub: &OwnedFd,
+    files: &[OwnedFd],
+) -> io::Result<std::convert::Infallible> {
+    let clocks = rustix::fs::open(
+        "/proc/self/timens_offsets",
+        OFlags::WRONLY | OFlags::CLOEXEC,
+        Mode::empty(),
+    );
+    let pids = rustix::fs::open(
+        "/proc/self/ns/pid",
+        OFlags::RDONLY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
+    let own = |number: u32| (fd_base + number) as i32;
+    let mut wanted: Vec<(BorrowedFd<'_>, i32)> = vec![
+        (control.as_fd(), own(fd::CONTROL)),
+        (plan.as_fd(), own(fd::PLAN)),
+        (pids.as_fd(), own(fd::PID_NAMESPACE)),
+    ];
+    if let Ok(clocks) = &clocks {
+        wanted.push((clocks.as_fd(), own(fd::CLOCKS)));
+    }
+    for (index, file) in files.iter().enumerate() {
+        wanted.push((file.as_fd(), own(fd::FILES + index as u32)));
+    }
+    // Out of the way first: a place may be where another one lies.
+    let above = fd_base as i32 + fd::FILES as i32 + files.len() as i32;
+    let stub = rustix::io::fcntl_dupfd_cloexec(stub, above)?;
+    let moved = wanted
+        .iter()
+        .map(|(file, number)| Ok((rustix::io::fcntl_dupfd_cloexec(file, above)?, *number)))
+        .collect::<io::Result<Vec<_>>>()?;
+    for (file, number) in &moved {
+        fds::place(child, file.as_fd(), *number)?;
+    }
+    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&stub));
+    Err(Command::new(path)
+        .arg0("offshoot-template")
+        .arg(fd_base.to_string())
+        .env_clear()
+        .exec())
+}

@@ -1,0 +1,350 @@
+//! A template, as its client has it.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use offshoot_image::Key;
+use offshoot_plan::{MAX_SUBSTITUTIONS, Reply, ReplyKind, Request};
+use offshoot_sys::packet;
+use rustix::io::Errno;
+
+use crate::nursery::NurseryError;
+use crate::wire::{self, Birth};
+use crate::{Memory, Substituted};
+
+/// What a template is made of.
+#[derive(Debug)]
+pub struct TemplateSpec<'a> {
+    /// The image, its parent, and so on; all of them, open for reading.
+    pub images: &'a [OwnedFd],
+    /// The key that they were sealed with.
+    pub key: &'a Key,
+    /// Where its pages live.
+    pub memory: Memory,
+    /// Whether every page is checked first: not needed for a file that was checked before and has not changed.
+    pub check_pages: bool,
+    /// Whether clones get a seccomp filter from their sandbox.
+    pub sandbox_filters: bool,
+}
+
+/// Why there is no template.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    /// The image is refused; the text says why.
+    #[error("{0}")]
+    Refused(String),
+    /// The stub failed.
+    #[error("the template could not be made: {0}")]
+    Stub(Failure),
+    /// It ended without a word.
+    #[error("the template ended while it was being made")]
+    Ended,
+    /// It cannot be talked to.
+    #[error("cannot talk to the template")]
+    Talk(#[source] io::Error),
+    /// There is no nursery.
+    #[error(transparent)]
+    Nursery(NurseryError),
+}
+
+/// A step of the stub that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure {
+    /// The phase (`offshoot_plan::Phase`).
+    pub phase: u32,
+    /// The operation's index.
+    pub op: u32,
+    /// The system call's result.
+    pub result: i64,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let phase = match self.phase {
+            0 => "its own step",
+            1 => "template operation",
+            2 => "clone operation",
+            3 => "prefault operation",
+            4 => "resume operation",
+            _ => "thread operation",
+        };
+        let error = io::Error::from_raw_os_error(-(self.result as i32));
+        write!(f, "{phase} {}: {error}", self.op)
+    }
+}
+
+/// A template. Ends when this is dropped; its clones live on.
+#[derive(Debug)]
+pub struct Template {
+    control: OwnedFd,
+    pid: i32,
+    needs: Vec<Substituted>,
+    next_token: u64,
+    /// What clones have said while something else was waited for.
+    heard: VecDeque<Reply>,
+}
+
+/// What is asked of a clone.
+#[derive(Debug, Default)]
+pub struct Fork<'a> {
+    /// A file for each descriptor that comes from outside.
+    pub substitutions: &'a [(u32, BorrowedFd<'a>)],
+    /// The sandbox to join.
+    pub sandbox: Option<SandboxJoin<'a>>,
+    /// If there is one, the clone waits until this can be read (an eventfd, or a pipe), with its pages brought in.
+    pub park: Option<BorrowedFd<'a>>,
+    /// Whether the clone says when it goes on: [`Template::await_running`].
+    pub confirm: bool,
+}
+
+/// A sandbox that a clone joins.
+#[derive(Debug)]
+pub struct SandboxJoin<'a> {
+    /// The pidfd of a process in it.
+    pub pidfd: BorrowedFd<'a>,
+    /// The namespaces to join, as `setns(2)` takes them.
+    pub namespaces: u32,
+    /// Its directory in the cgroup2 hierarchy.
+    pub cgroup: Option<BorrowedFd<'a>>,
+    /// The `tasks` files of its cgroup v1 groups.
+    pub tasks: &'a [BorrowedFd<'a>],
+}
+
+/// A clone.
+#[derive(Debug)]
+pub struct Cloned {
+    /// Its id, as the template sees it.
+    pub pid: i32,
+    /// Its pidfd.
+    pub pidfd: OwnedFd,
+    /// Names it in what it says later.
+    pub token: u64,
+}
+
+/// Why there is no clone.
+#[derive(Debug, thiserror::Error)]
+pub enum ForkError {
+    /// Nothing was given for a descriptor that comes from outside.
+    #[error("descriptor {number} ({description}) comes from outside: give a file for it")]
+    Missing {
+        /// Its number.
+        number: u32,
+        /// What it was.
+        description: String,
+    },
+    /// A file was given for a descriptor that is the program's own.
+    #[error("descriptor {number} does not come from outside")]
+    Unwanted {
+        /// Its number.
+        number: u32,
+    },
+    /// More than a request can hold.
+    #[error("{count} descriptors come from outside, {MAX_SUBSTITUTIONS} at most can be given")]
+    TooMany {
+        /// How many.
+        count: usize,
+    },
+    /// The template or the clone failed.
+    #[error("the clone could not be made: {0}")]
+    Failed(Failure),
+    /// The template has ended.
+    #[error("the template has ended")]
+    Ended,
+    /// It cannot be talked to.
+    #[error("cannot talk to the template")]
+    Talk(#[source] io::Error),
+}
+
+impl Template {
+    pub(crate) fn await_ready(control: OwnedFd, pid: i32) -> Result<Self, TemplateError> {
+        let talk = |errno: Errno| TemplateError::Talk(errno.into());
+        let Some((bytes, _)) = packet::receive(control.as_fd()).map_err(talk)? else {
+            return Err(TemplateError::Ended);
+        };
+        let needs = match wire::decode(&bytes).map_err(TemplateError::Talk)? {
+            Birth::Needs(needs) => needs,
+            Birth::Refused(why) => return Err(TemplateError::Refused(why)),
+        };
+        let Some((bytes, _)) = packet::receive(control.as_fd()).map_err(talk)? else {
+            return Err(TemplateError::Ended);
+        };
+        match Reply::from_bytes(&bytes) {
+            Some(reply) if reply.kind == ReplyKind::Ready as u32 => {}
+            Some(reply) => return Err(TemplateError::Stub(failure(&reply))),
+            // After the needs, the exec may still fail.
+            None => match wire::decode(&bytes) {
+                Ok(Birth::Refused(why)) => return Err(TemplateError::Refused(why)),
+                _ => return Err(TemplateError::Ended),
+            },
+        }
+        let needs = needs
+            .into_iter()
+            .map(|(number, close_on_exec, description)| Substituted {
+                number,
+                close_on_exec,
+                description,
+            });
+        Ok(Self {
+            control,
+            pid,
+            needs: needs.collect(),
+            next_token: 1,
+            heard: VecDeque::new(),
+        })
+    }
+
+    /// Its process id, in the nursery's namespace.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// What each clone must be given.
+    pub fn needs(&self) -> &[Substituted] {
+        &self.needs
+    }
+
+    /// Makes a clone; returns as soon as its process exists.
+    ///
+    /// # Errors
+    /// [`ForkError`].
+    pub fn fork(&mut self, fork: &Fork<'_>) -> Result<Cloned, ForkError> {
+        let token = self.next_token;
+        self.next_token += 1;
+        let mut request = Request::fork(token);
+        let fds = self.lay_out(fork, &mut request)?;
+        packet::send(self.control.as_fd(), &request.to_bytes(), &fds).map_err(talk)?;
+        loop {
+            let (reply, mut fds) = self.receive()?;
+            if reply.token == token && reply.kind == ReplyKind::Forked as u32 {
+                let pidfd = fds.pop().ok_or(ForkError::Ended)?;
+                return Ok(Cloned {
+                    pid: reply.pid,
+                    pidfd,
+                    token,
+                });
+            }
+            // A failure of the template itself has its pid in the result; one of a clone follows its birth.
+            if reply.token == token && reply.kind == ReplyKind::Failed as u32 && reply.op == 2 {
+                return Err(ForkError::Failed(failure(&reply)));
+            }
+            self.heard.push_back(reply);
+        }
+    }
+
+    /// Waits until a clone that was asked to confirm goes on.
+    ///
+    /// # Errors
+    /// The clone failed on its way, or the template has ended.
+    pub fn await_running(&mut self, token: u64) -> Result<(), ForkError> {
+        self.await_reply(token, ReplyKind::Running)
+    }
+
+    /// Waits until a parked clone waits to be woken.
+    ///
+    /// # Errors
+    /// The clone failed on its way, or the template has ended.
+    pub fn await_parked(&mut self, token: u64) -> Result<(), ForkError> {
+        self.await_reply(token, ReplyKind::Parked)
+    }
+
+    fn await_reply(&mut self, token: u64, kind: ReplyKind) -> Result<(), ForkError> {
+        let is_it = |reply: &Reply| {
+            reply.token == token
+                && (reply.kind == kind as u32 || reply.kind == ReplyKind::Failed as u32)
+        };
+        let reply = match self.heard.iter().position(is_it) {
+            Some(index) => self.heard.remove(index),
+            None => None,
+        };
+        let reply = match reply {
+            Some(reply) => reply,
+            None => loop {
+                let (reply, _) = self.receive()?;
+                if is_it(&reply) {
+                    break reply;
+                }
+                self.heard.push_back(reply);
+            },
+        };
+        if reply.kind == ReplyKind::Failed as u32 {
+            return Err(ForkError::Failed(failure(&reply)));
+        }
+        Ok(())
+    }
+
+    fn receive(&self) -> Result<(Reply, Vec<OwnedFd>), ForkError> {
+        let packet = packet::receive(self.control.as_fd()).map_err(talk)?;
+        let (bytes, fds) = packet.ok_or(ForkError::Ended)?;
+        let reply = Reply::from_bytes(&bytes).ok_or(ForkError::Ended)?;
+        Ok((reply, fds))
+    }
+
+    /// The descriptors of a request, in their order.
+    fn lay_out<'a>(
+        &self,
+        fork: &Fork<'a>,
+        request: &mut Request,
+    ) -> Result<Vec<BorrowedFd<'a>>, ForkError> {
+        let mut fds = Vec::new();
+        if let Some(sandbox) = &fork.sandbox {
+            request.flags |= Request::SANDBOX;
+            request.namespaces = sandbox.namespaces;
+            fds.push(sandbox.pidfd);
+            if let Some(cgroup) = sandbox.cgroup {
+                request.flags |= Request::CGROUP;
+                fds.push(cgroup);
+            }
+            request.cgroup_files = sandbox.tasks.len() as u32;
+            fds.extend(sandbox.tasks);
+        }
+        if let Some(park) = fork.park {
+            request.flags |= Request::PARK | Request::PREFAULT;
+            fds.push(park);
+        }
+        if fork.confirm {
+            request.flags |= Request::CONFIRM;
+        }
+        let given = |number: u32| {
+            fork.substitutions
+                .iter()
+                .find(|(given, _)| *given == number)
+        };
+        for (number, _) in fork.substitutions {
+            if !self.needs.iter().any(|need| need.number == *number) {
+                return Err(ForkError::Unwanted { number: *number });
+            }
+        }
+        if self.needs.len() > MAX_SUBSTITUTIONS {
+            return Err(ForkError::TooMany {
+                count: self.needs.len(),
+            });
+        }
+        for (index, need) in self.needs.iter().enumerate() {
+            let (_, file) = given(need.number).ok_or_else(|| ForkError::Missing {
+                number: need.number,
+                description: need.description.clone(),
+            })?;
+            request.targets[index] = need.number;
+            request.close_on_exec |= u64::from(need.close_on_exec) << index;
+            fds.push(*file);
+        }
+        request.substitutions = self.needs.len() as u32;
+        Ok(fds)
+    }
+}
+
+fn talk(errno: Errno) -> ForkError {
+    match errno {
+        Errno::PIPE | Errno::CONNRESET => ForkError::Ended,
+        errno => ForkError::Talk(errno.into()),
+    }
+}
+
+fn failure(reply: &Reply) -> Failure {
+    Failure {
+        phase: reply.phase,
+        op: reply.op,
+        result: reply.result,
+    }
+}

@@ -1,0 +1,50 @@
+//! What client and nursery say to each other, one packet each.
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Memory;
+
+/// Asks for a template. With it come the template's end of its control socket, and the images, the one to be cloned
+/// first.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Make {
+    pub(crate) memory: Memory,
+    /// Whether every page is checked.
+    pub(crate) check_pages: bool,
+    /// Whether clones get a seccomp filter from their sandbox.
+    pub(crate) sandbox_filters: bool,
+    /// The key of the images.
+    pub(crate) key: [u8; 32],
+}
+
+/// What the nursery says.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Notice {
+    /// It takes requests.
+    Ready,
+    /// A template is being made, by this process.
+    Making { pid: i32 },
+    /// A child has ended, with this wait status.
+    Ended { pid: i32, status: i32 },
+    /// Something could not be done.
+    Failed { what: String },
+}
+
+/// The first packet on a template's control socket.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Birth {
+    /// What each clone must be given: number, whether it is closed on exec, what it was.
+    Needs(Vec<(u32, bool, String)>),
+    /// There will be no template.
+    Refused(String),
+}
+
+pub(crate) fn encode<T: Serialize>(message: &T) -> io::Result<Vec<u8>> {
+    postcard::to_stdvec(message).map_err(io::Error::other)
+}
+
+pub(crate) fn decode<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> io::Result<T> {
+    postcard::from_bytes(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}

@@ -1,0 +1,11 @@
+// A process that may not be dumped may not be dumped.
+#include "../fidelity.h"
+#include <sys/prctl.h>
+
+int main(void) {
+    must(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
+    wait_for_clone();
+    sabotage(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
+    same(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 0);
+    pass();
+}

@@ -1,0 +1,194 @@
+//! What the kernel tells about a thread or process that is not stopped.
+// UNSAFETY: system calls that fill structures by address.
+#![expect(unsafe_code)]
+
+use std::io;
+use std::mem::MaybeUninit;
+
+/// How many resource limits there are (`getrlimit(2)`).
+pub const LIMITS: u8 = 16;
+
+/// A resource limit; `u64::MAX` is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResourceLimit {
+    /// In force.
+    pub soft: u64,
+    /// How far the soft limit may be raised.
+    pub hard: u64,
+}
+
+/// How a thread is scheduled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SchedulingPolicy {
+    /// `SCHED_*`.
+    pub policy: u32,
+    /// Nice value.
+    pub nice: i32,
+    /// Real-time priority.
+    pub priority: u32,
+}
+
+/// What two threads or processes may share (`kcmp(2)`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shared {
+    /// The address space.
+    Memory = 1,
+    /// The descriptor table.
+    Descriptors = 2,
+    /// Root, current directory and umask.
+    FileSystem = 3,
+}
+
+/// A resource limit of a process (`prlimit(2)`).
+///
+/// # Errors
+/// `EINVAL` for a number that is none.
+pub fn resource_limit(pid: u32, resource: u8) -> io::Result<ResourceLimit> {
+    let mut limit = MaybeUninit::<libc::rlimit64>::zeroed();
+    // SAFETY: no new limit is given; the kernel fills one structure.
+    let done = unsafe {
+        libc::prlimit64(
+            pid.cast_signed(),
+            u32::from(resource),
+            std::ptr::null(),
+            limit.as_mut_ptr(),
+        )
+    };
+    if done < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: zeroed, then filled; two words hold anything.
+    let limit = unsafe { limit.assume_init() };
+    Ok(ResourceLimit {
+        soft: limit.rlim_cur,
+        hard: limit.rlim_max,
+    })
+}
+
+/// How a thread is scheduled (`sched_getattr(2)`).
+///
+/// # Errors
+/// `ESRCH` if there is no such thread.
+pub fn scheduling(tid: u32) -> io::Result<SchedulingPolicy> {
+    /// `struct sched_attr`, first version.
+    #[repr(C)]
+    #[derive(Default)]
+    struct Attributes {
+        size: u32,
+        policy: u32,
+        flags: u64,
+        nice: i32,
+        priority: u32,
+        runtime: u64,
+        deadline: u64,
+        period: u64,
+    }
+    let mut attributes = Attributes::default();
+    let size = size_of::<Attributes>();
+    // SAFETY: the kernel writes at most `size` bytes to the structure.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_sched_getattr,
+            u64::from(tid),
+            &raw mut attributes,
+            size,
+            0,
+        )
+    };
+    if done < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(SchedulingPolicy {
+        policy: attributes.policy,
+        nice: attributes.nice,
+        priority: attributes.priority,
+    })
+}
+
+/// Address and length of the head of a thread's list of robust locks (`get_robust_list(2)`);
+/// address 0 is none.
+///
+/// # Errors
+/// `ESRCH` if there is no such thread, `EPERM` if it may not be traced.
+pub fn robust_list(tid: u32) -> io::Result<(u64, u64)> {
+    let (mut head, mut bytes) = (0_u64, 0_u64);
+    // SAFETY: the kernel writes one word to each.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_get_robust_list,
+            u64::from(tid),
+            &raw mut head,
+            &raw mut bytes,
+        )
+    };
+    if done < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok((head, bytes))
+}
+
+/// Whether two threads or processes share something.
+///
+/// # Errors
+/// The errors of `kcmp(2)`; `ENOSYS` for a kernel without `CONFIG_KCMP`.
+pub fn share(one: u32, other: u32, what: Shared) -> io::Result<bool> {
+    // SAFETY: takes numbers only.
+    let order = unsafe {
+        libc::syscall(
+            libc::SYS_kcmp,
+            u64::from(one),
+            u64::from(other),
+            what as u64,
+            0_u64,
+            0_u64,
+        )
+    };
+    if order < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(order == 0)
+}
+
+/// Who traces a thread (0: nobody), and whether it lives. `None` if there is no such thread.
+pub(crate) fn tracer_and_life(tid: u32) -> Option<(u32, bool)> {
+    let status = std::fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
+    let field = |name: &str| {
+        status
+            .lines()
+            .find_map(|line| Some(line.strip_prefix(name)?.trim()))
+    };
+    let lives = field("State:").is_some_and(|state| !state.starts_with(['Z', 'X', 'x']));
+    let tracer = field("TracerPid:")
+        .and_then(|pid| pid.parse().ok())
+        .unwrap_or(0);
+    Some((tracer, lives))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn own_limits_and_scheduling_are_told() {
+        let own = std::process::id();
+        let files = resource_limit(own, 7).unwrap();
+        assert!(files.soft > 0 && files.soft <= files.hard);
+        assert!(resource_limit(own, LIMITS).is_err());
+        assert_eq!(scheduling(own).unwrap().priority, 0);
+    }
+
+    #[test]
+    fn process_shares_memory_with_itself_and_not_with_its_child() {
+        let own = std::process::id();
+        assert!(share(own, own, Shared::Memory).unwrap());
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let shares = share(own, child.id(), Shared::Memory);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!shares.unwrap());
+    }
+}
