@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 /// What to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Suite {
-    /// Every scenario below.
+    /// Every scenario below but `clone`.
     Base,
     /// Latency of warm invocations beside a bare Unix socket.
     Hot,
@@ -21,6 +21,8 @@ pub enum Suite {
     Leak,
     /// Accepted events that a killed daemon loses or repeats.
     Async,
+    /// From the wish for a clone of an initialised process to its answer, beside a bare fork.
+    Clone,
     /// Write the table of a finished run into the documentation.
     Render,
 }
@@ -34,7 +36,7 @@ pub struct BenchArgs {
     /// Append one line of JSON a figure to this file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// Measure these workloads only
+    /// Measure these workloads (for `clone`: seeds) only
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub workloads: Vec<String>,
     /// Samples of each figure, cycles, or events

@@ -14,15 +14,16 @@ LINKING = {"static_pie_": ["-static-pie"], "static_": ["-static"]}
 
 @dataclass(frozen=True)
 class Program:
-    """One program. `name` is `category/stem`; `refusals` is what a refusal may say, empty if it must be cloned."""
+    """One program. `refusals` is empty if it must be cloned; else a refusal must have one text of each tuple."""
 
     source: Path
-    refusals: tuple[str, ...]
+    refusals: tuple[tuple[str, ...], ...]
     clones_at_most: int
     can_be_sabotaged: bool
 
     @property
     def name(self):
+        """`category/stem`."""
         return f"{self.source.parent.name}/{self.source.stem}"
 
     @property
@@ -38,11 +39,11 @@ def read_program(source):
     """Reads what the comment at the top of a source says."""
     text = source.read_text()
     head = "\n".join(line for line in text.split("\n")[:8] if line.startswith("//"))
-    refused = re.search(r"^// refused: (.+)$", head, re.M)
+    refusals = re.findall(r"^// refused: (.+)$", head, re.M)
     clones = re.search(r"^// clones: (\d+)$", head, re.M)
     return Program(
         source=source,
-        refusals=tuple(word.strip() for word in refused[1].split("|")) if refused else (),
+        refusals=tuple(tuple(text.strip() for text in line.split("|")) for line in refusals),
         clones_at_most=int(clones[1]) if clones else 1_000_000,
         can_be_sabotaged=re.search(r"\bsabotaged?\(", text) is not None,
     )

@@ -4,6 +4,8 @@
 import argparse
 import fnmatch
 import json
+import os
+import shutil
 import sys
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
@@ -28,9 +30,11 @@ def main():
     build = options.build.resolve()
     broken = build_all(programs, build)
     results = [Result(name, "build", FAILED, text) for name, text in broken.items()]
+    scratch = make_scratch(build)
     settings = Settings(
         build=build,
-        pool=(options.pool or build / "pool").resolve(),
+        scratch=scratch,
+        pool=(options.pool or scratch / "pool").resolve(),
         offshoot=None if options.native else options.bin.resolve(),
         plans=QUICK_PLANS if options.quick else ALL_PLANS,
         sabotage=options.sabotage,
@@ -49,7 +53,21 @@ def main():
     if options.json:
         options.json.write_text(json.dumps([asdict(result) for result in results], indent=1) + "\n")
     summarize(results)
+    if not any(result.outcome == FAILED for result in results) and not options.keep:
+        shutil.rmtree(scratch, ignore_errors=True)
     sys.exit(any(result.outcome == FAILED for result in results))
+
+
+def make_scratch(build):
+    """The directory of this run, named by our process id; those of runs that have ended are removed."""
+    runs = build / "run"
+    runs.mkdir(parents=True, exist_ok=True)
+    for old in runs.iterdir():
+        if not Path("/proc", old.name).exists():
+            shutil.rmtree(old, ignore_errors=True)
+    scratch = runs / str(os.getpid())
+    scratch.mkdir(exist_ok=True)
+    return scratch
 
 
 def read_options():
@@ -62,7 +80,7 @@ def read_options():
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="programs at a time (2)")
     parser.add_argument("--timeout", type=float, default=10, metavar="S", help="what hangs so long is killed (10)")
     parser.add_argument("--build", type=Path, default=TARGET / "fidelity", metavar="DIR", help="target/fidelity")
-    parser.add_argument("--pool", type=Path, metavar="DIR", help="the engine's pool (pool in the build directory)")
+    parser.add_argument("--pool", type=Path, metavar="DIR", help="the engine's pool (one of this run alone)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every result there")
     parser.add_argument("--keep", action="store_true", help="keep all scratch directories, not only those of failures")
     options = parser.parse_args()

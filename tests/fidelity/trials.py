@@ -1,7 +1,6 @@
 """What is done with one program: run it natively, or freeze it, clone it, and look at what the clones said."""
 
 import shutil
-import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ class Settings:
     """What all trials of a run share. `plans` are the pairs of backing and number of clones."""
 
     build: Path
+    scratch: Path
     pool: Path
     offshoot: Path | None
     plans: tuple[tuple[str, int], ...]
@@ -46,8 +46,8 @@ class Skip(Exception):
 
 def try_program(program, settings):
     """All trials of one program."""
-    settings.build.joinpath("run").mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f"{program.image}-", dir=settings.build / "run"))
+    scratch = settings.scratch / program.image
+    scratch.mkdir()
     scratch.chmod(0o777)  # some programs give up root
     variables = {} if settings.offshoot else {"FIDELITY_NATIVE": "1"}
     if settings.sabotage:
@@ -144,9 +144,10 @@ def be_refused(program, seed, scratch, settings):
     if code is None:
         raise Failure(f"the checkpoint hangs for {settings.timeout_s:g} s")
     if code == 0:
-        raise Failure(f"was not refused ({' or '.join(program.refusals)})")
-    if not any(word.lower() in said.lower() for word in program.refusals):
-        raise Failure(f"the refusal does not say {' or '.join(program.refusals)}: {last_line(said)}")
+        raise Failure(f"was not refused ({' and '.join(map(' or '.join, program.refusals))})")
+    for texts in program.refusals:
+        if not any(text.lower() in said.lower() for text in texts):
+            raise Failure(f"the refusal does not say {' or '.join(texts)}: {last_line(said)}")
     try:
         finish(seed, settings)
     except Failure as failure:

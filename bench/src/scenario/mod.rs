@@ -1,5 +1,6 @@
 //! The scenarios. Each starts what it needs, records its figures and cleans up.
 
+pub(crate) mod clone;
 pub(crate) mod cold;
 pub(crate) mod hot;
 pub(crate) mod idle;

@@ -16,6 +16,7 @@ use crate::family::Family;
 use crate::files::{Place, Tables, Target};
 use crate::interview::{self, Questions};
 use crate::pieces::{Owner, Piece};
+use crate::sources::Sources;
 use crate::space::Space;
 use crate::store::{self, Store};
 use crate::window::Window;
@@ -112,9 +113,7 @@ fn run(pid: u32, options: &Options, pool: &Pool) -> Result<Report, CheckpointErr
     let mut frozen = freeze(pid, &target)?;
     let mut draft = read(&mut frozen, &target, &options.external)?;
     draft.manifest.parent = family.as_ref().and_then(Family::id);
-    let a = micros(frozen_at);
-    copy(&mut draft, &mut window, &mut store)?;
-    eprintln!("before copy {a} after {}", micros(frozen_at));
+    copy(&mut draft.now, &mut draft.sources, &mut window, &mut store)?;
     let mut freeze_us = micros(frozen_at);
     let held = if options.leave_running {
         frozen.thaw();
@@ -124,6 +123,13 @@ fn run(pid: u32, options: &Options, pool: &Pool) -> Result<Report, CheckpointErr
         Some(frozen)
     };
 
+    window.drain(|part, bytes| store.put(part, bytes))?;
+    copy(
+        &mut draft.later,
+        &mut draft.sources,
+        &mut window,
+        &mut store,
+    )?;
     window.drain(|part, bytes| store.put(part, bytes))?;
     let report = Report {
         id: ImageId([0; 32]),
@@ -161,9 +167,11 @@ fn run(pid: u32, options: &Options, pool: &Pool) -> Result<Report, CheckpointErr
 struct Draft {
     /// Everything but the runs.
     manifest: Manifest,
-    memory: Memory,
-    contents: Vec<files::ContentSource>,
-    pieces: Vec<Piece>,
+    sources: Sources,
+    /// What must be copied while the process is frozen, in reverse order.
+    now: Vec<Piece>,
+    /// What can be copied later, in reverse order.
+    later: Vec<Piece>,
 }
 
 fn open(pid: u32) -> Result<Target, CheckpointError> {
@@ -218,12 +226,6 @@ fn read(
     target: &Target,
     external: &BTreeSet<u32>,
 ) -> Result<Draft, CheckpointError> {
-    let t0 = Instant::now();
-    macro_rules! lap {
-        ($n:expr) => {
-            eprint!("{}={} ", $n, micros(t0));
-        };
-    }
     let pid = frozen.pid();
     let trace = |source| CheckpointError::Trace { pid, source };
     let memory = Memory::open(pid).map_err(|source| CheckpointError::Proc {
@@ -233,7 +235,6 @@ fn read(
     // Before the scratch page of the interview is there.
     let areas = smaps::parse(&proc::read(pid, "smaps")?)
         .ok_or_else(|| proc::malformed(pid, "smaps", "list of mappings"))?;
-    lap!("smaps");
     let vdso = vdso::find(pid, &areas, &memory)?;
 
     let tids: Vec<u32> = frozen
@@ -243,7 +244,6 @@ fn read(
         .collect();
     let shared = process::read(pid, &frozen.threads()[0], &tids)?;
     let ignores_trap = shared.ignores_trap()?;
-    lap!("process");
     let mut threads = Vec::with_capacity(tids.len());
     for tracee in frozen.threads_mut() {
         vdso.step_out(pid, tracee, ignores_trap)?;
@@ -253,27 +253,23 @@ fn read(
         }
         threads.push(reading);
     }
-    lap!("threads");
     let questions = Questions {
         signals: shared.handled_signals()?,
         timers: shared.timers.iter().map(|timer| timer.id).collect(),
     };
     let (process_answers, answers) = interview::ask(frozen, &memory, vdso.syscall_at, &questions)?;
 
-    lap!("interview");
     let mut tables = Tables::default();
     let Place::File(executable) = tables.place(target, "exe", true)? else {
         return Err(Refusal::Executable { pid }.into());
     };
     files::read(target, external, &mut tables)?;
-    lap!("files");
     let regions = Pagemap::open(pid)
         .and_then(|pagemap| pagemap.scan(0, USER_END))
         .map_err(|source| CheckpointError::Proc {
             path: format!("/proc/{pid}/pagemap"),
             source,
         })?;
-    lap!("pagemap");
     let Space {
         mappings,
         mut pieces,
@@ -285,8 +281,8 @@ fn read(
             source: errno.into(),
         })?);
     }
-    lap!("survey");
     pieces.reverse();
+    let (later, now) = pieces.into_iter().partition(Piece::can_wait);
     let manifest = Manifest {
         machine: machine::describe(vdso.vdso),
         parent: None,
@@ -302,30 +298,32 @@ fn read(
             .iter()
             .map(|source| source.content.clone())
             .collect(),
-        files: tables.files,
+        files: tables.files.clone(),
         pipes: tables.pipes,
         sockets: tables.sockets,
         open_files: tables.open_files,
         descriptors: tables.descriptors,
         profile: Profile::default(),
     };
+    let sources = Sources::open(pid, memory, tables.contents, tables.files)?;
     Ok(Draft {
         manifest,
-        memory,
-        contents: tables.contents,
-        pieces,
+        sources,
+        now,
+        later,
     })
 }
 
-/// Copies the pages into the window; what does not fit into one is written at once.
+/// Copies pieces into the window; what does not fit into it is written at once.
 fn copy(
-    draft: &mut Draft,
+    pieces: &mut Vec<Piece>,
+    sources: &mut Sources,
     window: &mut Window,
     store: &mut Store<'_>,
 ) -> Result<(), CheckpointError> {
     loop {
-        window.fill(&mut draft.pieces, &draft.memory, &draft.contents)?;
-        if draft.pieces.is_empty() {
+        window.fill(pieces, sources)?;
+        if pieces.is_empty() {
             return Ok(());
         }
         window.drain(|part, bytes| store.put(part, bytes))?;

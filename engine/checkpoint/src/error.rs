@@ -90,6 +90,12 @@ pub enum CheckpointError {
         #[source]
         source: io::Error,
     },
+    /// A file that the process maps was changed while the image was made.
+    #[error("the mapped file {path} was changed during the checkpoint; try again")]
+    FileChanged {
+        /// Its path, as the process sees it.
+        path: String,
+    },
     /// The machine has no memory for a copy of its pages.
     #[error("cannot take {bytes} bytes of memory for the pages of process {pid}")]
     Buffer {

@@ -22,6 +22,17 @@ pub(crate) enum Owner {
     Content(usize),
 }
 
+/// Where the bytes of a piece are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// In the memory of the process.
+    Memory,
+    /// In a memory file: by its index.
+    Content(usize),
+    /// In a mapped file, by its index, from an offset in bytes on: no page of the piece was ever written.
+    File { file: u32, offset: u64 },
+}
+
 /// Consecutive pages that are to be copied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Piece {
@@ -29,6 +40,7 @@ pub(crate) struct Piece {
     /// The first page: address, or offset in a content, divided by [`PAGE_BYTES`].
     pub page: u64,
     pub pages: u64,
+    pub origin: Origin,
     /// Pages in between that are known to be zeros and must not be read: reading would make them.
     pub holes: Vec<PageRange>,
     /// Whether pages of zeros can be left out, because zeros are what comes back there.
@@ -36,6 +48,11 @@ pub(crate) struct Piece {
 }
 
 impl Piece {
+    /// Whether it can be copied when the process runs again.
+    pub(crate) fn can_wait(&self) -> bool {
+        matches!(self.origin, Origin::File { .. })
+    }
+
     fn end(&self) -> u64 {
         self.page.saturating_add(self.pages)
     }
@@ -60,11 +77,11 @@ pub(crate) fn of_mapping(
         let zero = anonymous && kinds.has(PageKinds::ZERO);
         own && !zero && !kinds.has(PageKinds::GUARD)
     });
-    let owner = Owner::Mapping(index);
-    let piece = |page, end: u64| Piece {
-        owner,
+    let piece = |page, end: u64, origin| Piece {
+        owner: Owner::Mapping(index),
         page,
         pages: end.saturating_sub(page),
+        origin,
         holes: Vec::new(),
         zeros_may_go: anonymous,
     };
@@ -73,6 +90,7 @@ pub(crate) fn of_mapping(
     for region in wanted {
         let (page, end) = (region.start / PAGE_BYTES, region.end / PAGE_BYTES);
         present_pages += end - page;
+        let origin = origin(mapping, page, region.kinds);
         match pieces
             .last_mut()
             .filter(|last| joins(last.end(), page, &mapping.guards))
@@ -85,24 +103,42 @@ pub(crate) fn of_mapping(
                         pages: page - last.end(),
                     });
                 }
+                if origin == Origin::Memory {
+                    last.origin = Origin::Memory;
+                }
                 last.pages = end - last.page;
             }
-            _ => pieces.push(piece(page, end)),
+            _ => pieces.push(piece(page, end, origin)),
         }
     }
     let first = mapping.start / PAGE_BYTES;
-    let mostly =
-        !pieces.is_empty() && present_pages.saturating_mul(2) >= file_end.saturating_sub(first);
-    if of_file
-        && !mapping.protection.write()
-        && mapping.protection.read()
-        && mapping.guards.is_empty()
-        && mostly
-    {
+    let read_only = mapping.protection.read() && !mapping.protection.write();
+    let whole = of_file && read_only && mapping.guards.is_empty();
+    if whole && present_pages > 0 && present_pages * 2 >= file_end.saturating_sub(first) {
         let end = pieces.last().map_or(file_end, Piece::end).max(file_end);
-        return vec![piece(first, end)];
+        let written = pieces.iter().any(|piece| piece.origin == Origin::Memory);
+        let kinds = if written {
+            PageKinds::PRESENT
+        } else {
+            PageKinds::FILE
+        };
+        return vec![piece(first, end, origin(mapping, first, kinds))];
     }
     pieces
+}
+
+/// Where pages of a private mapping are, from `page` on.
+fn origin(mapping: &Mapping, page: u64, kinds: PageKinds) -> Origin {
+    match mapping.backing {
+        Backing::File { file, offset } if kinds.has(PageKinds::FILE) => {
+            let before = (page * PAGE_BYTES).saturating_sub(mapping.start);
+            Origin::File {
+                file,
+                offset: offset.saturating_add(before),
+            }
+        }
+        _ => Origin::Memory,
+    }
 }
 
 /// What is copied of a content: its data, not its holes.
@@ -130,6 +166,7 @@ pub(crate) fn of_content(index: usize, bytes: u64, reader: impl AsFd) -> Result<
                 owner: Owner::Content(index),
                 page,
                 pages: behind - page,
+                origin: Origin::Content(index),
                 holes: Vec::new(),
                 zeros_may_go: true,
             }),

@@ -16,7 +16,7 @@ use crate::{CheckpointError, vdso};
 #[derive(Debug, Default)]
 pub(crate) struct Space {
     pub mappings: Vec<Mapping>,
-    /// Those of read-only mappings first, else ascending.
+    /// Those that can wait behind those that cannot, then read-only ones first, else ascending.
     pub pieces: Vec<Piece>,
 }
 
@@ -44,11 +44,7 @@ pub(crate) fn survey(
             backing,
             shared: area.shared,
             flags: area.flags,
-            name: area
-                .bracketed()
-                .and_then(|name| name.strip_prefix(b"anon:"))
-                .unwrap_or_default()
-                .to_vec(),
+            name: given_name(area).to_vec(),
             runs: Vec::new(),
             guards: Vec::new(),
         };
@@ -68,6 +64,16 @@ pub(crate) fn survey(
         .pieces
         .sort_by_key(|piece| (piece.is_of_writable(mappings), piece.page));
     Ok(space)
+}
+
+/// The name that the program gave it (`PR_SET_VMA_ANON_NAME`); empty if none.
+fn given_name(area: &Area) -> &[u8] {
+    let path = &area.path[..];
+    let prefixes = [&b"[anon:"[..], b"[anon_shmem:"];
+    let named = prefixes
+        .iter()
+        .find_map(|prefix| path.strip_prefix(*prefix)?.strip_suffix(b"]"));
+    named.unwrap_or_default()
 }
 
 /// Whether the kernel makes it anew in every process.

@@ -1,13 +1,11 @@
 //! A copy of pages in our own memory: made while the process is frozen, used when it runs again.
 
-use std::os::fd::AsFd;
-
 use offshoot_image::model::PAGE_BYTES;
-use offshoot_trace::{Buffer, Memory, Range};
+use offshoot_trace::{Buffer, Range};
 
 use crate::CheckpointError;
-use crate::files::ContentSource;
-use crate::pieces::{Owner, Piece};
+use crate::pieces::{Origin, Owner, Piece};
+use crate::sources::Sources;
 
 /// How much is copied at once, in bytes. A larger process stays frozen while its first parts are written.
 const WINDOW_BYTES: usize = 256 << 20;
@@ -26,7 +24,6 @@ pub(crate) struct Part {
 /// The window.
 #[derive(Debug)]
 pub(crate) struct Window {
-    pid: u32,
     buffer: Buffer,
     parts: Vec<Part>,
     used: usize,
@@ -42,7 +39,6 @@ impl Window {
             .populate(expected.next_multiple_of(PAGE_BYTES as usize))
             .map_err(failed(expected))?;
         Ok(Self {
-            pid,
             buffer,
             parts: Vec::new(),
             used: 0,
@@ -54,8 +50,7 @@ impl Window {
     pub(crate) fn fill(
         &mut self,
         pieces: &mut Vec<Piece>,
-        memory: &Memory,
-        contents: &[ContentSource],
+        sources: &mut Sources,
     ) -> Result<(), CheckpointError> {
         let mut reading = Reading::default();
         while let Some(mut piece) = pieces.pop() {
@@ -70,11 +65,14 @@ impl Window {
             let bytes = usize::try_from(piece.pages * PAGE_BYTES).unwrap_or(usize::MAX);
             let offset = self.used;
             self.used += bytes;
-            match piece.owner {
-                Owner::Mapping(_) => self.read_memory(&piece, offset, memory, &mut reading)?,
-                Owner::Content(index) => {
-                    self.flush(memory, &mut reading)?;
-                    self.read_content(&piece, offset, bytes, contents.get(index))?;
+            let into = offset..self.used;
+            match piece.origin {
+                Origin::Memory => self.read_memory(&piece, offset, sources, &mut reading)?,
+                Origin::Content(content) => {
+                    sources.read_content(content, piece.page, &mut self.buffer[into])?;
+                }
+                Origin::File { file, offset } => {
+                    sources.read_file(file, offset, &mut self.buffer[into])?;
                 }
             }
             let Piece {
@@ -91,7 +89,7 @@ impl Window {
                 bytes,
             });
         }
-        self.flush(memory, &mut reading)
+        self.flush(sources, &mut reading)
     }
 
     /// Hands out everything in it, and is empty.
@@ -111,13 +109,16 @@ impl Window {
         &mut self,
         piece: &Piece,
         offset: usize,
-        memory: &Memory,
+        sources: &Sources,
         reading: &mut Reading,
     ) -> Result<(), CheckpointError> {
         let (mut page, mut at) = (piece.page, offset);
+        if !reading.reaches(at) {
+            self.flush(sources, reading)?;
+        }
         for hole in &piece.holes {
             at += reading.note(page, hole.page, at);
-            self.flush(memory, reading)?;
+            self.flush(sources, reading)?;
             let bytes = (hole.pages * PAGE_BYTES) as usize;
             self.buffer[at..at + bytes].fill(0);
             at += bytes;
@@ -128,40 +129,10 @@ impl Window {
     }
 
     /// Reads what was noted.
-    fn flush(&mut self, memory: &Memory, reading: &mut Reading) -> Result<(), CheckpointError> {
+    fn flush(&mut self, sources: &Sources, reading: &mut Reading) -> Result<(), CheckpointError> {
         let into = &mut self.buffer[reading.offset..reading.offset + reading.bytes];
-        let read = memory.read(&reading.ranges, into);
-        read.map_err(|source| CheckpointError::Memory {
-            what: format!(
-                "the pages of process {} from {:#x} on",
-                self.pid,
-                reading.ranges.first().map_or(0, |range| range.start)
-            ),
-            source,
-        })?;
+        sources.read_memory(&reading.ranges, into)?;
         *reading = Reading::default();
-        Ok(())
-    }
-
-    fn read_content(
-        &mut self,
-        piece: &Piece,
-        offset: usize,
-        bytes: usize,
-        source: Option<&ContentSource>,
-    ) -> Result<(), CheckpointError> {
-        let into = &mut self.buffer[offset..offset + bytes];
-        let Some(source) = source else {
-            into.fill(0);
-            return Ok(());
-        };
-        let filled = read_up_to(source.reader.as_fd(), into, piece.page * PAGE_BYTES);
-        let filled = filled.map_err(|errno| CheckpointError::Memory {
-            what: format!("a memory file of process {}", self.pid),
-            source: errno.into(),
-        })?;
-        // What lies behind the end of a file is zeros to those who map it.
-        into[filled..].fill(0);
         Ok(())
     }
 }
@@ -175,6 +146,11 @@ struct Reading {
 }
 
 impl Reading {
+    /// Whether what is noted ends where the window's byte `at` is.
+    fn reaches(&self, at: usize) -> bool {
+        self.ranges.is_empty() || self.offset + self.bytes == at
+    }
+
     /// Notes the pages from `page` to `end` for the window's byte `at`; how many bytes they are.
     fn note(&mut self, page: u64, end: u64, at: usize) -> usize {
         let bytes = (end - page) * PAGE_BYTES;
@@ -200,6 +176,9 @@ fn split(piece: &mut Piece, pages: u64) -> Piece {
     rest.page = cut;
     rest.pages = piece.pages - pages;
     piece.pages = pages;
+    if let Origin::File { offset, .. } = &mut rest.origin {
+        *offset += pages * PAGE_BYTES;
+    }
     piece.holes.retain_mut(|hole| {
         hole.pages = hole.pages.min(cut.saturating_sub(hole.page));
         hole.pages > 0
@@ -213,28 +192,12 @@ fn split(piece: &mut Piece, pages: u64) -> Piece {
     rest
 }
 
-fn read_up_to(
-    file: std::os::fd::BorrowedFd<'_>,
-    into: &mut [u8],
-    offset: u64,
-) -> Result<usize, rustix::io::Errno> {
-    let mut filled = 0;
-    while filled < into.len() {
-        match rustix::io::pread(file, &mut into[filled..], offset + filled as u64) {
-            Ok(0) => break,
-            Ok(more) => filled += more,
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use offshoot_image::model::PageRange;
+    use offshoot_trace::Memory;
 
     #[test]
     fn own_memory_arrives_with_zeros_in_its_holes() {
@@ -248,6 +211,7 @@ mod tests {
             owner: Owner::Mapping(0),
             page,
             pages,
+            origin: Origin::Memory,
             holes,
             zeros_may_go: false,
         };
@@ -257,9 +221,9 @@ mod tests {
         };
         let mut pieces = vec![piece(page + 7, 1, Vec::new()), piece(page, 6, vec![hole])];
         let mut window = Window::new(pid, 0).unwrap();
-        window
-            .fill(&mut pieces, &Memory::open(pid).unwrap(), &[])
-            .unwrap();
+        let memory = Memory::open(pid).unwrap();
+        let mut sources = Sources::open(pid, memory, Vec::new(), Vec::new()).unwrap();
+        window.fill(&mut pieces, &mut sources).unwrap();
         let mut found = Vec::new();
         window
             .drain(|part, bytes| {
@@ -280,6 +244,10 @@ mod tests {
             owner: Owner::Mapping(0),
             page: 10,
             pages: 10,
+            origin: Origin::File {
+                file: 0,
+                offset: 4096,
+            },
             holes: vec![hole],
             zeros_may_go: true,
         };
@@ -289,6 +257,13 @@ mod tests {
             (4, &[PageRange { page: 12, pages: 2 }][..])
         );
         assert_eq!((rest.page, rest.pages), (14, 6));
+        assert_eq!(
+            rest.origin,
+            Origin::File {
+                file: 0,
+                offset: 5 * 4096
+            }
+        );
         assert_eq!(rest.holes, [PageRange { page: 14, pages: 2 }]);
     }
 }

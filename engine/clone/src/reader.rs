@@ -87,8 +87,8 @@ pub struct Seed {
     pub plan: Vec<u8>,
     /// The files that it names, in order.
     pub files: Vec<SeedFile>,
-    /// What each clone must be given: number, whether it is closed on exec, what it was.
-    pub substituted: Vec<(u32, bool, String)>,
+    /// What each clone must be given.
+    pub substituted: Vec<Substituted>,
     /// The id that the seed had.
     pub pid: u32,
 }
@@ -129,10 +129,9 @@ pub fn read(
             PlanFile::Writable(file) => SeedFile::Writable(identity(*file)?),
         })
     });
-    let flat = |one: Substituted| (one.number, one.close_on_exec, one.description);
     Ok(Seed {
         files: files.collect(),
-        substituted: plan.substituted.into_iter().map(flat).collect(),
+        substituted: plan.substituted,
         plan: plan.bytes,
         pid: manifest.process.pid,
     })

@@ -178,17 +178,10 @@ impl Template {
                 _ => return Err(TemplateError::Ended),
             },
         }
-        let needs = needs
-            .into_iter()
-            .map(|(number, close_on_exec, description)| Substituted {
-                number,
-                close_on_exec,
-                description,
-            });
         Ok(Self {
             control,
             pid,
-            needs: needs.collect(),
+            needs,
             next_token: 1,
             heard: VecDeque::new(),
         })
@@ -305,10 +298,17 @@ impl Template {
         if fork.confirm {
             request.flags |= Request::CONFIRM;
         }
-        let given = |number: u32| {
-            fork.substitutions
+        let by_number = |number: u32| {
+            let mut given = fork.substitutions.iter();
+            given.find(|(given, _)| *given == number)
+        };
+        // A file that was given for a duplicate serves as well.
+        let given = |need: &Substituted| {
+            let mut same = self
+                .needs
                 .iter()
-                .find(|(given, _)| *given == number)
+                .filter(|other| other.open_file == need.open_file);
+            by_number(need.number).or_else(|| same.find_map(|other| by_number(other.number)))
         };
         for (number, _) in fork.substitutions {
             if !self.needs.iter().any(|need| need.number == *number) {
@@ -321,7 +321,7 @@ impl Template {
             });
         }
         for (index, need) in self.needs.iter().enumerate() {
-            let (_, file) = given(need.number).ok_or_else(|| ForkError::Missing {
+            let (_, file) = given(need).ok_or_else(|| ForkError::Missing {
                 number: need.number,
                 description: need.description.clone(),
             })?;

@@ -4,7 +4,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Memory;
+use crate::{Memory, Substituted};
 
 /// Asks for a template. With it come the template's end of its control socket, and the images, the one to be cloned
 /// first.
@@ -35,8 +35,8 @@ pub(crate) enum Notice {
 /// The first packet on a template's control socket.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Birth {
-    /// What each clone must be given: number, whether it is closed on exec, what it was.
-    Needs(Vec<(u32, bool, String)>),
+    /// What each clone must be given.
+    Needs(Vec<Substituted>),
     /// There will be no template.
     Refused(String),
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use offshoot_image::Key;
-use rustix::fs::AtFlags;
+use rustix::fs::{AtFlags, StatVfsMountFlags};
 use rustix::io::Errno;
 
 use crate::backing::{Backing, FileSystem};
@@ -84,6 +84,12 @@ pub enum PoolError {
     /// Files there cannot be written with `write(2)`.
     #[error("the pool {} is on hugetlbfs, which takes no writes; use tmpfs with huge pages", dir.display())]
     Hugetlbfs {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// Code of programs could not be mapped from there.
+    #[error("the pool {} is mounted noexec, but clones map their code from it", dir.display())]
+    NoExec {
         /// The directory.
         dir: PathBuf,
     },
@@ -262,7 +268,14 @@ fn check_backing(config: &PoolConfig, backing: &Backing) -> Result<(), PoolError
 }
 
 fn check_access(dir: &OwnedFd, path: &Path) -> Result<(), PoolError> {
-    let stat = rustix::fs::fstat(dir).map_err(|e| io("inspect", path, e))?;
+    let failed = |e| io("inspect", path, e);
+    let flags = rustix::fs::fstatvfs(dir).map_err(failed)?.f_flag;
+    if flags.contains(StatVfsMountFlags::NOEXEC) {
+        return Err(PoolError::NoExec {
+            dir: path.to_owned(),
+        });
+    }
+    let stat = rustix::fs::fstat(dir).map_err(failed)?;
     let owner = stat.st_uid;
     let own = owner == 0 || owner == rustix::process::geteuid().as_raw();
     if own && stat.st_mode & 0o022 == 0 {

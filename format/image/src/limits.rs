@@ -2,7 +2,7 @@
 //! what the kernel itself allows or what a function needs.
 
 /// The longest metadata, in bytes.
-pub const MAX_METADATA_BYTES: u64 = 64 << 20;
+pub const MAX_METADATA_BYTES: u64 = 32 << 20;
 
 /// The longest digest list, in bytes.
 pub const MAX_DIGESTS_BYTES: u64 = 256 << 20;

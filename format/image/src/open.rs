@@ -67,8 +67,8 @@ pub enum DigestsError {
 impl Header {
     /// Checks and decodes the metadata: the [`Header::metadata`] part of the file.
     ///
-    /// Memory is bounded: no more than some forty times [`MAX_METADATA_BYTES`](crate::limits::MAX_METADATA_BYTES),
-    /// because every element of every list takes at least one byte.
+    /// Memory is bounded by some fifty times [`MAX_METADATA_BYTES`](crate::limits::MAX_METADATA_BYTES), whatever the
+    /// bytes say: each element of a list takes at least one byte there, and at most some forty here.
     ///
     /// # Errors
     ///

@@ -37,6 +37,7 @@ const MMAP: u32 = 9;
 const MPROTECT: u32 = 10;
 const MADVISE: u32 = 28;
 const PREAD64: u32 = 17;
+const READ: u32 = 0;
 const IOCTL: u32 = 16;
 /// `_IOW('T', 0, u64)` (`timerfd_create(2)`).
 const TFD_IOC_SET_TICKS: u64 = 0x4008_5400;
@@ -53,6 +54,7 @@ const TEMPLATE: &[u32] = &[
     325,     // mlock2
     334,     // rseq
     462,     // mseal
+    314,     // sched_setattr
 ];
 
 /// In a clone that already is who it will be: everything that a program may ask for itself.
@@ -62,10 +64,14 @@ const CLONE: &[u32] = &[
     2,       // open
     3,       // close
     8,       // lseek
+    IOCTL,   // only to set the ticks of a timer
+    READ,    // only into the plan
     13,      // rt_sigaction
     18,      // pwrite64
     32,      // dup
     38,      // setitimer
+    39,      // getpid
+    40,      // sendfile
     41,      // socket
     42,      // connect
     44,      // sendto
@@ -77,15 +83,18 @@ const CLONE: &[u32] = &[
     72,      // fcntl
     77,      // ftruncate
     80,      // chdir
+    87,      // unlink
     95,      // umask
     97,      // getrlimit
     129,     // rt_sigqueueinfo
     135,     // personality
-    142,     // sched_setparam
     141,     // setpriority
+    142,     // sched_setparam
     149,     // mlock
+    151,     // mlockall
     157,     // prctl
     158,     // arch_prctl
+    186,     // gettid
     218,     // set_tid_address
     222,     // timer_create
     223,     // timer_settime
@@ -94,6 +103,8 @@ const CLONE: &[u32] = &[
     255,     // inotify_rm_watch
     257,     // openat
     273,     // set_robust_list
+    275,     // splice
+    276,     // tee
     283,     // timerfd_create
     286,     // timerfd_settime
     289,     // signalfd4
@@ -102,12 +113,11 @@ const CLONE: &[u32] = &[
     292,     // dup3
     293,     // pipe2
     294,     // inotify_init1
-    275,     // splice
-    276,     // tee
     297,     // rt_tgsigqueueinfo
     302,     // prlimit64
     314,     // sched_setattr
     319,     // memfd_create
+    325,     // mlock2
     334,     // rseq
     462,     // mseal
 ];
@@ -142,6 +152,13 @@ pub fn check(phase: Phase, ops: &[Op]) -> Result<(), Refused> {
                 phase,
                 index,
                 address: op.store,
+            });
+        }
+        if number == READ && !is_plans(op.args[1]) {
+            return Err(Refused::Address {
+                phase,
+                index,
+                address: op.args[1],
             });
         }
         let (address, bytes) = match number {

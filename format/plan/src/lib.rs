@@ -138,25 +138,24 @@ pub struct Thread {
     pub frame: u64,
 }
 
-/// Most supplementary groups.
-pub const MAX_GROUPS: usize = 32;
-
 /// Who the program is, and what it may.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Credentials {
     /// Whether they are to be applied at all: not if they are those of the template.
     pub apply: u32,
-    /// Real, effective and saved user.
-    pub users: [u32; 3],
-    /// Real, effective and saved group.
-    pub groups: [u32; 3],
+    /// Real, effective, saved and file system user.
+    pub users: [u32; 4],
+    /// Real, effective, saved and file system group.
+    pub groups: [u32; 4],
     /// How many supplementary groups there are.
     pub supplementary_count: u32,
-    /// Supplementary groups.
-    pub supplementary: [u32; MAX_GROUPS],
     /// `PR_SET_SECUREBITS`.
     pub securebits: u32,
+    /// Zero.
+    pub padding: u32,
+    /// Address of the supplementary groups, four bytes each.
+    pub supplementary: u64,
     /// Capability sets: inheritable, permitted, effective, bounding, ambient.
     pub capabilities: [u64; 5],
 }

@@ -16,8 +16,9 @@ fn main() {
     let shared = Arc::new(Mutex::new(1));
     let held = Arc::clone(&shared);
     let thread = std::thread::spawn(move || {
-        let _guard = held.lock().unwrap();
+        let guard = held.lock().unwrap();
         std::thread::park();
+        same(*guard, 1);
         panic!("in a thread");
     });
     let mut dropped = 0;
@@ -25,7 +26,7 @@ fn main() {
     wait_for_clone();
     let caught = catch_unwind(AssertUnwindSafe(|| {
         let _counts = Counts(&mut dropped);
-        panic!("value {}", 5);
+        panic!("value {}", std::hint::black_box(5));
     }));
     same(*caught.unwrap_err().downcast::<String>().unwrap(), "value 5".to_owned());
     same(dropped, 1);

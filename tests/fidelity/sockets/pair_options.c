@@ -1,4 +1,4 @@
-// Options of sockets: lengths of buffers, timeouts, credentials wanted.
+// The lengths of a socket's buffers, set by the program.
 #include "../fidelity.h"
 #include <sys/socket.h>
 
@@ -10,20 +10,12 @@ static int option(int fd, int name) {
 }
 
 int main(void) {
-    int fds[2], bytes = 20000, yes = 1;
-    struct timeval timeout = {0, 100000}, now;
-    socklen_t length = sizeof now;
+    int fds[2], bytes = 20000;
     must(socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
     must(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes));
-    must(setsockopt(fds[0], SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes));
-    must(setsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout));
+    must(setsockopt(fds[1], SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes));
     wait_for_clone();
     same(option(fds[0], SO_SNDBUF), 40000);
-    same(option(fds[0], SO_PASSCRED), 1);
-    same(option(fds[1], SO_PASSCRED), 0);
-    must(getsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &now, &length));
-    same(now.tv_usec, 100000);
-    same(recv(fds[0], &bytes, 1, 0), -1);
-    same(errno, EAGAIN);
+    same(option(fds[1], SO_RCVBUF), 40000);
     pass();
 }

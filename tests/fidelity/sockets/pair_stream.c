@@ -11,7 +11,7 @@ int main(void) {
     same(send(fds[0], content, sizeof content, 0), sizeof content);
     same(send(fds[1], "back", 4, 0), 4);
     wait_for_clone();
-    sabotage(recv(fds[1], now, 1, 0));
+    sabotage(recv(fds[0], text, 1, 0));
     same(recv(fds[1], now, sizeof now, MSG_WAITALL), sizeof now);
     check(filled(now, sizeof now, 1));
     same(recv(fds[0], text, 20, 0), 4);

@@ -103,6 +103,13 @@ global_asm!(
     ".globl return_to",
     // rdi: the signal frame. Loads every register of the program.
     "return_to:",
+    // `rt_sigreturn` keeps the flags that a handler may not change, ID (bit 21) among them: it has to be right before.
+    "mov rax, [rdi + 176]",
+    "and eax, 0x200000",
+    "pushfq",
+    "and qword ptr [rsp], ~0x200000",
+    "or [rsp], rax",
+    "popfq",
     "mov rsp, rdi",
     "mov eax, 15",
     "syscall",

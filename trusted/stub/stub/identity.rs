@@ -3,8 +3,10 @@
 use core::ptr::addr_of;
 
 use crate::sys;
-use offshoot_plan::{Credentials, MAX_GROUPS};
+use offshoot_plan::Credentials;
 
+const SETFSUID: u32 = 122;
+const SETFSGID: u32 = 123;
 const CAPGET: u32 = 125;
 const PR_SET_KEEPCAPS: u64 = 8;
 const PR_CAPBSET_DROP: u64 = 24;
@@ -24,21 +26,19 @@ pub fn apply(wanted: &Credentials) -> Result<(), i64> {
     if wanted.apply == 0 {
         return Ok(());
     }
-    let [ruid, euid, suid] = wanted.users.map(u64::from);
-    let [rgid, egid, sgid] = wanted.groups.map(u64::from);
-    let groups = (wanted.supplementary_count as usize).min(MAX_GROUPS) as u64;
+    let [ruid, euid, suid, fsuid] = wanted.users.map(u64::from);
+    let [rgid, egid, sgid, fsgid] = wanted.groups.map(u64::from);
+    let groups = u64::from(wanted.supplementary_count);
     // SAFETY: each call changes only who this process is; the pointers are to live memory.
     unsafe {
         // Else the change of user takes the capabilities that the next steps need.
         must(sys::call3(sys::PRCTL, PR_SET_KEEPCAPS, 1, 0))?;
-        must(sys::call3(
-            sys::SETGROUPS,
-            groups,
-            addr_of!(wanted.supplementary) as u64,
-            0,
-        ))?;
+        must(sys::call3(sys::SETGROUPS, groups, wanted.supplementary, 0))?;
         must(sys::call3(sys::SETRESGID, rgid, egid, sgid))?;
         must(sys::call3(sys::SETRESUID, ruid, euid, suid))?;
+        // They say who it was before, and not whether it worked.
+        sys::call3(SETFSGID, fsgid, 0, 0);
+        sys::call3(SETFSUID, fsuid, 0, 0);
         let mut words = [0_u32; 6];
         let header = addr_of!(CAPABILITY_HEADER) as u64;
         must(sys::call3(CAPGET, header, words.as_mut_ptr() as u64, 0))?;

@@ -78,11 +78,9 @@ unsafe extern "C" fn start(stack: *const u64) -> ! {
         );
         sys::call3(sys::CLOSE_RANGE, 0, u64::from(fd_base) - 1, 0);
         let plan = u64::from(fd_base + fd::PLAN);
-        let flags = MAP_PRIVATE_FIXED;
-        let map = [PLAN_BASE, PLAN_MAX_BYTES, PROT_READ_WRITE, flags, plan, 0];
-        if sys::is_error(sys::call(sys::MMAP, map)) {
-            sys::exit(90);
-        }
+        // The header says how long the plan is. Not more is mapped: it counts against limits of the program.
+        map_plan(plan, 4096);
+        map_plan(plan, header().bytes.min(PLAN_MAX_BYTES));
         anonymise(ENGINE_BASE, &raw const TEXT_END as u64, PROT_READ_EXEC);
         anonymise(STUB_DATA_BASE, &raw const DATA_END as u64, PROT_READ_WRITE);
         clear_address_space(vdso);
@@ -103,6 +101,17 @@ unsafe extern "C" fn start(stack: *const u64) -> ! {
         None,
     );
     clone::serve()
+}
+
+/// # Safety
+/// `plan` is the plan's descriptor; nothing but the plan is mapped where it goes.
+unsafe fn map_plan(plan: u64, bytes: u64) {
+    let flags = MAP_PRIVATE_FIXED;
+    let map = [PLAN_BASE, bytes, PROT_READ_WRITE, flags, plan, 0];
+    // SAFETY: as the caller's.
+    if sys::is_error(unsafe { sys::call(sys::MMAP, map) }) {
+        sys::exit(90);
+    }
 }
 
 /// The first argument: the first of the stub's descriptors, in decimal.

@@ -21,6 +21,10 @@ const OPTION_SUSPEND_SECCOMP: u64 = 1 << 21;
 const XSTATE: u64 = 0x202;
 /// More than any XSAVE area of today: AMX makes 11 KiB.
 const XSTATE_MOST_BYTES: usize = 64 * 1024;
+/// How long a stop is waited for without sleeping: longer than a thread takes to wake on another processor.
+const BUSY: Duration = Duration::from_micros(50);
+/// How long to sleep between looks after that; the kernel makes it some 60 µs more (`prctl(2)`, timer slack).
+const NAP: Duration = Duration::from_micros(20);
 /// `PTRACE_EVENT_STOP`.
 const EVENT_STOP: i32 = 128;
 
@@ -309,11 +313,10 @@ impl Tracee {
         Ok((stop, status))
     }
 
-    /// `waitpid` knows no timeout, and a sleeping waiter is woken late on an idle machine: look
-    /// often at first, then ever more rarely.
+    /// `waitpid` knows no timeout, and a sleeping waiter is woken late on an idle machine: look without pause at first,
+    /// then sleep. Not `sched_yield`: beside busy threads it would cost whole time slices.
     fn wait_status(&mut self, patience: Duration) -> Result<i32, TraceError> {
         let began = Instant::now();
-        let mut looks = 0_u32;
         loop {
             match raw::poll_stop(self.tid) {
                 Ok(Some(status)) => return Ok(status),
@@ -324,17 +327,16 @@ impl Tracee {
                     return Err(TraceError::Ended { tid: self.tid });
                 }
             }
-            looks += 1;
-            if looks < 500 {
-                std::thread::yield_now();
-            } else if began.elapsed() < patience {
-                std::thread::sleep(Duration::from_micros(100));
-            } else {
+            let waited = began.elapsed();
+            if waited > patience {
                 let patience_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
                 return Err(TraceError::Stuck {
                     tid: self.tid,
                     patience_ms,
                 });
+            }
+            if waited > BUSY {
+                std::thread::sleep(NAP);
             }
         }
     }

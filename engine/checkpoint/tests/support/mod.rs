@@ -1,4 +1,5 @@
 //! Programs to checkpoint, and a pool to put them into.
+#![allow(clippy::unwrap_used)]
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::collections::BTreeSet;
@@ -7,7 +8,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use offshoot_checkpoint::{CheckpointError, Options, Report, checkpoint};
 use offshoot_image::Key;
-use offshoot_image::model::{Manifest, PAGE_BYTES};
+use offshoot_image::model::PAGE_BYTES;
 use offshoot_pool::{ImageName, Lineage, Mount, Pool, PoolConfig};
 
 /// A pool in a directory of its own.
@@ -102,8 +103,19 @@ impl Program {
     }
 
     pub fn ask(&mut self, line: &str) -> String {
-        writeln!(self.input, "{line}").unwrap();
+        self.input
+            .write_all(format!("{line}\n").as_bytes())
+            .unwrap();
         self.line()
+    }
+
+    /// Sends it a signal and gives it time to take it.
+    pub fn signal(&self, name: &str) {
+        let kill = Command::new("kill")
+            .args(["-s", name, &self.pid().to_string()])
+            .status();
+        assert!(kill.unwrap().success());
+        std::thread::sleep(std::time::Duration::from_millis(50));
     }
 
     /// How it ended, waiting for that.
@@ -136,12 +148,14 @@ impl Drop for Program {
     }
 }
 
-/// A page of an image, from whichever generation has it; zeros where no run has it.
-pub fn image_page(lineage: &Lineage, manifest: &Manifest, page: u64) -> Option<Vec<u8>> {
-    let runs = manifest.mappings.iter().flat_map(|mapping| &mapping.runs);
-    let run = runs
-        .into_iter()
-        .find(|run| run.page <= page && page < run.end())?;
+/// A page of an image, from whichever generation has it; none where no run has it.
+pub fn image_page(lineage: &Lineage, page: u64) -> Option<Vec<u8>> {
+    let mut runs = lineage
+        .manifest
+        .mappings
+        .iter()
+        .flat_map(|mapping| &mapping.runs);
+    let run = runs.find(|run| run.page <= page && page < run.end())?;
     let image = match run.generation {
         0 => &lineage.image,
         generation => &lineage.ancestors[usize::from(generation) - 1],

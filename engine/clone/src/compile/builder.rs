@@ -195,11 +195,9 @@ mod encode {
         bytes.extend(header.main_frame.to_le_bytes());
         let who = &header.credentials;
         let numbers = [who.apply].into_iter().chain(who.users).chain(who.groups);
-        let numbers = numbers
-            .chain([who.supplementary_count])
-            .chain(who.supplementary);
-        bytes.extend(numbers.chain([who.securebits]).flat_map(u32::to_le_bytes));
-        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        let numbers = numbers.chain([who.supplementary_count, who.securebits, who.padding]);
+        bytes.extend(numbers.flat_map(u32::to_le_bytes));
+        bytes.extend(who.supplementary.to_le_bytes());
         bytes.extend(who.capabilities.into_iter().flat_map(u64::to_le_bytes));
         bytes.extend(header.clocks_ns.into_iter().flat_map(u64::to_le_bytes));
         bytes

@@ -136,7 +136,8 @@ impl Made<'_, '_> {
                 let held = contents::descriptor(self.builder, *content);
                 let path = format!("/proc/self/fd/{held}");
                 let path = self.builder.put_path(path.as_bytes());
-                self.open(path, open_file.flags, number);
+                // Without what made it: O_TMPFILE, with the folder that it named.
+                self.open(path, open_file.flags & (O_ACCMODE | O_SETTABLE), number);
                 self.seek(number, open_file.flags, *position);
             }
             OpenFileKind::Event { count, semaphore } => {
@@ -370,6 +371,7 @@ fn inotify(builder: &mut Builder, number: u32, watches: &[InotifyWatch]) {
     let mut ordered: Vec<_> = watches.iter().collect();
     ordered.sort_by_key(|watch| watch.number);
     let mut next = 1;
+    let events = builder.put(&[0; 64], 8);
     for watch in ordered {
         let path = builder.put_path(&watch.path);
         let add = Op::new(
@@ -380,6 +382,9 @@ fn inotify(builder: &mut Builder, number: u32, watches: &[InotifyWatch]) {
             builder.clone.push(add);
             let remove = [number.into(), next as u64, 0, 0, 0, 0];
             builder.clone.push(Op::new(sys::INOTIFY_RM_WATCH, remove));
+            // The removal tells the program, which must not hear of it.
+            let drain = [number.into(), events, 64, 0, 0, 0];
+            builder.clone.push(Op::new(sys::READ, drain));
             next += 1;
         }
         builder.clone.push(add.equals(watch.number as u64));

@@ -43,6 +43,10 @@ pub(super) fn compile_all(builder: &mut Builder, manifest: &Manifest, memory: Me
 }
 
 fn private(builder: &mut Builder, mapping: &Mapping, memory: Memory) {
+    if let Backing::Content { content, offset } = mapping.backing {
+        private_content(builder, mapping, content, offset);
+        return;
+    }
     let writable = mapping.protection.write();
     let is_whole = matches!(mapping.runs.as_slice(), [run]
         if run.page * PAGE_BYTES == mapping.start && run.end() * PAGE_BYTES == mapping.end);
@@ -92,6 +96,26 @@ fn private(builder: &mut Builder, mapping: &Mapping, memory: Memory) {
     }
 }
 
+/// A private mapping of memory that is each clone's own: made in the clone, and what was written copied over it.
+fn private_content(builder: &mut Builder, mapping: &Mapping, content: u32, offset: u64) {
+    let bits = u64::from(mapping.protection.0 | Protection::READ | Protection::WRITE);
+    let file = u64::from(super::contents::descriptor(builder, content));
+    let flags = sys::MAP_PRIVATE | sys::MAP_FIXED | reserve(mapping);
+    let (start, len) = (mapping.start, mapping.end - mapping.start);
+    let map = Op::new(sys::MMAP, [start, len, bits, flags, file, offset]);
+    builder.clone.push(map.equals(start));
+    for run in &mapping.runs {
+        let image = builder.file(PlanFile::Image(run.generation));
+        let (address, bytes) = (run.page * PAGE_BYTES, u64::from(run.pages) * PAGE_BYTES);
+        let read = [image, address, bytes, run.file_page * PAGE_BYTES, 0, 0];
+        builder
+            .clone
+            .push(Op::new(sys::PREAD64, read).equals(bytes));
+    }
+    let protect = [start, len, u64::from(mapping.protection.0), 0, 0, 0];
+    builder.clone.push(Op::new(sys::MPROTECT, protect));
+}
+
 /// What is behind the pages that the image does not hold.
 fn base(builder: &mut Builder, mapping: &Mapping, bits: u64) {
     let mut flags = sys::MAP_PRIVATE | sys::MAP_FIXED | reserve(mapping);
@@ -103,7 +127,6 @@ fn base(builder: &mut Builder, mapping: &Mapping, bits: u64) {
     }
     let (file, offset) = match mapping.backing {
         Backing::File { file, offset } => (builder.file(PlanFile::Named(file)), offset),
-        // Of a private mapping of memory that lives in the image, all pages are in the image.
         Backing::Anonymous | Backing::Content { .. } => {
             flags |= sys::MAP_ANONYMOUS;
             (u64::MAX, 0)
@@ -131,7 +154,12 @@ fn shared(builder: &mut Builder, manifest: &Manifest, mapping: &Mapping) {
     let flags = sys::MAP_SHARED | sys::MAP_FIXED | reserve(mapping);
     match mapping.backing {
         Backing::File { file, offset } => {
-            let file = builder.file(PlanFile::Named(file));
+            // A mapping may be made writable later only if its file was open for writing.
+            let file = builder.file(if mapping.protection.write() {
+                PlanFile::Writable(file)
+            } else {
+                PlanFile::Named(file)
+            });
             let map = [mapping.start, len, bits, flags, file, offset];
             builder
                 .template
@@ -162,7 +190,7 @@ fn shared(builder: &mut Builder, manifest: &Manifest, mapping: &Mapping) {
 /// Advice, names and guards.
 fn afterwards(builder: &mut Builder, mapping: &Mapping) {
     let len = mapping.end - mapping.start;
-    let of_clone = mapping.shared && matches!(mapping.backing, Backing::Content { .. });
+    let of_clone = matches!(mapping.backing, Backing::Content { .. });
     let mut ops = Vec::new();
     for (flag, advice) in ADVICE {
         if mapping.flags.any(flag) {

@@ -10,8 +10,9 @@ mod process;
 mod sockets;
 mod threads;
 
-use offshoot_image::model::{Manifest, OpenFileKind, SeccompMode, SpecialKind};
-use offshoot_plan::{Credentials, Header, MAX_GROUPS, Special};
+use offshoot_image::model::{Backing, Manifest, OpenFileKind, SeccompMode, SpecialKind};
+use offshoot_plan::{Credentials, Header, Special};
+use serde::{Deserialize, Serialize};
 
 use crate::Memory;
 
@@ -47,12 +48,6 @@ pub enum CompileError {
         /// Its number.
         number: u32,
     },
-    /// More groups than a plan holds.
-    #[error("the program is in {count} groups, {MAX_GROUPS} at most can be carried")]
-    Groups {
-        /// How many.
-        count: usize,
-    },
 }
 
 /// What is to be made of an image.
@@ -76,10 +71,12 @@ pub struct Plan {
 }
 
 /// A descriptor that comes from outside.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Substituted {
     /// Its number.
     pub number: u32,
+    /// Names the open file: descriptors with the same one are duplicates, and one file serves for all of them.
+    pub open_file: u32,
     /// Whether it is closed on exec.
     pub close_on_exec: bool,
     /// What it was.
@@ -116,7 +113,7 @@ pub fn compile(manifest: &Manifest, how: Compilation) -> Result<Plan, CompileErr
             .first()
             .map_or(0, |main| main.clear_child_tid),
         main_frame,
-        credentials: credentials(manifest)?,
+        credentials: credentials(&mut builder, manifest),
         clocks_ns: [
             manifest.process.clocks.monotonic_ns,
             manifest.process.clocks.boottime_ns,
@@ -131,9 +128,15 @@ pub fn compile(manifest: &Manifest, how: Compilation) -> Result<Plan, CompileErr
     })
 }
 
-/// Contents are read from the images by each clone.
+/// Contents, and what was written over them, are read from the images by each clone.
 fn kept_images(manifest: &Manifest) -> u8 {
-    let runs = manifest.contents.iter().flat_map(|content| &content.runs);
+    let of_contents = manifest.contents.iter().flat_map(|content| &content.runs);
+    let over_contents = manifest
+        .mappings
+        .iter()
+        .filter(|mapping| matches!(mapping.backing, Backing::Content { .. }))
+        .flat_map(|mapping| &mapping.runs);
+    let runs = of_contents.chain(over_contents);
     runs.map(|run| run.generation + 1).max().unwrap_or(0)
 }
 
@@ -154,24 +157,23 @@ fn specials(manifest: &Manifest) -> ([Special; 4], u32) {
     (specials, mappings.len().min(4) as u32)
 }
 
-fn credentials(manifest: &Manifest) -> Result<Credentials, CompileError> {
+fn credentials(builder: &mut Builder, manifest: &Manifest) -> Credentials {
     let who = &manifest.process.credentials;
-    let count = who.supplementary.len();
-    if count > MAX_GROUPS {
-        return Err(CompileError::Groups { count });
-    }
-    let mut supplementary = [0; MAX_GROUPS];
-    supplementary[..count].copy_from_slice(&who.supplementary);
-    let first_three = |ids: [u32; 4]| [ids[0], ids[1], ids[2]];
-    Ok(Credentials {
+    let groups: Vec<u8> = who
+        .supplementary
+        .iter()
+        .flat_map(|group| group.to_le_bytes())
+        .collect();
+    Credentials {
         apply: 1,
-        users: first_three(who.users),
-        groups: first_three(who.groups),
-        supplementary_count: count as u32,
-        supplementary,
+        users: who.users,
+        groups: who.groups,
+        supplementary_count: who.supplementary.len() as u32,
         securebits: who.securebits,
+        padding: 0,
+        supplementary: builder.put(&groups, 8),
         capabilities: who.capabilities,
-    })
+    }
 }
 
 fn substituted(manifest: &Manifest) -> Vec<Substituted> {
@@ -181,6 +183,7 @@ fn substituted(manifest: &Manifest) -> Vec<Substituted> {
         if let Some(OpenFileKind::Substituted { description }) = open_file.map(|file| &file.kind) {
             all.push(Substituted {
                 number: descriptor.number,
+                open_file: descriptor.open_file,
                 close_on_exec: descriptor.close_on_exec,
                 description: description.clone(),
             });

@@ -18,6 +18,8 @@ const PR_SET_THP_DISABLE: u64 = 41;
 const PR_TIMER_CREATE_RESTORE_IDS: u64 = 77;
 const ARCH_SET_FS: u64 = 0x1002;
 const RLIMIT_NOFILE: u8 = 7;
+/// SIGKILL and SIGSTOP.
+const UNCHANGEABLE: [u8; 2] = [9, 19];
 const MM_MAP_BYTES: u64 = 104;
 const SIGEV_SIGNAL: u32 = 0;
 const SIGEV_NONE: u32 = 1;
@@ -27,10 +29,17 @@ const SIGEV_THREAD_ID: u32 = 4;
 pub(super) fn compile_template(builder: &mut Builder, manifest: &Manifest) {
     let process = &manifest.process;
     memory_layout(builder, process);
-    for action in &process.actions {
-        let words = [action.handler, action.flags, action.restorer, action.mask];
+    for signal in (1..=64).filter(|signal| !UNCHANGEABLE.contains(signal)) {
+        let action = process
+            .actions
+            .iter()
+            .find(|action| action.signal == signal);
+        // The nursery ignores some; the program did not.
+        let words = action.map_or([0; 4], |action| {
+            [action.handler, action.flags, action.restorer, action.mask]
+        });
         let address = builder.put_words(&words);
-        let set = [u64::from(action.signal), address, 0, 8, 0, 0];
+        let set = [u64::from(signal), address, 0, 8, 0, 0];
         builder.template.push(Op::new(sys::RT_SIGACTION, set));
     }
     if let Some(main) = manifest.threads.first() {
@@ -111,6 +120,25 @@ pub(super) fn compile_clone(builder: &mut Builder, manifest: &Manifest) {
         set(PR_SET_PDEATHSIG, u64::from(death));
     }
     builder.clone.extend(ops);
+    if process.oom_score_adj != 0 {
+        oom_score(builder, process.oom_score_adj);
+    }
+}
+
+/// Only a file sets it. A descriptor that is left is closed with the stub's own.
+fn oom_score(builder: &mut Builder, adjustment: i32) {
+    const O_WRONLY_CLOEXEC: u64 = 1 | sys::O_CLOEXEC;
+    let path = builder.put_path(b"/proc/self/oom_score_adj");
+    let text = adjustment.to_string();
+    let bytes = text.len() as u64;
+    let text = builder.put(text.as_bytes(), 1);
+    let number = super::contents::descriptor(builder, 4098);
+    let open = [path, O_WRONLY_CLOEXEC, 0, 0, 0, 0];
+    let write = [u64::from(number), text, bytes, 0, 0, 0];
+    builder
+        .clone
+        .push(Op::new(sys::OPEN, open).descriptor(number, true));
+    builder.clone.push(Op::new(sys::WRITE, write));
 }
 
 /// Right before the program goes on: what is pending, and what begins to run.

@@ -61,8 +61,8 @@ fn full_pool_is_named_and_nothing_remains() {
 fn pool_that_is_full_at_the_seal_keeps_no_part_of_the_image() {
     let Some(dir) = directory() else { return };
     let pool = Pool::open(&tmpfs(dir.path()), KEY).unwrap();
-    // The pages take all room, so none is left for the metadata.
-    let manifest = sample::manifest((SIZE_BYTES / PAGE_BYTES) as u32);
+    // Header and pages take all room, so none is left for the metadata.
+    let manifest = sample::manifest((SIZE_BYTES / PAGE_BYTES - 1) as u32);
     let new = pool.create(&name("a")).unwrap();
     fill(&new, &manifest);
     let refused = new.finish(&manifest).unwrap_err();
@@ -130,6 +130,19 @@ fn another_file_system_in_the_place_of_a_tmpfs_is_refused() {
     let refused = Pool::open(&tmpfs(Path::new("/proc")), KEY).unwrap_err();
     let expected = "the pool /proc should be a tmpfs and is on file system 0x9fa0";
     assert_eq!(refused.to_string(), expected);
+}
+
+#[test]
+fn mount_without_execution_is_refused() {
+    let Some(dir) = directory() else { return };
+    let flags = rustix::mount::MountFlags::NOEXEC;
+    rustix::mount::mount("test", dir.path(), "tmpfs", flags, c"mode=0700").unwrap();
+    for config in [tmpfs(dir.path()), existing(dir.path())] {
+        assert!(matches!(
+            Pool::open(&config, KEY),
+            Err(PoolError::NoExec { .. })
+        ));
+    }
 }
 
 fn assert_full(refused: &WriteError, expected_bytes: u64) {

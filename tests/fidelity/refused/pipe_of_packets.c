@@ -1,4 +1,5 @@
 // Packets of a pipe with O_DIRECT keep their boundaries.
+// refused: packets
 #include "../fidelity.h"
 
 int main(void) {

@@ -1,4 +1,5 @@
 // A pair whose one direction was shut down: the end comes behind what was sent.
+// refused: shut down
 #include "../fidelity.h"
 #include <sys/socket.h>
 

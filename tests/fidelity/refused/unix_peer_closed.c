@@ -1,4 +1,5 @@
 // A socket whose peer is closed gives what was sent, then the end.
+// refused: peer is closed
 #include "../fidelity.h"
 #include <sys/socket.h>
 

@@ -1,4 +1,5 @@
 // A page behind a protection key stays behind it.
+// refused: protection key
 #include "../fidelity.h"
 
 int main(void) {

@@ -1,0 +1,131 @@
+//! Clones of a resident template: from the request for a clone to its answer, and from the waking of a parked clone to its
+//! answer.
+
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use offshoot_clone::{Memory, Nursery, Template};
+use rustix::event::{EventfdFlags, eventfd};
+
+use super::end::Living;
+use super::line::{self, Line};
+use super::stage::Stage;
+use super::system::{Look, System};
+
+/// How long a parked clone is left alone, at least.
+const PARKED: Duration = Duration::from_millis(5);
+
+/// A template that is there, and how its clones are made.
+#[derive(Debug)]
+pub(super) struct FromTemplate<'a> {
+    name: &'static str,
+    is_parked: bool,
+    stage: &'a Stage<'a>,
+    template: Template,
+    // Ends when it is dropped, and waits for the template's end then: behind it.
+    nursery: Nursery,
+    buffer: Vec<u8>,
+}
+
+impl<'a> FromTemplate<'a> {
+    /// Writable memory copied into the template.
+    pub(super) fn local(stage: &'a Stage<'a>) -> anyhow::Result<Self> {
+        Self::new("template-local", stage, Memory::Local, false)
+    }
+
+    /// All memory mapped from the pool.
+    pub(super) fn mapped(stage: &'a Stage<'a>) -> anyhow::Result<Self> {
+        Self::new("template-mapped", stage, Memory::Mapped, false)
+    }
+
+    /// As [`Self::local`], with clones that wait before they go on.
+    pub(super) fn parked(stage: &'a Stage<'a>) -> anyhow::Result<Self> {
+        Self::new("parked", stage, Memory::Local, true)
+    }
+
+    fn new(
+        name: &'static str,
+        stage: &'a Stage<'a>,
+        memory: Memory,
+        is_parked: bool,
+    ) -> anyhow::Result<Self> {
+        let mut nursery = stage.nursery()?;
+        let template = stage.template(&mut nursery, &stage.images()?, memory, true);
+        Ok(Self {
+            name,
+            is_parked,
+            stage,
+            template: template.context(name)?,
+            nursery,
+            buffer: Vec::new(),
+        })
+    }
+
+    /// A clone, made and answered; and the time from the request for it.
+    pub(super) fn direct(&mut self, pause: Duration) -> anyhow::Result<(Living, Duration)> {
+        let tasks = self.stage.ground.sandbox.tasks();
+        let mut line = self.stage.line()?;
+        super::rest(pause);
+        let begun = Instant::now();
+        let living = self.stage.fork(&mut self.template, &line, &tasks, None)?;
+        let answer = self.answer(&mut line, begun);
+        self.keep(living, answer)
+    }
+
+    /// A clone, parked and answered; and the time from its waking.
+    fn woken(&mut self, pause: Duration) -> anyhow::Result<(Living, Duration)> {
+        let tasks = self.stage.ground.sandbox.tasks();
+        let mut line = self.stage.line()?;
+        let park = eventfd(0, EventfdFlags::CLOEXEC)?;
+        let living = self.stage.fork(&mut self.template, &line, &tasks, Some(park.as_fd()))?;
+        self.template.await_parked(living.0.token)?;
+        super::rest(pause.max(PARKED));
+        let mut park = std::fs::File::from(park);
+        let begun = Instant::now();
+        park.write_all(&1_u64.to_ne_bytes())?;
+        let answer = self.answer(&mut line, begun);
+        self.keep(living, answer)
+    }
+
+    fn answer(&mut self, line: &mut Line, begun: Instant) -> anyhow::Result<Duration> {
+        let answer = line::read_answer(&mut line.ours, &mut self.buffer)?;
+        let took = begun.elapsed();
+        self.stage.check(answer)?;
+        Ok(took)
+    }
+
+    fn keep(
+        &mut self,
+        living: Living,
+        took: anyhow::Result<Duration>,
+    ) -> anyhow::Result<(Living, Duration)> {
+        match took {
+            Ok(took) => Ok((living, took)),
+            Err(error) => Err(error.context(living.explain(&mut self.nursery, &mut self.template))),
+        }
+    }
+
+    /// Ends a clone and waits for that.
+    pub(super) fn retire(&mut self, living: Living) -> anyhow::Result<()> {
+        living.end(&mut self.nursery)
+    }
+}
+
+impl System for FromTemplate<'_> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn sample(&mut self, pause: Duration, look: &mut Look<'_>) -> anyhow::Result<Duration> {
+        let (living, took) = if self.is_parked {
+            self.woken(pause)?
+        } else {
+            self.direct(pause)?
+        };
+        look(living.0.pid)?;
+        self.retire(living)?;
+        Ok(took)
+    }
+}
