@@ -17,6 +17,7 @@ mod compile;
 mod machine;
 mod maker;
 pub mod nursery;
+mod observe;
 mod reader;
 mod template;
 mod wire;
@@ -24,6 +25,7 @@ mod wire;
 pub use compile::{Compilation, CompileError, Plan, PlanFile, Substituted, compile};
 pub use machine::{MachineError, this_machine};
 pub use nursery::{Exit, Nursery, NurseryError};
+pub use observe::{ObserveError, observe};
 pub use reader::{ReadError, Seed, read};
 pub use template::{Cloned, Fork, ForkError, SandboxJoin, Template, TemplateError, TemplateSpec};
 

@@ -105,8 +105,15 @@ fn read_without_rights(
         let seed = give_up_rights()
             .map_err(|error| failed("the reader cannot give up its rights", &error))
             .and_then(|()| {
-                read(images, &Key(make.key), how, make.check_pages, &machine)
-                    .map_err(|error| chain(&error))
+                read(
+                    images,
+                    &Key(make.key),
+                    how,
+                    make.check_pages,
+                    &machine,
+                    make.profile.as_ref(),
+                )
+                .map_err(|error| chain(&error))
             });
         let written = wire::encode(&seed).and_then(|bytes| (&answer).write_all(&bytes));
         u8::from(written.is_err())
@@ -164,6 +171,7 @@ fn check(seed: &Seed) -> Result<(), Refusal> {
         (Phase::Template, std::mem::offset_of!(Header, template)),
         (Phase::Clone, std::mem::offset_of!(Header, clone)),
         (Phase::Prefault, std::mem::offset_of!(Header, prefault)),
+        (Phase::Watch, std::mem::offset_of!(Header, watch)),
         (Phase::Resume, std::mem::offset_of!(Header, resume)),
     ];
     for (phase, at) in spans {

@@ -14,6 +14,9 @@ use crate::maker;
 use crate::template::{Template, TemplateError, TemplateSpec};
 use crate::wire::{self, Make, Notice};
 
+/// `fs.nr_open` by default: the kernel's own limit of a process.
+const MOST_DESCRIPTORS: u64 = 1 << 20;
+
 /// Why a nursery does not work.
 #[derive(Debug, thiserror::Error)]
 pub enum NurseryError {
@@ -94,6 +97,7 @@ impl Nursery {
             memory: spec.memory,
             check_pages: spec.check_pages,
             sandbox_filters: spec.sandbox_filters,
+            profile: spec.profile.cloned(),
             key: spec.key.0,
         });
         let make = make.map_err(|error| TemplateError::Nursery(NurseryError::Talk(error)))?;
@@ -173,13 +177,7 @@ pub fn main() -> u8 {
 
 fn run(socket: BorrowedFd<'_>) -> io::Result<()> {
     let thread = SingleThread::check()?.ok_or(io::ErrorKind::ResourceBusy)?;
-    // Descriptors of stubs lie above those of programs.
-    let limit = rustix::process::getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    rustix::process::setrlimit(Resource::Nofile, raised)?;
+    raise_descriptor_limit()?;
     let ended = offshoot_sys::signal::child_signals()?;
     say(socket, &Notice::Ready)?;
     loop {
@@ -206,6 +204,21 @@ fn run(socket: BorrowedFd<'_>) -> io::Result<()> {
             make(&thread, socket, &bytes, fds)?;
         }
     }
+}
+
+/// Descriptors of stubs lie above those of programs, which may go up to their limit.
+fn raise_descriptor_limit() -> io::Result<()> {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let most = Some(MOST_DESCRIPTORS);
+    let raised = |maximum| Rlimit {
+        current: maximum,
+        maximum,
+    };
+    // Without CAP_SYS_RESOURCE the hard limit stays what it is.
+    if rustix::process::setrlimit(Resource::Nofile, raised(most)).is_err() {
+        rustix::process::setrlimit(Resource::Nofile, raised(limit.maximum))?;
+    }
+    Ok(())
 }
 
 fn make(

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use offshoot_image::model::{FileIdentity, Machine, Manifest};
+use offshoot_image::model::{FileIdentity, Machine, Manifest, Profile};
 use offshoot_image::{
     DigestsError, HEADER_BYTES, Header, HeaderError, Incompatible, Invalid, Key, ManifestError,
 };
@@ -94,7 +94,8 @@ pub struct Seed {
 }
 
 /// Checks a chain of images, the one to be cloned first, and compiles it for `machine`. `pages` says whether every page is checked
-/// too, which takes as long as reading them.
+/// too, which takes as long as reading them. `profile` is used instead of
+/// the image's own.
 ///
 /// # Errors
 /// [`ReadError`] names what is wrong, and where.
@@ -104,6 +105,7 @@ pub fn read(
     how: Compilation,
     pages: bool,
     machine: &Machine,
+    profile: Option<&Profile>,
 ) -> Result<Seed, ReadError> {
     let mut chain = Vec::new();
     for (generation, image) in images.iter().enumerate() {
@@ -120,7 +122,11 @@ pub fn read(
         .validate_ancestors(&ancestors)
         .map_err(ReadError::Chain)?;
     offshoot_image::compatibility(&manifest.machine, machine).map_err(ReadError::Incompatible)?;
-    let plan = compile(manifest, how)?;
+    let mut profiled = manifest.clone();
+    if let Some(profile) = profile {
+        profiled.profile = profile.clone();
+    }
+    let plan = compile(&profiled, how)?;
     let identity = |file: u32| manifest.files.get(file as usize).cloned();
     let files = plan.files.iter().filter_map(|file| {
         Some(match file {

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use offshoot_image::Key;
+use offshoot_image::model::Profile;
 use offshoot_plan::{MAX_SUBSTITUTIONS, Reply, ReplyKind, Request};
 use offshoot_sys::packet;
 use rustix::io::Errno;
@@ -26,6 +27,8 @@ pub struct TemplateSpec<'a> {
     pub check_pages: bool,
     /// Whether clones get a seccomp filter from their sandbox.
     pub sandbox_filters: bool,
+    /// Which pages clones need, if that is known better than the image knows it.
+    pub profile: Option<&'a Profile>,
 }
 
 /// Why there is no template.
@@ -67,7 +70,8 @@ impl std::fmt::Display for Failure {
             2 => "clone operation",
             3 => "prefault operation",
             4 => "resume operation",
-            _ => "thread operation",
+            5 => "thread operation",
+            _ => "watch operation",
         };
         let error = io::Error::from_raw_os_error(-(self.result as i32));
         write!(f, "{phase} {}: {error}", self.op)
@@ -96,6 +100,9 @@ pub struct Fork<'a> {
     pub park: Option<BorrowedFd<'a>>,
     /// Whether the clone says when it goes on: [`Template::await_running`].
     pub confirm: bool,
+    /// Whether it is watched, so that [`observe`](crate::observe) can tell afterwards which pages it needed. Such a
+    /// clone is slower, and has one descriptor more than its seed.
+    pub watch: bool,
 }
 
 /// A sandbox that a clone joins.
@@ -294,6 +301,9 @@ impl Template {
         if let Some(park) = fork.park {
             request.flags |= Request::PARK | Request::PREFAULT;
             fds.push(park);
+        }
+        if fork.watch {
+            request.flags |= Request::WATCH;
         }
         if fork.confirm {
             request.flags |= Request::CONFIRM;

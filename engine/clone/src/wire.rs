@@ -2,6 +2,7 @@
 
 use std::io;
 
+use offshoot_image::model::Profile;
 use serde::{Deserialize, Serialize};
 
 use crate::{Memory, Substituted};
@@ -15,6 +16,8 @@ pub(crate) struct Make {
     pub(crate) check_pages: bool,
     /// Whether clones get a seccomp filter from their sandbox.
     pub(crate) sandbox_filters: bool,
+    /// Which pages clones need, if it is not the image that knows it.
+    pub(crate) profile: Option<Profile>,
     /// The key of the images.
     pub(crate) key: [u8; 32],
 }

@@ -39,6 +39,9 @@ const MADVISE: u32 = 28;
 const PREAD64: u32 = 17;
 const READ: u32 = 0;
 const IOCTL: u32 = 16;
+const USERFAULTFD: u32 = 323;
+/// `UFFDIO_API` and `UFFDIO_REGISTER`.
+const UFFD_REQUESTS: [u64; 2] = [0xc018_aa3f, 0xc020_aa00];
 /// `_IOW('T', 0, u64)` (`timerfd_create(2)`).
 const TFD_IOC_SET_TICKS: u64 = 0x4008_5400;
 
@@ -136,6 +139,12 @@ pub fn check(phase: Phase, ops: &[Op]) -> Result<(), Refused> {
             Phase::Stub => false,
             Phase::Template => TEMPLATE.contains(&number),
             Phase::Prefault => PREFAULT.contains(&number),
+            Phase::Watch => {
+                number == USERFAULTFD
+                    || number == IOCTL
+                        && UFFD_REQUESTS.contains(&op.args[1])
+                        && is_plans(op.args[2])
+            }
             Phase::Clone | Phase::Resume | Phase::Thread => {
                 CLONE.contains(&number) && (number != IOCTL || op.args[1] == TFD_IOC_SET_TICKS)
             }
@@ -202,6 +211,7 @@ impl Header {
             (self.template, ops),
             (self.clone, ops),
             (self.prefault, ops),
+            (self.watch, ops),
             (self.resume, ops),
             (self.threads, threads),
         ];

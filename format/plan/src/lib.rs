@@ -51,6 +51,8 @@ pub mod fd {
     pub const CLOCKS: u32 = 2;
     /// The template's own PID namespace.
     pub const PID_NAMESPACE: u32 = 3;
+    /// By which a watched clone is watched; stays open in it.
+    pub const WATCHER: u32 = 4;
     /// The first of the files that the plan's operations name. What a request has brought lies behind them in a clone.
     pub const FILES: u32 = 8;
 }
@@ -96,6 +98,8 @@ pub struct Header {
     pub clone: Span,
     /// Operations that bring pages in which the program will need, before a clone parks.
     pub prefault: Span,
+    /// Operations by which a clone is watched, to learn which pages it needs.
+    pub watch: Span,
     /// Operations right before the program goes on.
     pub resume: Span,
     /// The threads but the main thread.

@@ -47,6 +47,8 @@ impl Request {
     pub const CONFIRM: u32 = 8;
     /// The clone brings its pages in first.
     pub const PREFAULT: u32 = 16;
+    /// The clone is watched: which pages does it touch?
+    pub const WATCH: u32 = 32;
 }
 
 impl Request {

@@ -51,6 +51,8 @@ pub enum Phase {
     Resume = 4,
     /// A thread; the operation's index counts from the first thread's first.
     Thread = 5,
+    /// Being watched.
+    Watch = 6,
 }
 
 impl Op {

@@ -1,4 +1,5 @@
-// A FIFO opened at both ends, with content.
+// A FIFO opened at both ends, with content. All clones share it, by its path.
+// clones: 1
 #include "../fidelity.h"
 
 int main(void) {

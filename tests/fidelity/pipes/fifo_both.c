@@ -1,4 +1,5 @@
-// A FIFO opened for reading and writing by one descriptor.
+// A FIFO opened for reading and writing by one descriptor. All clones share it, by its path.
+// clones: 1
 #include "../fidelity.h"
 
 int main(void) {

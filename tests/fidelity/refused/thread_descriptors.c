@@ -1,5 +1,5 @@
 // A thread with a table of descriptors of its own.
-// refused: CLONE_FILES | descriptors of its own
+// refused: descriptor table
 #include "../fidelity.h"
 #include <sched.h>
 

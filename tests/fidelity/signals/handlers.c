@@ -1,6 +1,8 @@
 // Every signal has the action that it had: handler, flags and mask.
 #include "../fidelity.h"
 
+#define RESTORER 0x04000000 // libc's, and without meaning for signals that have no handler
+
 static volatile int seen;
 
 static void note(int signal, siginfo_t *info, void *context) {
@@ -20,7 +22,9 @@ int main(void) {
     sabotage(signal(SIGUSR1, SIG_DFL));
     for (int number = 1; number < 65; number++) {
         if (sigaction(number, NULL, &after)) continue;
-        check(after.sa_handler == before[number].sa_handler && after.sa_flags == before[number].sa_flags);
+        if (after.sa_handler != before[number].sa_handler || (after.sa_flags ^ before[number].sa_flags) & ~RESTORER) {
+            fail("signal %d has another handler or other flags (%x, were %x)", number, after.sa_flags, before[number].sa_flags);
+        }
         for (int other = 1; other < 65; other++) {
             same(sigismember(&after.sa_mask, other), sigismember(&before[number].sa_mask, other));
         }

@@ -1,7 +1,7 @@
 // A thread from before the clone can fork; the child has that thread alone, and libc's handlers run.
 #include "../fidelity.h"
 
-static int go[2], prepared;
+static int go[2], prepared, done;
 
 static void prepare(void) { prepared++; }
 
@@ -9,6 +9,8 @@ static void *forker(void *unused) {
     char byte;
     while (read(go[0], &byte, 1) != 1) {}
     check(in_child(gettid() == getpid() && prepared == 1 && malloc(100000)));
+    __atomic_store_n(&done, 1, __ATOMIC_SEQ_CST);
+    while (read(go[0], &byte, 1) != 1) {}
     return unused;
 }
 
@@ -19,8 +21,10 @@ int main(void) {
     settle();
     wait_for_clone();
     must(write(go[1], "x", 1));
-    check(eventually(prepared == 1));
-    pthread_cancel(thread), pthread_cancel(other);
-    join(thread), join(other);
+    check(eventually(__atomic_load_n(&done, __ATOMIC_SEQ_CST)));
+    must_zero(pthread_cancel(thread));
+    must_zero(pthread_cancel(other));
+    join(thread);
+    join(other);
     pass();
 }

@@ -18,6 +18,7 @@ const CLONE_NEWTIME: u64 = 0x80;
 const CLONE_PIDFD: u64 = 0x1000;
 const CLONE_PARENT: u64 = 0x8000;
 const CLONE_CHILD_TID: u64 = 0x0020_0000 | 0x0100_0000; // CLEARTID | SETTID
+const CLONE_PARENT_SETTID: u64 = 0x0010_0000;
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 /// VM, FS, FILES, SIGHAND, THREAD, SYSVSEM and SETTLS.
 const CLONE_THREAD: u64 = 0x100 | 0x200 | 0x400 | 0x800 | 0x1_0000 | 0x4_0000 | 0x8_0000;
@@ -417,6 +418,10 @@ fn become_clone(received: &Received, first: usize, sandbox: i32) -> ! {
     if request.flags & Request::PREFAULT != 0 {
         run(Phase::Prefault, header().prefault);
     }
+    let watched = request.flags & Request::WATCH != 0;
+    if watched {
+        run(Phase::Watch, header().watch);
+    }
     if let Some(park) = park {
         wait(token, park);
     }
@@ -427,7 +432,11 @@ fn become_clone(received: &Received, first: usize, sandbox: i32) -> ! {
     }
     // SAFETY: closes the stub's own descriptors; lets the threads go; then nothing of the stub runs any more.
     unsafe {
-        sys::call3(sys::CLOSE_RANGE, own(0), u64::from(u32::MAX), 0);
+        if watched {
+            sys::call3(sys::CLOSE_RANGE, own(0), own(fd::WATCHER) - 1, 0);
+        }
+        let kept = if watched { fd::WATCHER + 1 } else { 0 };
+        sys::call3(sys::CLOSE_RANGE, own(kept), u64::from(u32::MAX), 0);
         if header().threads.count > 0 {
             addr_of_mut!(GO).write_volatile(1);
             sys::call3(
@@ -537,6 +546,9 @@ fn start_threads(token: u64) {
         if child_tid != 0 {
             args.flags |= CLONE_CHILD_TID;
             args.child_tid = child_tid;
+            // At once, too: a child writes its id only when it first runs, and others may look for it before.
+            args.flags |= CLONE_PARENT_SETTID;
+            args.parent_tid = child_tid;
         }
         // SAFETY: each thread has a stack of its own in the plan, and runs [`thread`] alone.
         let made = unsafe { spawn_thread(&args, size_of::<CloneArgs>() as u64, thread) };

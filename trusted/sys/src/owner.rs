@@ -63,10 +63,8 @@ mod tests {
         let (socket, _peer) = UnixStream::pair().unwrap();
         let pid = i32::try_from(std::process::id()).unwrap();
         // SAFETY: F_SETOWN takes an integer.
-        assert_eq!(
-            unsafe { libc::fcntl(socket.as_raw_fd(), libc::F_SETOWN, pid) },
-            0
-        );
+        let result = unsafe { libc::fcntl(socket.as_raw_fd(), libc::F_SETOWN, pid) };
+        assert_eq!(result, 0);
         assert_eq!(owner(socket.as_fd()).unwrap(), Some(pid));
     }
 }

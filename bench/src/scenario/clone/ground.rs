@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use offshoot_pool::{Mount, Pool, PoolConfig, load_or_create_key};
+use offshoot_sys::fds;
 use offshoot_sys::namespace::{Namespaces, unshare};
 use rustix::mount::{MountPropagationFlags, mount_change};
 use tempfile::TempDir;
@@ -31,6 +32,8 @@ pub(super) struct Ground {
 impl Ground {
     /// Changes the calling thread: it gets mounts of its own.
     pub(super) fn prepare(bench: &Bench<'_>) -> anyhow::Result<Self> {
+        // What whoever started us has left open would become part of the images.
+        fds::cloexec_from(3).context("cannot mark descriptors close-on-exec")?;
         unshare(Namespaces::MOUNT).context("cannot make a mount namespace; are you root?")?;
         let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
         mount_change("/", private).context("cannot make mounts private")?;

@@ -42,7 +42,7 @@ impl<'g> Stage<'g> {
         let mut kept = None;
         for round in 0..freezes {
             // The one before is removed first: two of 630 MB are too many.
-            kept = None;
+            drop(kept.take());
             let options = Options {
                 name: ImageName::new(format!("{}-{round}", seed.name()))?,
                 external: BTreeSet::from([CHANNEL]),
@@ -86,6 +86,7 @@ impl<'g> Stage<'g> {
             memory,
             check_pages,
             sandbox_filters: false,
+            profile: None,
         };
         Ok(nursery.template(&spec)?)
     }
@@ -108,6 +109,7 @@ impl<'g> Stage<'g> {
             sandbox: Some(self.ground.sandbox.join(tasks)),
             park,
             confirm: false,
+            watch: false,
         };
         Ok(Living(template.fork(&fork)?))
     }

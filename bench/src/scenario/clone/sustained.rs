@@ -52,8 +52,9 @@ fn client(
 ) -> anyhow::Result<Vec<Cycle>> {
     let mut cycles = Vec::new();
     while begun.elapsed() < length {
-        let (living, took) = template.direct(Duration::ZERO)?;
-        template.retire(living)?;
+        let answered = template.direct(Duration::ZERO)?;
+        let took = answered.took;
+        template.retire(answered)?;
         cycles.push((begun.elapsed(), took));
     }
     Ok(cycles)

@@ -29,6 +29,15 @@ pub(super) struct FromTemplate<'a> {
     buffer: Vec<u8>,
 }
 
+/// A clone that has answered.
+#[derive(Debug)]
+pub(super) struct Answered {
+    living: Living,
+    pub(super) took: Duration,
+    // A clone whose socket is closed goes on to its end.
+    _line: Line,
+}
+
 impl<'a> FromTemplate<'a> {
     /// Writable memory copied into the template.
     pub(super) fn local(stage: &'a Stage<'a>) -> anyhow::Result<Self> {
@@ -63,19 +72,19 @@ impl<'a> FromTemplate<'a> {
         })
     }
 
-    /// A clone, made and answered; and the time from the request for it.
-    pub(super) fn direct(&mut self, pause: Duration) -> anyhow::Result<(Living, Duration)> {
+    /// A clone, from the request for it to its answer.
+    pub(super) fn direct(&mut self, pause: Duration) -> anyhow::Result<Answered> {
         let tasks = self.stage.ground.sandbox.tasks();
         let mut line = self.stage.line()?;
         super::rest(pause);
         let begun = Instant::now();
         let living = self.stage.fork(&mut self.template, &line, &tasks, None)?;
         let answer = self.answer(&mut line, begun);
-        self.keep(living, answer)
+        self.answered(living, line, answer)
     }
 
-    /// A clone, parked and answered; and the time from its waking.
-    fn woken(&mut self, pause: Duration) -> anyhow::Result<(Living, Duration)> {
+    /// A parked clone, from its waking to its answer.
+    fn woken(&mut self, pause: Duration) -> anyhow::Result<Answered> {
         let tasks = self.stage.ground.sandbox.tasks();
         let mut line = self.stage.line()?;
         let park = eventfd(0, EventfdFlags::CLOEXEC)?;
@@ -86,7 +95,7 @@ impl<'a> FromTemplate<'a> {
         let begun = Instant::now();
         park.write_all(&1_u64.to_ne_bytes())?;
         let answer = self.answer(&mut line, begun);
-        self.keep(living, answer)
+        self.answered(living, line, answer)
     }
 
     fn answer(&mut self, line: &mut Line, begun: Instant) -> anyhow::Result<Duration> {
@@ -96,20 +105,25 @@ impl<'a> FromTemplate<'a> {
         Ok(took)
     }
 
-    fn keep(
+    fn answered(
         &mut self,
         living: Living,
+        line: Line,
         took: anyhow::Result<Duration>,
-    ) -> anyhow::Result<(Living, Duration)> {
+    ) -> anyhow::Result<Answered> {
         match took {
-            Ok(took) => Ok((living, took)),
+            Ok(took) => Ok(Answered {
+                living,
+                took,
+                _line: line,
+            }),
             Err(error) => Err(error.context(living.explain(&mut self.nursery, &mut self.template))),
         }
     }
 
     /// Ends a clone and waits for that.
-    pub(super) fn retire(&mut self, living: Living) -> anyhow::Result<()> {
-        living.end(&mut self.nursery)
+    pub(super) fn retire(&mut self, answered: Answered) -> anyhow::Result<()> {
+        answered.living.end(&mut self.nursery)
     }
 }
 
@@ -119,13 +133,14 @@ impl System for FromTemplate<'_> {
     }
 
     fn sample(&mut self, pause: Duration, look: &mut Look<'_>) -> anyhow::Result<Duration> {
-        let (living, took) = if self.is_parked {
+        let answered = if self.is_parked {
             self.woken(pause)?
         } else {
             self.direct(pause)?
         };
-        look(living.0.pid)?;
-        self.retire(living)?;
+        look(answered.living.0.pid)?;
+        let took = answered.took;
+        self.retire(answered)?;
         Ok(took)
     }
 }

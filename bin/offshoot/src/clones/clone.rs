@@ -97,6 +97,7 @@ pub fn run(args: &CloneArgs, context: &Context) -> Result<ExitCode, Failure> {
         },
         check_pages: true,
         sandbox_filters: false,
+        profile: None,
     };
     let mut template = nursery
         .template(&spec)

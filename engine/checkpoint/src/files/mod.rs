@@ -1,9 +1,9 @@
 //! The descriptors of a stopped process, and what they lead to.
 //!
 //! 1. `/proc/pid/fd` and `fdinfo` list the descriptors; `kcmp(2)` tells which are duplicates
-//!    ([`share`]).
+//!    (`share`).
 //! 2. Unix sockets are asked for their peers (`sock_diag(7)`), and all other processes are looked
-//!    through for files that the target does not have for itself ([`holders`]).
+//!    through for files that the target does not have for itself (`holders`).
 //! 3. Each description is duplicated into this process (`pidfd_getfd(2)`) and asked with ordinary
 //!    calls that consume nothing: `tee(2)`, `MSG_PEEK`, `fcntl(2)`, `getsockopt(2)`.
 //! 4. What a clone can make again goes into the manifest's tables ([`Tables`]); everything else is

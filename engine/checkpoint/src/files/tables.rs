@@ -56,7 +56,8 @@ pub enum Place {
 
 impl Tables {
     /// Takes a file that is reached by a magic link below `/proc/pid`: `exe`, or
-    /// `map_files/START-END` with the addresses as `/proc/pid/maps` prints them.
+    /// `map_files/START-END` with hexadecimal addresses that, unlike those of `/proc/pid/maps`,
+    /// have no leading zeros.
     ///
     /// `pinned` says that a clone must find the file unchanged; once set it stays.
     ///

@@ -128,3 +128,38 @@ pub fn open_file(tables: &Tables, number: u32) -> &OpenFile {
 pub fn kind(tables: &Tables, number: u32) -> &OpenFileKind {
     &open_file(tables, number).kind
 }
+
+/// Every script leaves its one bad file at descriptor 10. The words must be in the message.
+pub fn expect(script: &str, arguments: &[&str], words: &[&str]) {
+    let subject = Subject::start(&format!("{script}\nready()"), arguments);
+    let refusals = subject.refusals();
+    let text = refusals
+        .iter()
+        .find(|refusal| refusal.descriptors.contains(&10))
+        .unwrap_or_else(|| panic!("descriptor 10 is not refused: {refusals:?}"))
+        .to_string();
+    let remedy = [
+        "descriptor 10 is",
+        "which an image cannot hold",
+        "close it before the checkpoint, or pass it with `--external 10` and give a file for it at \
+         clone time",
+    ];
+    for word in words.iter().chain(&remedy) {
+        assert!(text.contains(word), "`{word}` is missing in: {text}");
+    }
+    assert!(remedy_works(&subject, &refusals), "{script}");
+}
+
+/// Whether all is well once everything refused is external; of a pair, the other end may follow.
+fn remedy_works(subject: &Subject, refusals: &[Refusal]) -> bool {
+    let mut external = vec![0, 1, 2];
+    external.extend(refusals.iter().flat_map(|one| one.descriptors.clone()));
+    match subject.read_with(&external) {
+        Ok(_) => true,
+        Err(FileError::Refused(other_ends)) => {
+            external.extend(other_ends.iter().flat_map(|one| one.descriptors.clone()));
+            subject.read_with(&external).is_ok()
+        }
+        Err(_) => false,
+    }
+}

@@ -25,6 +25,7 @@ pub(super) struct Builder {
     pub(super) template: Vec<Op>,
     pub(super) clone: Vec<Op>,
     pub(super) prefault: Vec<Op>,
+    pub(super) watch: Vec<Op>,
     pub(super) resume: Vec<Op>,
     pub(super) threads: Vec<(Thread, Vec<Op>)>,
     files: Vec<PlanFile>,
@@ -41,6 +42,7 @@ impl Builder {
             template: Vec::new(),
             clone: Vec::new(),
             prefault: Vec::new(),
+            watch: Vec::new(),
             resume: Vec::new(),
             threads: Vec::new(),
             files: (0..kept_files).map(PlanFile::Image).collect(),
@@ -98,6 +100,7 @@ impl Builder {
         header.template = self.put_ops_of(|builder| std::mem::take(&mut builder.template));
         header.clone = self.put_ops_of(|builder| std::mem::take(&mut builder.clone));
         header.prefault = self.put_ops_of(|builder| std::mem::take(&mut builder.prefault));
+        header.watch = self.put_ops_of(|builder| std::mem::take(&mut builder.watch));
         header.resume = self.put_ops_of(|builder| std::mem::take(&mut builder.resume));
         let threads = std::mem::take(&mut self.threads);
         let mut table = Vec::with_capacity(threads.len());
@@ -184,6 +187,7 @@ mod encode {
             header.template,
             header.clone,
             header.prefault,
+            header.watch,
             header.resume,
             header.threads,
         ];

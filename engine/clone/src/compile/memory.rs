@@ -42,18 +42,61 @@ pub(super) fn compile_all(builder: &mut Builder, manifest: &Manifest, memory: Me
     }
 }
 
+/// Whether a run is mapped from the pool; else it is copied.
+fn maps(mapping: &Mapping, run: &Run, memory: Memory) -> bool {
+    match memory {
+        Memory::Mapped => !mapping.flags.any(MappingFlags::GROWS_DOWN),
+        Memory::Local => !mapping.protection.write() && run.pages >= LEAST_MAPPED_PAGES,
+    }
+}
+
+/// What the kernel will have as one mapping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) start: u64,
+    pub(super) end: u64,
+    /// The run that is mapped there; none for what is behind the image.
+    pub(super) run: Option<Run>,
+}
+
+/// The pieces that a private mapping is made of.
+pub(super) fn pieces(mapping: &Mapping, memory: Memory) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut at = mapping.start;
+    for run in mapping.runs.iter().filter(|run| maps(mapping, run, memory)) {
+        let (start, end) = (run.page * PAGE_BYTES, run.end() * PAGE_BYTES);
+        if start > at {
+            pieces.push(Piece {
+                start: at,
+                end: start,
+                run: None,
+            });
+        }
+        pieces.push(Piece {
+            start,
+            end,
+            run: Some(*run),
+        });
+        at = end;
+    }
+    if at < mapping.end {
+        pieces.push(Piece {
+            start: at,
+            end: mapping.end,
+            run: None,
+        });
+    }
+    pieces
+}
+
 fn private(builder: &mut Builder, mapping: &Mapping, memory: Memory) {
     if let Backing::Content { content, offset } = mapping.backing {
         private_content(builder, mapping, content, offset);
         return;
     }
-    let writable = mapping.protection.write();
     let is_whole = matches!(mapping.runs.as_slice(), [run]
         if run.page * PAGE_BYTES == mapping.start && run.end() * PAGE_BYTES == mapping.end);
-    let maps = |run: &Run| match memory {
-        Memory::Mapped => !mapping.flags.any(MappingFlags::GROWS_DOWN),
-        Memory::Local => !writable && (run.pages >= LEAST_MAPPED_PAGES || is_whole),
-    };
+    let maps = |run: &Run| maps(mapping, run, memory);
     let copies = mapping.runs.iter().any(|run| !maps(run));
     // Memory is copied in through the mapping itself, so it has to be writable for so long.
     let final_bits = u64::from(mapping.protection.0);

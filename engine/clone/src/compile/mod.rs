@@ -7,6 +7,7 @@ mod frame;
 mod memory;
 mod numbers;
 mod process;
+mod profile;
 mod sockets;
 mod threads;
 
@@ -98,6 +99,7 @@ pub fn compile(manifest: &Manifest, how: Compilation) -> Result<Plan, CompileErr
     let fd_base = (highest + 1).next_multiple_of(LEAST_FD_BASE);
     let mut builder = Builder::new(fd_base, kept_images(manifest));
     memory::compile_all(&mut builder, manifest, how.memory);
+    profile::compile(&mut builder, manifest, how.memory);
     process::compile_template(&mut builder, manifest);
     process::compile_clone(&mut builder, manifest);
     descriptors::compile(&mut builder, manifest);

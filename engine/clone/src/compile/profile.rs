@@ -1,0 +1,207 @@
+//! What is known of clones' needs becomes page tables that are ready.
+//!
+//! `fork` copies the page table entries of a mapping only if it has private pages (`vma_needs_copy` in the kernel's
+//! `mm/memory.c`): entries of file pages can be faulted again. So the hot pages of read-only memory are brought into the
+//! template, and one page of each such mapping is made private; then every clone is born with the entries, instead of
+//! taking a fault for each.
+
+use offshoot_image::model::{
+    Backing, Manifest, Mapping, MappingFlags, PAGE_BYTES, PageRange, Protection,
+};
+use offshoot_plan::{Op, fd};
+
+use super::builder::{Builder, PlanFile};
+use super::memory::{Piece, pieces};
+use super::numbers as sys;
+use crate::Memory;
+
+const MADV_POPULATE_READ: u64 = 22;
+const MADV_POPULATE_WRITE: u64 = 23;
+const MADV_COLLAPSE: u64 = 25;
+const HUGE_PAGES: u64 = 512;
+/// A chunk of 2 MiB becomes a huge page if so many of its pages are there: one entry to copy instead of hundreds.
+const DENSE_PAGES: u64 = 256;
+/// Fewer hot pages than this are faulted faster than a private page costs.
+const LEAST_HOT_PAGES: u64 = 2;
+const SYS_USERFAULTFD: i64 = 323;
+const SYS_IOCTL: i64 = 16;
+const UFFDIO_API: u64 = 0xc018_aa3f;
+const UFFDIO_REGISTER: u64 = 0xc020_aa00;
+const UFFD_API: u64 = 0xaa;
+/// `UFFD_FEATURE_WP_UNPOPULATED | UFFD_FEATURE_WP_ASYNC` (Linux 6.7).
+const UFFD_FEATURES: u64 = 1 << 13 | 1 << 15;
+const UFFDIO_REGISTER_MODE_WP: u64 = 2;
+
+/// Adds what the profile is good for, and dense chunks of memory become huge pages.
+pub(super) fn compile(builder: &mut Builder, manifest: &Manifest, memory: Memory) {
+    for mapping in manifest.mappings.iter().filter(|mapping| !mapping.shared) {
+        if mapping.protection.write() {
+            if memory == Memory::Local {
+                collapse(builder, mapping);
+            }
+            for range in within(&manifest.profile.dirty, mapping.start, mapping.end) {
+                let advise = [
+                    range.page * PAGE_BYTES,
+                    range.pages * PAGE_BYTES,
+                    MADV_POPULATE_WRITE,
+                    0,
+                    0,
+                    0,
+                ];
+                builder
+                    .prefault
+                    .push(Op::new(sys::MADVISE, advise).anything());
+            }
+        }
+        if memory == Memory::Mapped || !mapping.protection.write() {
+            warm(builder, manifest, mapping, memory);
+        }
+    }
+    watch(builder, manifest);
+}
+
+/// Never by `MADV_HUGEPAGE`, which splits a mapping in two that the program knows as one.
+fn collapse(builder: &mut Builder, mapping: &Mapping) {
+    if mapping
+        .flags
+        .any(MappingFlags::NO_HUGE_PAGES | MappingFlags::GROWS_DOWN)
+    {
+        return;
+    }
+    let first = (mapping.start / PAGE_BYTES).next_multiple_of(HUGE_PAGES);
+    let last = mapping.end / PAGE_BYTES / HUGE_PAGES * HUGE_PAGES;
+    let mut runs = mapping.runs.iter().peekable();
+    let mut chunk = first;
+    while chunk < last {
+        let end = chunk + HUGE_PAGES;
+        while runs.next_if(|run| run.end() <= chunk).is_some() {}
+        let overlap = |run: &&offshoot_image::model::Run| {
+            run.end().min(end).saturating_sub(run.page.max(chunk))
+        };
+        let present: u64 = runs
+            .clone()
+            .take_while(|run| run.page < end)
+            .map(|run| overlap(&run))
+            .sum();
+        if present >= DENSE_PAGES {
+            let advise = [
+                chunk * PAGE_BYTES,
+                HUGE_PAGES * PAGE_BYTES,
+                MADV_COLLAPSE,
+                0,
+                0,
+                0,
+            ];
+            builder
+                .template
+                .push(Op::new(sys::MADVISE, advise).anything());
+        }
+        chunk = end;
+    }
+}
+
+/// Brings the hot pages of each piece in, and makes one of them private.
+fn warm(builder: &mut Builder, manifest: &Manifest, mapping: &Mapping, memory: Memory) {
+    if !mapping.protection.read() || manifest.profile.accessed.is_empty() {
+        return;
+    }
+    for piece in pieces(mapping, memory) {
+        let hot = within(&manifest.profile.accessed, piece.start, piece.end);
+        let count: u64 = hot.iter().map(|range| range.pages).sum();
+        let Some(first) = hot.first().filter(|_| count >= LEAST_HOT_PAGES) else {
+            continue;
+        };
+        for range in &hot {
+            let (address, bytes) = (range.page * PAGE_BYTES, range.pages * PAGE_BYTES);
+            let advise = [address, bytes, MADV_POPULATE_READ, 0, 0, 0];
+            builder
+                .template
+                .push(Op::new(sys::MADVISE, advise).anything());
+        }
+        make_private(builder, mapping, &piece, first.page * PAGE_BYTES);
+    }
+}
+
+/// Writes a few bytes of a page over themselves.
+fn make_private(builder: &mut Builder, mapping: &Mapping, piece: &Piece, address: u64) {
+    let (file, offset) = match (piece.run, mapping.backing) {
+        (Some(run), _) => {
+            let image = builder.file(PlanFile::Image(run.generation));
+            (
+                image,
+                run.file_page * PAGE_BYTES + (address - run.page * PAGE_BYTES),
+            )
+        }
+        (None, Backing::File { file, offset }) => {
+            let file = builder.file(PlanFile::Named(file));
+            (file, offset + (address - mapping.start))
+        }
+        (None, _) => return,
+    };
+    let len = piece.end - piece.start;
+    let bits = u64::from(mapping.protection.0);
+    let writable = bits | u64::from(Protection::WRITE);
+    let protect = |bits: u64| Op::new(sys::MPROTECT, [piece.start, len, bits, 0, 0, 0]);
+    if bits != writable {
+        builder.template.push(protect(writable));
+    }
+    // Nothing is read behind the end of a file; then the page stays shared, which only costs time.
+    let read = [file, address, 8, offset, 0, 0];
+    builder
+        .template
+        .push(Op::new(sys::PREAD64, read).anything());
+    if bits != writable {
+        builder.template.push(protect(bits));
+    }
+}
+
+/// For a clone that is watched: registered for write protection, a mapping has no faults of several pages at once
+/// (`uffd_disable_fault_around`), so that what is present afterwards is what was touched.
+fn watch(builder: &mut Builder, manifest: &Manifest) {
+    let number = builder.fd_base() + fd::WATCHER;
+    let api = builder.put_words(&[UFFD_API, UFFD_FEATURES, 0]);
+    let own = u64::from(number);
+    let open = Op::new(SYS_USERFAULTFD, [sys::O_CLOEXEC, 0, 0, 0, 0, 0]);
+    builder.watch.push(open.descriptor(number, true));
+    builder
+        .watch
+        .push(Op::new(SYS_IOCTL, [own, UFFDIO_API, api, 0, 0, 0]));
+    let read_only = |mapping: &&Mapping| !mapping.shared && mapping.protection.read();
+    for mapping in manifest.mappings.iter().filter(read_only) {
+        let len = mapping.end - mapping.start;
+        let register = builder.put_words(&[mapping.start, len, UFFDIO_REGISTER_MODE_WP, 0]);
+        let op = Op::new(SYS_IOCTL, [own, UFFDIO_REGISTER, register, 0, 0, 0]);
+        builder.watch.push(op.anything());
+    }
+}
+
+/// The parts of ranges that lie within addresses.
+fn within(ranges: &[PageRange], start: u64, end: u64) -> Vec<PageRange> {
+    let (first, last) = (start / PAGE_BYTES, end / PAGE_BYTES);
+    let from = ranges.partition_point(|range| range.page + range.pages <= first);
+    ranges[from..]
+        .iter()
+        .take_while(|range| range.page < last)
+        .map(|range| {
+            let page = range.page.max(first);
+            PageRange {
+                page,
+                pages: (range.page + range.pages).min(last) - page,
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_cut_at_the_edges() {
+        let range = |page, pages| PageRange { page, pages };
+        let ranges = [range(1, 2), range(5, 4), range(20, 1)];
+        let found = within(&ranges, 2 * PAGE_BYTES, 6 * PAGE_BYTES);
+        assert_eq!(found, [range(2, 1), range(5, 1)]);
+        assert!(within(&ranges, 10 * PAGE_BYTES, 20 * PAGE_BYTES).is_empty());
+    }
+}
