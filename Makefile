@@ -36,8 +36,9 @@ runtimes: ## the bootstraps, and the workloads' own checks
 e2e: build ## real clients against the real daemon: aws CLI, boto3, official runtime clients
 	tests/e2e/run.sh
 
-bench: build ## `offshoot bench base`, raw data and docs/benchmarks.md
+bench: build ## `offshoot bench base` and `clone`, raw data and docs/benchmarks.md
 	target/release/offshoot bench base --json docs/benchmarks.jsonl
+	target/release/offshoot bench clone --json docs/benchmarks.jsonl
 	target/release/offshoot bench render --json docs/benchmarks.jsonl
 
 clean: ## what the build made

@@ -3,7 +3,10 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    if std::env::args_os().nth(1).is_some_and(|word| word == "__templates") {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == "__templates")
+    {
         return ExitCode::from(offshoot_clone::nursery::main());
     }
     offshoot_bench::main_from(std::env::args_os().skip(1))

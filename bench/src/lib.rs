@@ -1,8 +1,9 @@
 //! Measures offshoot from outside, beside what one would use without it.
 //!
 //! A scenario starts a daemon of its own, drives it through its HTTP interface, measures a baseline in the
-//! same run where there is one, and records one line of JSON a figure. `docs/benchmarks.md` says what each
-//! scenario measures and what it does not.
+//! same run where there is one, and records one line of JSON a figure. The exception is `clone`, which has no
+//! daemon: it drives the clone engine itself, through nurseries that the measured program starts.
+//! `docs/benchmarks.md` says what each scenario measures and what it does not.
 //!
 //! Whoever calls must give the path of a release build, keep the machine quiet, and be root.
 

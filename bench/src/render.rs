@@ -10,16 +10,20 @@ use anyhow::{Context, bail};
 use crate::record::{self, Measurement};
 use crate::table;
 
-const BEGIN: &str = "<!-- bench:begin -->";
+const BEGIN: &str = "<!-- bench:begin";
 const END: &str = "<!-- bench:end -->";
+const CLOSE: &str = "-->";
 
 /// Writes the figures of `json` between the markers of `doc`. Of several measurements of the same figure the last
 /// one counts.
+///
+/// `<!-- bench:begin clone -->` is followed by the scenarios whose names begin with `clone`, `<!-- bench:begin -->` by all
+/// that have no place of their own.
 pub fn render(json: &Path, doc: &Path) -> anyhow::Result<()> {
     let text = fs::read_to_string(doc).with_context(|| format!("cannot read {}", doc.display()))?;
     let latest = latest(record::read(json)?);
-    let filled = between_markers(&text, &markdown(&latest))
-        .with_context(|| format!("cannot fill {}", doc.display()))?;
+    let filled = fill(&text, &latest);
+    let filled = filled.with_context(|| format!("cannot fill {}", doc.display()))?;
     // Beside the document, so that the rename stays on its file system.
     let staged = doc.with_extension("md.new");
     fs::write(&staged, filled).with_context(|| format!("cannot write {}", staged.display()))?;
@@ -72,15 +76,63 @@ fn markdown(all: &[Measurement]) -> String {
     text
 }
 
-fn between_markers(text: &str, filling: &str) -> anyhow::Result<String> {
-    let (Some(begin), Some(end)) = (text.find(BEGIN), text.find(END)) else {
-        bail!("it has no line {BEGIN} or no line {END}");
+/// A place for figures in a document: where they go, and of which scenarios; of all others if it has no name.
+struct Place<'t> {
+    begin: usize,
+    end: usize,
+    family: &'t str,
+}
+
+fn fill(text: &str, all: &[Measurement]) -> anyhow::Result<String> {
+    let places = places(text)?;
+    let belongs = |one: &Measurement, family: &str| {
+        let own = family_of(one);
+        own == family || (family.is_empty() && places.iter().all(|place| place.family != own))
     };
-    let begin = begin + BEGIN.len();
-    if begin > end {
-        bail!("{END} stands before {BEGIN}");
+    let (mut filled, mut copied) = (String::new(), 0);
+    for place in &places {
+        let these: Vec<_> = all
+            .iter()
+            .filter(|one| belongs(one, place.family))
+            .cloned()
+            .collect();
+        filled.push_str(&text[copied..place.begin]);
+        let _ = write!(filled, "\n\n{}", markdown(&these));
+        copied = place.end;
     }
-    Ok(format!("{}\n\n{filling}{}", &text[..begin], &text[end..]))
+    Ok(filled + &text[copied..])
+}
+
+fn family_of(one: &Measurement) -> &str {
+    one.scenario.split('/').next().unwrap_or_default()
+}
+
+/// The places of a document, in order; at least one.
+fn places(text: &str) -> anyhow::Result<Vec<Place<'_>>> {
+    let mut places = Vec::new();
+    let mut from = 0;
+    while let Some(at) = text[from..].find(BEGIN) {
+        let name = from + at + BEGIN.len();
+        let Some(length) = text[name..].find(CLOSE) else {
+            bail!("a line {BEGIN} has no {CLOSE}");
+        };
+        let begin = name + length + CLOSE.len();
+        let end = text[begin..].find(END).map(|length| begin + length);
+        let Some(end) = end.filter(|end| !text[begin..*end].contains(BEGIN)) else {
+            let marker = &text[name - BEGIN.len()..begin];
+            bail!("it has no line {END} behind {marker}");
+        };
+        places.push(Place {
+            begin,
+            end,
+            family: text[name..begin - CLOSE.len()].trim(),
+        });
+        from = end;
+    }
+    if places.is_empty() {
+        bail!("it has no line {BEGIN} {CLOSE}");
+    }
+    Ok(places)
 }
 
 #[cfg(test)]
@@ -121,7 +173,7 @@ mod tests {
         ];
         let lines = figures.map(|one| serde_json::to_string(&one).unwrap() + "\n");
         fs::write(&json, lines.concat()).unwrap();
-        fs::write(&doc, format!("# Before\n{BEGIN}\nold\n{END}\nafter\n")).unwrap();
+        fs::write(&doc, format!("# Before\n{BEGIN} -->\nold\n{END}\nafter\n")).unwrap();
 
         render(&json, &doc).unwrap();
         insta::assert_snapshot!(fs::read_to_string(&doc).unwrap(), @r"
@@ -148,8 +200,26 @@ mod tests {
     }
 
     #[test]
+    fn scenarios_with_a_place_of_their_own_go_there_and_all_others_into_the_common_one() {
+        let cold = figure("runc", 1.0, "2026-01-01T00:00:00Z");
+        let mut clone = figure("criu", 1.0, "2026-01-01T00:00:00Z");
+        clone.scenario = "clone/node".into();
+        let text = format!("{BEGIN} -->{END}between{BEGIN} clone -->{END}");
+        let filled = fill(&text, &[clone, cold]).unwrap();
+        let (common, own) = filled.split_once("between").unwrap();
+        assert!(common.contains("| cold/echo |") && !common.contains("clone/node"));
+        assert!(own.contains("| clone/node |") && !own.contains("cold/echo"));
+    }
+
+    #[test]
     fn document_without_markers_is_left_alone() {
-        assert!(between_markers("text", "figures").is_err());
-        assert!(between_markers(&format!("{END} {BEGIN}"), "figures").is_err());
+        let open = format!("{BEGIN} -->");
+        for broken in [
+            "text",
+            &format!("{END} {open}"),
+            &format!("{open}{open}{END}"),
+        ] {
+            assert!(fill(broken, &[]).is_err(), "{broken}");
+        }
     }
 }

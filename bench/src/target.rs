@@ -7,16 +7,18 @@ use crate::record::Measurement;
 pub(crate) enum Target {
     /// No more than this.
     AtMost(f64),
+    /// No less than this.
+    AtLeast(f64),
     /// More than this.
     MoreThan(f64),
     /// No more than this many times the baseline.
     RatioAtMost(f64),
 }
 
-/// Which figures a target is for: the part of the scenario before `/`, the system, the metric.
+/// Which figures a target is for: the scenario, or the part of it before `/`; the system; the metric.
 type Key = (&'static str, &'static str, &'static str);
 
-const TARGETS: [(Key, Target); 9] = [
+const TARGETS: [(Key, Target); 27] = [
     (("hot", "offshoot", "latency_us"), Target::RatioAtMost(3.0)),
     (
         ("throughput", "offshoot", "per_second"),
@@ -35,10 +37,102 @@ const TARGETS: [(Key, Target); 9] = [
     (("leak", "planted", "drift"), Target::MoreThan(0.0)),
     (("async", "offshoot", "lost"), Target::AtMost(0.0)),
     (("async", "offshoot", "excess"), Target::AtMost(0.0)),
+    from_template("clone/python-json", 4.5),
+    from_template("clone/python-numpy", 5.5),
+    from_template("clone/python-pandas", 7.0),
+    from_template("clone/node", 8.0),
+    from_template("clone/c-630mb", 6.0),
+    parked("clone/python-json", 1.3),
+    parked("clone/python-numpy", 1.2),
+    parked("clone/python-pandas", 1.5),
+    parked("clone/node", 1.3),
+    private("clone/python-json", 0.6),
+    private("clone/python-numpy", 0.8),
+    private("clone/python-pandas", 1.0),
+    private("clone/node", 1.2),
+    (("clone", "restore", RESPONSE), Target::RatioAtMost(2.0)),
+    frozen("clone/python-numpy", 15.0),
+    frozen("clone/node", 40.0),
+    (
+        ("clone/sustained", "template-local", "per_second"),
+        Target::AtLeast(1200.0),
+    ),
+    (
+        ("clone/sustained", "template-local", "p99_over_p50"),
+        Target::AtMost(5.0),
+    ),
 ];
 
-/// Pairs of a system and its baseline.
-const BASELINES: [(&str, &str); 2] = [("offshoot", "unix-socket"), ("offshoot-cold", "runc")];
+/// The metric of a clone.
+const RESPONSE: &str = "to_response_us";
+
+const fn from_template(scenario: &'static str, forks: f64) -> (Key, Target) {
+    let key = (scenario, "template-local", RESPONSE);
+    (key, Target::RatioAtMost(forks))
+}
+
+const fn parked(scenario: &'static str, forks: f64) -> (Key, Target) {
+    ((scenario, "parked", RESPONSE), Target::RatioAtMost(forks))
+}
+
+const fn private(scenario: &'static str, mib: f64) -> (Key, Target) {
+    let key = (scenario, "template-local", "private_kb");
+    (key, Target::AtMost(mib * 1024.0))
+}
+
+const fn frozen(scenario: &'static str, millis: f64) -> (Key, Target) {
+    let key = (scenario, "checkpoint", "freeze_us");
+    (key, Target::AtMost(millis * 1000.0))
+}
+
+/// A system and what it is compared with.
+struct Pair {
+    system: &'static str,
+    baseline: &'static str,
+    /// The metric of the one and of the other; if none is given, each metric is compared with the same one.
+    metrics: Option<(&'static str, &'static str)>,
+}
+
+const PAIRS: [Pair; 14] = [
+    same("offshoot", "unix-socket"),
+    same("offshoot-cold", "runc"),
+    in_forks("template-local", "fork-yardstick"),
+    in_forks("template-mapped", "fork-yardstick"),
+    in_forks("parked", "fork-yardstick"),
+    in_forks("cold", "fork-yardstick"),
+    in_forks("criu", "fork-yardstick"),
+    in_forks("template-local-idle", "fork-yardstick-idle"),
+    in_forks("template-mapped-idle", "fork-yardstick-idle"),
+    in_forks("parked-idle", "fork-yardstick-idle"),
+    in_forks("cold-idle", "fork-yardstick-idle"),
+    in_forks("criu-idle", "fork-yardstick-idle"),
+    in_clones("restore", "template-local"),
+    in_clones("restore-idle", "template-local-idle"),
+];
+
+const fn same(system: &'static str, baseline: &'static str) -> Pair {
+    Pair {
+        system,
+        baseline,
+        metrics: None,
+    }
+}
+
+const fn in_forks(system: &'static str, baseline: &'static str) -> Pair {
+    Pair {
+        system,
+        baseline,
+        metrics: Some((RESPONSE, "fork_us")),
+    }
+}
+
+const fn in_clones(system: &'static str, baseline: &'static str) -> Pair {
+    Pair {
+        system,
+        baseline,
+        metrics: Some((RESPONSE, RESPONSE)),
+    }
+}
 
 /// How a figure stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,6 +149,7 @@ impl std::fmt::Display for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::AtMost(limit) => write!(f, "≤ {limit}"),
+            Self::AtLeast(limit) => write!(f, "≥ {limit}"),
             Self::MoreThan(limit) => write!(f, "> {limit}"),
             Self::RatioAtMost(limit) => write!(f, "≤ {limit:.1} × baseline"),
         }
@@ -64,29 +159,39 @@ impl std::fmt::Display for Target {
 /// Judges one figure among all of a run.
 pub(crate) fn standing(one: &Measurement, all: &[Measurement]) -> Standing {
     let ratio = baseline(one, all).map(|base| one.summary.p50 / base.summary.p50);
-    let scenario = one.scenario.split('/').next().unwrap_or_default();
-    let key = (scenario, one.system.as_str(), one.metric.as_str());
     let target = TARGETS
         .iter()
-        .find(|(of, _)| *of == key)
+        .find(|(key, _)| is_of(one, key))
         .map(|(_, target)| *target);
     let met = target.and_then(|target| match target {
         Target::AtMost(limit) => Some(one.summary.p50 <= limit),
+        Target::AtLeast(limit) => Some(one.summary.p50 >= limit),
         Target::MoreThan(limit) => Some(one.summary.p50 > limit),
         Target::RatioAtMost(limit) => ratio.map(|ratio| ratio <= limit),
     });
     Standing { ratio, target, met }
 }
 
+fn is_of(one: &Measurement, (scenario, system, metric): &Key) -> bool {
+    let family = one.scenario.split('/').next().unwrap_or_default();
+    (one.scenario == *scenario || family == *scenario)
+        && one.system == *system
+        && one.metric == *metric
+}
+
 fn baseline<'a>(one: &Measurement, all: &'a [Measurement]) -> Option<&'a Measurement> {
-    let (_, system) = BASELINES.iter().find(|(ours, _)| *ours == one.system)?;
-    let same = |other: &&Measurement| {
-        other.system == *system
+    let pair = PAIRS.iter().find(|pair| pair.system == one.system)?;
+    let metric = match pair.metrics {
+        Some((of, with)) => (of == one.metric).then_some(with)?,
+        None => &one.metric,
+    };
+    let is_it = |other: &&Measurement| {
+        other.system == pair.baseline
             && other.scenario == one.scenario
-            && other.metric == one.metric
+            && other.metric == metric
             && other.summary.p50 > 0.0
     };
-    all.iter().rev().find(same)
+    all.iter().rev().find(is_it)
 }
 
 #[cfg(test)]
@@ -129,6 +234,26 @@ mod tests {
                 met: None
             }
         );
+    }
+
+    #[test]
+    fn clones_are_counted_in_forks_and_each_seed_has_its_target() {
+        let scenarios = ["clone/node", "clone/python-json"];
+        for (scenario, met) in scenarios.into_iter().zip([Some(true), Some(false)]) {
+            let all = [
+                figure(scenario, "fork-yardstick", "fork_us", 100.0),
+                figure(scenario, "fork-yardstick-idle", "fork_us", 400.0),
+                figure(scenario, "template-local", RESPONSE, 600.0),
+                figure(scenario, "template-local-idle", RESPONSE, 800.0),
+                figure(scenario, "template-local", "private_kb", 600.0),
+                figure(scenario, "restore", RESPONSE, 1500.0),
+            ];
+            let of = |at: usize| standing(&all[at], &all);
+            assert_eq!((of(2).ratio, of(2).met), (Some(6.0), met), "{scenario}");
+            assert_eq!((of(3).ratio, of(3).target), (Some(2.0), None));
+            assert_eq!((of(4).ratio, of(4).met), (None, Some(true)));
+            assert_eq!((of(5).ratio, of(5).met), (Some(2.5), Some(false)));
+        }
     }
 
     #[test]

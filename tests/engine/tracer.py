@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 LIBC = ctypes.CDLL(None, use_errno=True)
-LIBC.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+LIBC.ptrace.argtypes = [ctypes.c_long] * 4
 LIBC.ptrace.restype = ctypes.c_long
 
-TRACEME, POKEUSER, CONT, KILL_OPTION = 0, 6, 7, 0x100000
+TRACEME, POKEUSER, EXITKILL = 0, 6, 0x100000
 SYSCALL, SETOPTIONS, GETEVENTMSG, GET_SYSCALL_INFO = 24, 0x4200, 0x4201, 0x420E
-OPTIONS = KILL_OPTION | 1 | 2 | 4 | 8 | 16  # SYSGOOD, FORK, VFORK, CLONE, EXEC; all die with the tracer
+OPTIONS = EXITKILL | 1 | 2 | 4 | 8 | 16  # SYSGOOD, FORK, VFORK, CLONE, EXEC; all die with the tracer
 EVENT_FORK, EVENT_VFORK, EVENT_CLONE, EVENT_EXEC = 1, 2, 3, 4
+MKDIR, MKDIRAT, SIGRETURN = 83, 258, 15
 RAX, ORIG_RAX = 80, 120  # offsets in struct user
 WALL = 0x40000000
 SUBREAPER = 36
@@ -43,6 +44,7 @@ class Outcome:
     in_time: bool = True
     ends: dict = field(default_factory=dict)  # role -> wait status
     left: list = field(default_factory=list)  # (pid, role) that did not end
+    folders: list = field(default_factory=list)  # what was to be made with mkdir(2) and mkdirat(2)
 
 
 class Patience(Exception):
@@ -177,7 +179,9 @@ class Tracer:
             tracee.injected = 0
         if kind != 1:
             return
-        (number,) = struct.unpack_from("Q", info.raw, 24)
+        number, *arguments = struct.unpack_from("3Q", info.raw, 24)
+        if number in (MKDIR, MKDIRAT):
+            self.outcome.folders.append(read_path(pid, arguments[number == MKDIRAT]))
         self.outcome.calls[tracee.role, number] += 1
         occurrence = self.outcome.calls[tracee.role, number]
         if self.point == Point(tracee.role, number, occurrence):
@@ -191,7 +195,7 @@ class Tracer:
 
     def called(self, tracee, number):
         """The program's own life begins when the clone returns from the engine's signal frame."""
-        if number == 15:
+        if number == SIGRETURN:
             tracee.role = self.role_of(tracee.role, "sigreturn", self.roles())
 
 
@@ -201,6 +205,15 @@ def is_process(pid):
     except OSError:
         return True
     return f"\nTgid:\t{pid}\n" in status
+
+
+def read_path(pid, address):
+    try:
+        with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+            memory.seek(address)
+            return memory.read(4096).partition(b"\0")[0].decode(errors="replace")
+    except OSError:
+        return "?"
 
 
 def ptrace(request, pid, data=0, address=0):

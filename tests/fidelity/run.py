@@ -43,7 +43,9 @@ def main():
     )
     settings.pool.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(options.jobs) as pool:
-        whole = [program for program in programs if program.name not in broken]
+        hanging = {name for name, reason in read_known().items() if reason.startswith("hangs")}
+        left_out = set(broken) | (hanging if options.quick else set())
+        whole = [program for program in programs if program.name not in left_out]
         for some in pool.map(lambda program: try_program(program, settings), whole):
             results += some
     if options.sabotage:
@@ -89,19 +91,31 @@ def read_options():
 
 
 def judge_known(results, known):
-    """Turns failures that are expected into known ones, and complains about those that are gone."""
-    failed = {result.program for result in results if result.outcome == FAILED}
-    tried = {result.program for result in results if result.outcome != SKIPPED}
-    judged = []
+    """Turns failures that are expected into known ones, and complains about those that are gone.
+
+    A name in `known` is of a program, or of a program with one backing: `memory/mremap_grow (mapped)`.
+    """
+    failed, tried = set(), set()
     for result in results:
-        if result.outcome == FAILED and result.program in known:
-            result.outcome, result.reason = KNOWN, f"{known[result.program]} [{result.reason}]"
-        judged.append(result)
-    for name in sorted(known.keys() & tried - failed):
+        names = names_in(known, result)
+        if result.outcome != SKIPPED:
+            tried.update(names)
+        if result.outcome == FAILED and names:
+            failed.update(names)
+            result.outcome, result.reason = KNOWN, f"{known[names[0]]} [{result.reason}]"
+    judged = list(results)
+    for name in sorted(tried - failed):
         judged.append(Result(name, "known.toml", FAILED, "is listed as known, but passes"))
-    names = {program.name for program in find_programs()}
-    judged += [Result(name, "known.toml", FAILED, "no such program") for name in sorted(known.keys() - names)]
+    programs = {program.name for program in find_programs()}
+    strangers = [name for name in known if name.split(" (")[0] not in programs]
+    judged += [Result(name, "known.toml", FAILED, "no such program") for name in sorted(strangers)]
     return judged
+
+
+def names_in(known, result):
+    """The names under which a result is known."""
+    backing = result.how.split(" ")[0]
+    return [name for name in (result.program, f"{result.program} ({backing})") if name in known]
 
 
 def judge_sabotage(results):

@@ -199,8 +199,11 @@ fn expected_bytes(pid: u32) -> Result<usize, CheckpointError> {
 }
 
 fn freeze(pid: u32, target: &Target) -> Result<Frozen, CheckpointError> {
-    let frozen =
+    let mut frozen =
         Frozen::freeze(pid, PATIENCE).map_err(|source| CheckpointError::Trace { pid, source })?;
+    for tracee in frozen.threads_mut() {
+        thread::undo_interruption(pid, tracee)?;
+    }
     // The id may have gone to another process before it was stopped; the pidfd has not.
     let mut polled = [PollFd::from_borrowed_fd(target.pidfd(), PollFlags::IN)];
     match poll(

@@ -11,8 +11,9 @@
 //! processes with seccomp filters, `CAP_SYS_ADMIN`), that no other thread of theirs waits for "any child", and that the
 //! process is at a point at which being multiplied makes sense: no timer about to expire, no call of a client in flight.
 //!
-//! What is not carried over: a sleep with a time limit that a thread was in returns `EINTR`; that the process was stopped
-//! (`SIGSTOP`); the remaining processor time of timers on single threads, which is refused.
+//! What is not carried over: how long a sleep, or a wait with a time limit, has lasted: in a clone it begins anew with its
+//! whole time; that the process was stopped (`SIGSTOP`); the remaining processor time of timers on single threads, which
+//! is refused.
 //!
 //! Cost: the process stands still for 3 to 5 ms and 0.5 to 1 µs for each page that it has written (10 ms for a Python of
 //! 25 MB on two busy virtual processors); our own memory grows by what is copied, up to 256 MiB,
@@ -24,6 +25,7 @@ mod error;
 mod family;
 pub mod files;
 mod interview;
+mod limits;
 mod machine;
 mod pieces;
 mod proc;

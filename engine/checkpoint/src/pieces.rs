@@ -43,6 +43,8 @@ pub(crate) struct Piece {
     pub origin: Origin,
     /// Pages in between that are known to be zeros and must not be read: reading would make them.
     pub holes: Vec<PageRange>,
+    /// Pages of a private file mapping that equal the file's.
+    pub clean: Vec<PageRange>,
     /// Whether pages of zeros can be left out, because zeros are what comes back there.
     pub zeros_may_go: bool,
 }
@@ -83,14 +85,22 @@ pub(crate) fn of_mapping(
         pages: end.saturating_sub(page),
         origin,
         holes: Vec::new(),
+        clean: Vec::new(),
         zeros_may_go: anonymous,
     };
     let mut pieces: Vec<Piece> = Vec::new();
+    let mut written: Vec<PageRange> = Vec::new();
     let mut present_pages = 0;
     for region in wanted {
         let (page, end) = (region.start / PAGE_BYTES, region.end / PAGE_BYTES);
         present_pages += end - page;
         let origin = origin(mapping, page, region.kinds);
+        if origin == Origin::Memory {
+            written.push(PageRange {
+                page,
+                pages: end - page,
+            });
+        }
         match pieces
             .last_mut()
             .filter(|last| joins(last.end(), page, &mapping.guards))
@@ -116,15 +126,43 @@ pub(crate) fn of_mapping(
     let whole = of_file && read_only && mapping.guards.is_empty();
     if whole && present_pages > 0 && present_pages * 2 >= file_end.saturating_sub(first) {
         let end = pieces.last().map_or(file_end, Piece::end).max(file_end);
-        let written = pieces.iter().any(|piece| piece.origin == Origin::Memory);
-        let kinds = if written {
-            PageKinds::PRESENT
-        } else {
+        let kinds = if written.is_empty() {
             PageKinds::FILE
+        } else {
+            PageKinds::PRESENT
         };
-        return vec![piece(first, end, origin(mapping, first, kinds))];
+        pieces = vec![piece(first, end, origin(mapping, first, kinds))];
+    }
+    if of_file {
+        for piece in &mut pieces {
+            piece.clean = without(piece.page, piece.end(), &written);
+        }
     }
     pieces
+}
+
+/// The pages from `page` to `end` that are not in `written`, which ascends.
+fn without(page: u64, end: u64, written: &[PageRange]) -> Vec<PageRange> {
+    let (mut page, mut rest) = (page, Vec::new());
+    let first = written.partition_point(|range| range.page + range.pages <= page);
+    for range in written.iter().skip(first) {
+        let until = range.page.min(end);
+        if page < until {
+            rest.push(PageRange {
+                page,
+                pages: until - page,
+            });
+        }
+        page = page.max(range.page + range.pages);
+        if page >= end {
+            return rest;
+        }
+    }
+    rest.push(PageRange {
+        page,
+        pages: end - page,
+    });
+    rest
 }
 
 /// Where pages of a private mapping are, from `page` on.
@@ -168,6 +206,7 @@ pub(crate) fn of_content(index: usize, bytes: u64, reader: impl AsFd) -> Result<
                 pages: behind - page,
                 origin: Origin::Content(index),
                 holes: Vec::new(),
+                clean: Vec::new(),
                 zeros_may_go: true,
             }),
         }
@@ -279,6 +318,30 @@ mod tests {
             spans(&of_mapping(0, &writable, &regions, 180)),
             [(110, 150)]
         );
+    }
+
+    #[test]
+    fn pages_of_a_file_are_clean_but_for_those_that_were_written() {
+        let regions = [
+            region(110, 112, PageKinds::FILE),
+            region(112, 113, PageKinds::PRESENT),
+            region(116, 118, PageKinds::SWAPPED),
+            region(118, 119, PageKinds::FILE),
+        ];
+        let ranges = |pieces: &[Piece]| -> Vec<(u64, u64)> {
+            let clean = pieces.iter().flat_map(|piece| &piece.clean);
+            clean.map(|range| (range.page, range.pages)).collect()
+        };
+        let writable = of_mapping(0, &mapping(FILE, 3, Vec::new()), &regions, 180);
+        assert_eq!(spans(&writable), [(110, 119)]);
+        assert_eq!(ranges(&writable), [(110, 2), (113, 3), (118, 1)]);
+        let read_only = mapping(FILE, Protection::READ, Vec::new());
+        let whole = of_mapping(0, &read_only, &regions, 110);
+        assert_eq!(spans(&whole), [(100, 119)]);
+        assert_eq!(ranges(&whole), [(100, 12), (113, 3), (118, 1)]);
+        let anonymous = mapping(Backing::Anonymous, 3, Vec::new());
+        let found = of_mapping(0, &anonymous, &[region(110, 112, PageKinds::PRESENT)], 180);
+        assert!(ranges(&found).is_empty());
     }
 
     #[test]

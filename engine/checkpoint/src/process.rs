@@ -5,11 +5,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use offshoot_image::model::{
     Clocks, Credentials, Limit, MemoryLayout, PosixTimer, Process, SeccompMode, TimerNotice,
 };
-use offshoot_trace::{Queue, Tracee, query};
+use offshoot_trace::{Queue, Tracee};
 
 use crate::interview::ProcessAnswers;
 use crate::proc::{self, Stat, Status};
-use crate::{CheckpointError, Refusal, thread};
+use crate::{CheckpointError, Refusal, limits, thread};
 
 /// `CLOCK_*` that any process can have a timer on; the others are some process's own (`timer_create(2)`).
 const TIMER_CLOCKS: [i32; 8] = [0, 1, 2, 3, 7, 8, 9, 11];
@@ -43,7 +43,7 @@ pub(crate) fn read(pid: u32, main: &Tracee, tids: &[u32]) -> Result<Reading, Che
         personality: read_personality(pid)?,
         oom_score_adj: i32::try_from(proc::number(pid, "oom_score_adj")?).unwrap_or(0),
         auxv: read_auxv(pid)?,
-        limits: read_limits(pid)?,
+        limits: limits::read(pid)?,
         pending: thread::pending(pid, main, Queue::Process)?,
         realtime_ns: u64::try_from(since_epoch.as_nanos()).unwrap_or(0),
     })
@@ -167,23 +167,6 @@ fn read_auxv(pid: u32) -> Result<Vec<u64>, CheckpointError> {
         .iter()
         .map(|word| u64::from_le_bytes(*word))
         .collect())
-}
-
-fn read_limits(pid: u32) -> Result<Vec<Limit>, CheckpointError> {
-    let read = |resource| {
-        let limit =
-            query::resource_limit(pid, resource).map_err(|source| CheckpointError::Query {
-                tid: pid,
-                what: "a resource limit",
-                source,
-            })?;
-        Ok(Limit {
-            resource,
-            soft: limit.soft,
-            hard: limit.hard,
-        })
-    };
-    (0..query::LIMITS).map(read).collect()
 }
 
 /// `/proc/pid/timers`: four lines for each timer (`proc_pid_timers(5)`).

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use offshoot_image::Placement;
-use offshoot_image::model::{PAGE_BYTES, Run};
+use offshoot_image::model::{PAGE_BYTES, PageRange, Run};
 use offshoot_pool::{ImageName, NewImage, WriteError};
 
 use crate::CheckpointError;
@@ -89,7 +89,10 @@ impl<'a> Store<'a> {
 
     /// The runs of a mapping or content, ascending.
     pub(crate) fn take_runs(&mut self, owner: Owner) -> Vec<Run> {
-        self.runs.remove(&owner).unwrap_or_default()
+        let mut runs = self.runs.remove(&owner).unwrap_or_default();
+        // What could wait was put behind what could not.
+        runs.sort_unstable_by_key(|run| run.page);
+        runs
     }
 
     fn put_stretch(
@@ -121,24 +124,59 @@ impl<'a> Store<'a> {
                 (0, file_page)
             }
         };
+        let run = Run {
+            page,
+            pages,
+            file_page,
+            generation,
+            clean: false,
+        };
         let runs = self.runs.entry(part.owner).or_default();
-        match runs.last_mut() {
-            Some(last)
-                if last.end() == page
-                    && last.generation == generation
-                    && last.file_page + u64::from(last.pages) == file_page =>
-            {
-                last.pages = last.pages.saturating_add(pages);
+        for run in parted(run, &part.clean) {
+            match runs.last_mut().filter(|last| continues_run(last, &run)) {
+                Some(last) => last.pages = last.pages.saturating_add(run.pages),
+                None => runs.push(run),
             }
-            _ => runs.push(Run {
-                page,
-                pages,
-                file_page,
-                generation,
-            }),
         }
         Ok(())
     }
+}
+
+/// A run, parted where its pages begin or cease to be clean.
+fn parted(run: Run, clean: &[PageRange]) -> Vec<Run> {
+    let mut parts = Vec::new();
+    let mut page = run.page;
+    let mut push = |page: u64, end: u64, clean| {
+        let pages = u32::try_from(end.saturating_sub(page)).unwrap_or(u32::MAX);
+        if pages > 0 {
+            parts.push(Run {
+                page,
+                pages,
+                file_page: run.file_page + (page - run.page),
+                clean,
+                ..run
+            });
+        }
+    };
+    let first = clean.partition_point(|range| range.page + range.pages <= page);
+    for range in clean
+        .iter()
+        .skip(first)
+        .take_while(|range| range.page < run.end())
+    {
+        let start = range.page.max(page);
+        push(page, start, false);
+        page = (range.page + range.pages).min(run.end());
+        push(start, page, true);
+    }
+    push(page, run.end(), false);
+    parts
+}
+
+fn continues_run(run: &Run, next: &Run) -> bool {
+    run.end() == next.page
+        && (run.generation, run.clean) == (next.generation, next.clean)
+        && run.file_page + u64::from(run.pages) == next.file_page
 }
 
 /// The pool's refusal of an image.
@@ -278,6 +316,35 @@ mod tests {
         let kept = [(1, NEW), (16, ancestor(600)), (1, NEW)];
         assert_eq!(smoothed(&kept), kept);
         assert_eq!(smoothed(&[(3, ancestor(600))]), [(3, ancestor(600))]);
+    }
+
+    #[test]
+    fn run_is_parted_where_its_pages_are_clean() {
+        let run = Run {
+            page: 100,
+            pages: 10,
+            file_page: 600,
+            generation: 0,
+            clean: false,
+        };
+        let range = |page, pages| PageRange { page, pages };
+        let parts = |clean: &[PageRange]| -> Vec<(u64, u32, u64, bool)> {
+            let parts = parted(run, clean).into_iter();
+            parts
+                .map(|run| (run.page, run.pages, run.file_page, run.clean))
+                .collect()
+        };
+        assert_eq!(parts(&[]), [(100, 10, 600, false)]);
+        assert_eq!(parts(&[range(90, 40)]), [(100, 10, 600, true)]);
+        assert_eq!(
+            parts(&[range(90, 12), range(105, 1), range(120, 5)]),
+            [
+                (100, 2, 600, true),
+                (102, 3, 602, false),
+                (105, 1, 605, true),
+                (106, 4, 606, false)
+            ]
+        );
     }
 
     #[test]

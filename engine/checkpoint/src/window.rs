@@ -1,6 +1,6 @@
 //! A copy of pages in our own memory: made while the process is frozen, used when it runs again.
 
-use offshoot_image::model::PAGE_BYTES;
+use offshoot_image::model::{PAGE_BYTES, PageRange};
 use offshoot_trace::{Buffer, Range};
 
 use crate::CheckpointError;
@@ -15,6 +15,8 @@ const WINDOW_BYTES: usize = 256 << 20;
 pub(crate) struct Part {
     pub owner: Owner,
     pub page: u64,
+    /// Pages of a private file mapping that equal the file's.
+    pub clean: Vec<PageRange>,
     pub zeros_may_go: bool,
     /// Where they begin in the window, and their length, in bytes.
     offset: usize,
@@ -78,12 +80,14 @@ impl Window {
             let Piece {
                 owner,
                 page,
+                clean,
                 zeros_may_go,
                 ..
             } = piece;
             self.parts.push(Part {
                 owner,
                 page,
+                clean,
                 zeros_may_go,
                 offset,
                 bytes,
@@ -179,16 +183,20 @@ fn split(piece: &mut Piece, pages: u64) -> Piece {
     if let Origin::File { offset, .. } = &mut rest.origin {
         *offset += pages * PAGE_BYTES;
     }
-    piece.holes.retain_mut(|hole| {
-        hole.pages = hole.pages.min(cut.saturating_sub(hole.page));
-        hole.pages > 0
-    });
-    rest.holes.retain_mut(|hole| {
-        let end = hole.page + hole.pages;
-        hole.page = hole.page.max(cut);
-        hole.pages = end.saturating_sub(hole.page);
-        hole.pages > 0
-    });
+    for ranges in [&mut piece.holes, &mut piece.clean] {
+        ranges.retain_mut(|range| {
+            range.pages = range.pages.min(cut.saturating_sub(range.page));
+            range.pages > 0
+        });
+    }
+    for ranges in [&mut rest.holes, &mut rest.clean] {
+        ranges.retain_mut(|range| {
+            let end = range.page + range.pages;
+            range.page = range.page.max(cut);
+            range.pages = end.saturating_sub(range.page);
+            range.pages > 0
+        });
+    }
     rest
 }
 
@@ -196,7 +204,6 @@ fn split(piece: &mut Piece, pages: u64) -> Piece {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use offshoot_image::model::PageRange;
     use offshoot_trace::Memory;
 
     #[test]
@@ -213,6 +220,7 @@ mod tests {
             pages,
             origin: Origin::Memory,
             holes,
+            clean: Vec::new(),
             zeros_may_go: false,
         };
         let hole = PageRange {
@@ -249,6 +257,7 @@ mod tests {
                 offset: 4096,
             },
             holes: vec![hole],
+            clean: vec![hole],
             zeros_may_go: true,
         };
         let rest = split(&mut piece, 4);
@@ -265,5 +274,6 @@ mod tests {
             }
         );
         assert_eq!(rest.holes, [PageRange { page: 14, pages: 2 }]);
+        assert_eq!((piece.clean, rest.clean), (piece.holes, rest.holes));
     }
 }

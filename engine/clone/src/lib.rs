@@ -14,6 +14,7 @@
 //! Cost: docs/benchmarks.md.
 
 mod compile;
+mod identity;
 mod machine;
 mod maker;
 pub mod nursery;

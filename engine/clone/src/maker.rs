@@ -18,6 +18,7 @@ use rustix::fs::{FileType, MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use crate::compile::Compilation;
+use crate::identity;
 use crate::machine::this_machine;
 use crate::reader::{Seed, SeedFile, read};
 use crate::wire::{self, Birth, Make};
@@ -50,8 +51,9 @@ fn try_become(
     control: &OwnedFd,
     images: &[OwnedFd],
 ) -> Result<std::convert::Infallible, Refusal> {
-    let seed = read_without_rights(child, make, images)?;
+    let mut seed = read_without_rights(child, make, images)?;
     check(&seed)?;
+    identity::skip_if_own(&mut seed.plan);
     let files = seed
         .files
         .iter()

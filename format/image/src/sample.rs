@@ -25,6 +25,7 @@ pub fn manifest(pages: u32) -> Manifest {
             pages,
             file_page: crate::FIRST_PAGE,
             generation: 0,
+            clean: false,
         }];
     }
     let text = mapping(

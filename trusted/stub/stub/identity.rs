@@ -7,6 +7,7 @@ use offshoot_plan::Credentials;
 
 const SETFSUID: u32 = 122;
 const SETFSGID: u32 = 123;
+const EINVAL: i64 = -22;
 const CAPGET: u32 = 125;
 const PR_SET_KEEPCAPS: u64 = 8;
 const PR_CAPBSET_DROP: u64 = 24;
@@ -47,9 +48,10 @@ pub fn apply(wanted: &Credentials) -> Result<(), i64> {
         words[3] = words[4];
         must(sys::call3(sys::CAPSET, header, words.as_ptr() as u64, 0))?;
         for capability in 0..64 {
-            if wanted.capabilities[BOUNDING] & (1 << capability) == 0 {
-                // EINVAL behind the last capability of this kernel.
-                sys::call3(sys::PRCTL, PR_CAPBSET_DROP, capability, 0);
+            let drops = wanted.capabilities[BOUNDING] & (1 << capability) == 0;
+            // EINVAL: behind the last capability of this kernel.
+            if drops && sys::call3(sys::PRCTL, PR_CAPBSET_DROP, capability, 0) == EINVAL {
+                break;
             }
         }
         must(sys::call3(

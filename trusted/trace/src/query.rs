@@ -3,19 +3,6 @@
 #![expect(unsafe_code)]
 
 use std::io;
-use std::mem::MaybeUninit;
-
-/// How many resource limits there are (`getrlimit(2)`).
-pub const LIMITS: u8 = 16;
-
-/// A resource limit; `u64::MAX` is none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ResourceLimit {
-    /// In force.
-    pub soft: u64,
-    /// How far the soft limit may be raised.
-    pub hard: u64,
-}
 
 /// How a thread is scheduled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,32 +24,6 @@ pub enum Shared {
     Descriptors = 2,
     /// Root, current directory and umask.
     FileSystem = 3,
-}
-
-/// A resource limit of a process (`prlimit(2)`).
-///
-/// # Errors
-/// `EINVAL` for a number that is none.
-pub fn resource_limit(pid: u32, resource: u8) -> io::Result<ResourceLimit> {
-    let mut limit = MaybeUninit::<libc::rlimit64>::zeroed();
-    // SAFETY: no new limit is given; the kernel fills one structure.
-    let done = unsafe {
-        libc::prlimit64(
-            pid.cast_signed(),
-            u32::from(resource),
-            std::ptr::null(),
-            limit.as_mut_ptr(),
-        )
-    };
-    if done < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: zeroed, then filled; two words hold anything.
-    let limit = unsafe { limit.assume_init() };
-    Ok(ResourceLimit {
-        soft: limit.rlim_cur,
-        hard: limit.rlim_max,
-    })
 }
 
 /// How a thread is scheduled (`sched_getattr(2)`).
@@ -170,12 +131,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn own_limits_and_scheduling_are_told() {
-        let own = std::process::id();
-        let files = resource_limit(own, 7).unwrap();
-        assert!(files.soft > 0 && files.soft <= files.hard);
-        assert!(resource_limit(own, LIMITS).is_err());
-        assert_eq!(scheduling(own).unwrap().priority, 0);
+    fn own_scheduling_is_told() {
+        assert_eq!(scheduling(std::process::id()).unwrap().priority, 0);
     }
 
     #[test]

@@ -57,7 +57,8 @@ impl<'a> Criu<'a> {
             folder,
         };
         let mut dump = Command::new("criu");
-        dump.args(["dump", "--tree", &pid.to_string(), "--images-dir"]).arg(criu.images());
+        dump.args(["dump", "--tree", &pid.to_string(), "--images-dir"])
+            .arg(criu.images());
         for pipe in &criu.pipes {
             dump.args(["--external", pipe]);
         }
@@ -77,8 +78,15 @@ impl<'a> Criu<'a> {
     fn restore(&self, source: OwnedFd, sink: OwnedFd) -> anyhow::Result<()> {
         let _ = fs::remove_file(self.pid_file());
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", "exec \"$@\" 8<&0 9>&1 </dev/null >/dev/null", "sh", "criu"]);
-        command.args(["restore", "--restore-detached", "--images-dir"]).arg(self.images());
+        command.args([
+            "-c",
+            "exec \"$@\" 8<&0 9>&1 </dev/null >/dev/null",
+            "sh",
+            "criu",
+        ]);
+        command
+            .args(["restore", "--restore-detached", "--images-dir"])
+            .arg(self.images());
         command.arg("--pidfile").arg(self.pid_file());
         for (number, pipe) in [8, 9].into_iter().zip(&self.pipes) {
             command.args(["--inherit-fd", &format!("fd[{number}]:{pipe}")]);
@@ -97,7 +105,11 @@ impl<'a> Criu<'a> {
         end::await_end(pidfd.as_fd())?;
         let begun = Instant::now();
         while Path::new(&format!("/proc/{}", self.pid)).exists() {
-            ensure!(begun.elapsed() < REAP_LIMIT, "nobody reaps process {}", self.pid);
+            ensure!(
+                begun.elapsed() < REAP_LIMIT,
+                "nobody reaps process {}",
+                self.pid
+            );
             thread::sleep(Duration::from_millis(1));
         }
         Ok(())
@@ -131,19 +143,27 @@ impl System for Criu<'_> {
 }
 
 fn check_version() -> anyhow::Result<()> {
-    let output = Command::new("criu").arg("--version").stdin(Stdio::null()).output();
+    let output = Command::new("criu")
+        .arg("--version")
+        .stdin(Stdio::null())
+        .output();
     let Ok(output) = output else {
         bail!("it is not installed");
     };
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let major = major_version(&text).context("it does not say its version")?;
-    ensure!(major >= LEAST_VERSION, "version {major} is older than {LEAST_VERSION}");
+    ensure!(
+        major >= LEAST_VERSION,
+        "version {major} is older than {LEAST_VERSION}"
+    );
     Ok(())
 }
 
 /// `Version: 4.1` and more lines.
 fn major_version(text: &str) -> Option<u32> {
-    let version = text.lines().find_map(|line| line.strip_prefix("Version:"))?;
+    let version = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Version:"))?;
     version.trim().split('.').next()?.parse().ok()
 }
 

@@ -1,13 +1,13 @@
 //! The end of processes that are not our children.
 
 use std::collections::BTreeSet;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use offshoot_clone::{Cloned, Exit, Nursery, Template};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Signal, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// How long a killed process may take to end.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -50,6 +50,26 @@ impl Drop for Living {
     }
 }
 
+/// Waits for a process's end when it is dropped.
+#[derive(Debug)]
+pub(super) struct Ending(OwnedFd);
+
+impl Ending {
+    pub(super) fn of(pid: i32) -> anyhow::Result<Self> {
+        let pid = Pid::from_raw(pid).context("no process")?;
+        let pidfd = pidfd_open(pid, PidfdFlags::empty());
+        pidfd.map(Self).context("cannot open a pidfd")
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if let Err(error) = await_end(self.0.as_fd()) {
+            eprintln!("bench: {error}");
+        }
+    }
+}
+
 /// Waits until the nursery has reaped these processes, of which there is at least one; gives the last one's end.
 pub(super) fn await_exits(nursery: &mut Nursery, pids: &[i32]) -> anyhow::Result<Exit> {
     let mut left: BTreeSet<i32> = pids.iter().copied().collect();
@@ -65,7 +85,7 @@ pub(super) fn await_exits(nursery: &mut Nursery, pids: &[i32]) -> anyhow::Result
 
 /// Waits until the process of a pidfd has ended.
 pub(super) fn await_end(pidfd: BorrowedFd<'_>) -> anyhow::Result<()> {
-    ensure!(has_ended(pidfd, LIMIT), "a killed process does not end");
+    ensure!(has_ended(pidfd, LIMIT), "a process does not end");
     Ok(())
 }
 

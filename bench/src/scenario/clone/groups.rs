@@ -56,7 +56,9 @@ impl Groups {
             if hierarchy.join("tasks").exists() {
                 let tasks = groups.add(&hierarchy)?.join("tasks");
                 let file = OpenOptions::new().write(true).open(&tasks);
-                groups.tasks.push(file.with_context(|| tasks.display().to_string())?);
+                groups
+                    .tasks
+                    .push(file.with_context(|| tasks.display().to_string())?);
             }
         }
         Ok(groups)
@@ -85,7 +87,9 @@ impl Groups {
 fn remove_abandoned(hierarchy: &Path) {
     for entry in fs::read_dir(hierarchy).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.parse::<u32>().ok());
+        let owner = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(PREFIX)?.parse::<u32>().ok());
         if owner.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
             let _ = fs::remove_dir(entry.path());
         }
@@ -104,7 +108,11 @@ mod tests {
             return;
         }
         let groups = Groups::make().unwrap();
-        let folders: Vec<_> = groups.folders.iter().map(|folder| folder.0.clone()).collect();
+        let folders: Vec<_> = groups
+            .folders
+            .iter()
+            .map(|folder| folder.0.clone())
+            .collect();
         assert!(!folders.is_empty() && folders.iter().all(|folder| folder.is_dir()));
         drop(groups);
         assert!(folders.iter().all(|folder| !folder.exists()));

@@ -32,7 +32,10 @@ pub(super) fn read_answer<'b>(
         filled += read;
         if let Some(prefix) = buffer[..filled].first_chunk::<PREFIX_BYTES>() {
             let end = PREFIX_BYTES + u32::from_le_bytes(*prefix) as usize;
-            ensure!(end <= MAX_ANSWER_BYTES, "an answer of {end} bytes is too long");
+            ensure!(
+                end <= MAX_ANSWER_BYTES,
+                "an answer of {end} bytes is too long"
+            );
             if filled >= end {
                 return Ok(&buffer[PREFIX_BYTES..end]);
             }

@@ -17,10 +17,18 @@ pub(super) fn private_kb(pid: i32) -> anyhow::Result<u64> {
     let mut pagemap = process.pagemap()?;
     let mut pages = 0;
     for mapping in process.smaps()? {
-        if mapping.extension.map.get("Anonymous").is_none_or(|bytes| *bytes == 0) {
+        if mapping
+            .extension
+            .map
+            .get("Anonymous")
+            .is_none_or(|bytes| *bytes == 0)
+        {
             continue;
         }
-        let (mut at, end) = (mapping.address.0 / PAGE_BYTES, mapping.address.1 / PAGE_BYTES);
+        let (mut at, end) = (
+            mapping.address.0 / PAGE_BYTES,
+            mapping.address.1 / PAGE_BYTES,
+        );
         while at < end {
             let until = end.min(at + BATCH_PAGES);
             let infos = pagemap.get_range_info(at as usize..until as usize)?;

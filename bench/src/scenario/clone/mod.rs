@@ -15,6 +15,7 @@ mod groups;
 mod line;
 mod memory;
 mod restore;
+mod rounds;
 mod running;
 mod sandbox;
 mod seed;
@@ -25,26 +26,26 @@ mod templates;
 mod workshop;
 mod yardstick;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 
 use crate::bench::Bench;
 use crate::record::Recorder;
-use crate::summary::Samples;
+use cold::Cold;
+use criu::Criu;
 use ground::Ground;
+use restore::Restore;
 use seed::Seed;
 use stage::Stage;
 use system::System;
+use templates::FromTemplate;
+use yardstick::Yardstick;
 
+/// Name of the scenario that is about no seed.
 const SUSTAINED: &str = "sustained";
-/// Samples of one system before the next one has its turn, and how long they may take.
-const BLOCK_SAMPLES: u64 = 10;
-const BLOCK: Duration = Duration::from_millis(50);
-/// However slow a system is, it is measured so often.
-const LEAST_SAMPLES: u64 = 3;
-/// How long nothing happens before each sample of an `-idle` figure.
-const IDLE: Duration = Duration::from_millis(200);
+/// Checkpoints of a seed, unless it is to be quick.
+const FREEZES: u64 = 10;
 
 pub(crate) fn run(bench: &Bench<'_>, recorder: &mut Recorder) -> anyhow::Result<()> {
     let (seeds, sustained) = choose(&bench.args.workloads, bench.args.quick)?;
@@ -78,7 +79,10 @@ fn choose(wanted: &[String], quick: bool) -> anyhow::Result<(Vec<Seed>, bool)> {
         let found = Seed::ALL.into_iter().find(|seed| seed.name() == name);
         let known = || Seed::ALL.map(Seed::name).join(", ");
         seeds.push(found.with_context(|| {
-            format!("there is no seed {name}; there are: {}, {SUSTAINED}", known())
+            format!(
+                "there is no seed {name}; there are: {}, {SUSTAINED}",
+                known()
+            )
         })?);
     }
     Ok((seeds, wanted.iter().any(|name| name == SUSTAINED)))
@@ -90,143 +94,58 @@ fn of_seed(
     seed: Seed,
     recorder: &mut Recorder,
 ) -> anyhow::Result<()> {
-    let (stage, freezes) = Stage::prepare(ground, seed, bench.args.n_or(10, 2))?;
+    let (stage, freezes) = Stage::prepare(ground, seed, bench.args.n_or(FREEZES, 2).min(FREEZES))?;
     let scenario = format!("clone/{}", seed.name());
-    recorder.record(&scenario, "checkpoint", "freeze_us", "us", freezes.summary())?;
-    let mut systems = systems(&stage)?;
-    // Whatever is only there after the first time is there, and each system gives right answers.
-    for system in &mut systems {
-        let first = system.sample(Duration::ZERO, &mut |_| Ok(()));
-        first.with_context(|| system.name().to_owned())?;
-    }
-    in_blocks(bench, &mut systems, &scenario, recorder)?;
-    memory_of(bench, &mut systems, &scenario, recorder)?;
-    after_idleness(bench, &mut systems, &scenario, recorder)
+    recorder.record(
+        &scenario,
+        "checkpoint",
+        "freeze_us",
+        "us",
+        freezes.summary(),
+    )?;
+    let (mut systems, broken) = systems(&stage);
+    rounds::in_blocks(bench, &mut systems, &scenario, recorder)?;
+    rounds::of_memory(bench, &mut systems, &scenario, recorder)?;
+    rounds::after_idleness(bench, &mut systems, &scenario, recorder)?;
+    ensure!(broken.is_empty(), "{}", broken.join("; "));
+    Ok(())
 }
 
-fn systems<'a>(stage: &'a Stage<'_>) -> anyhow::Result<Vec<Box<dyn System + 'a>>> {
-    let mut systems: Vec<Box<dyn System + 'a>> = vec![
-        Box::new(yardstick::Yardstick::start(stage)?),
-        Box::new(templates::FromTemplate::local(stage)?),
-        Box::new(templates::FromTemplate::mapped(stage)?),
-        Box::new(templates::FromTemplate::parked(stage)?),
-        Box::new(restore::Restore::new(stage)?),
-        Box::new(cold::Cold::new(stage)),
+/// The systems that give a right answer, and why the others do not. Of the former, whatever is only there after the first
+/// time is there.
+fn systems<'a>(stage: &'a Stage<'_>) -> (Vec<Box<dyn System + 'a>>, Vec<String>) {
+    let mut begun: Vec<anyhow::Result<Box<dyn System + 'a>>> = vec![
+        Yardstick::start(stage).map(boxed),
+        FromTemplate::local(stage).map(boxed),
+        FromTemplate::mapped(stage).map(boxed),
+        FromTemplate::parked(stage).map(boxed),
+        Restore::new(stage).map(boxed),
+        Ok(boxed(Cold::new(stage))),
     ];
-    match criu::Criu::prepare(stage) {
-        Ok(criu) => systems.push(Box::new(criu)),
-        Err(reason) => eprintln!("bench: clone/{}: no figures of criu: {reason:#}", stage.seed.name()),
-    }
-    Ok(systems)
-}
-
-/// Samples of a system, and when it is done.
-struct Tally {
-    samples: Samples,
-    wanted: u64,
-}
-
-impl Tally {
-    fn is_done(&self, time_is_over: bool) -> bool {
-        let n = self.samples.n();
-        n >= self.wanted || (time_is_over && n >= LEAST_SAMPLES.min(self.wanted))
-    }
-}
-
-/// All systems in turn, until each has its samples or the time is over.
-fn in_blocks(
-    bench: &Bench<'_>,
-    systems: &mut [Box<dyn System + '_>],
-    scenario: &str,
-    recorder: &mut Recorder,
-) -> anyhow::Result<()> {
-    let n = bench.args.n_or(200, 10);
-    let limit = Duration::from_secs(bench.args.seconds_or(30, 2));
-    let tally = |system: &Box<dyn System + '_>| Tally {
-        samples: Samples::microseconds(),
-        wanted: n.div_ceil(system.rarity()),
-    };
-    let mut tallies: Vec<Tally> = systems.iter().map(tally).collect();
-    let begun = Instant::now();
-    loop {
-        let time_is_over = begun.elapsed() > limit;
-        if tallies.iter().all(|tally| tally.is_done(time_is_over)) {
-            break;
-        }
-        for (system, tally) in systems.iter_mut().zip(&mut tallies) {
-            let block = Instant::now();
-            for _ in 0..BLOCK_SAMPLES.div_ceil(system.rarity()) {
-                if tally.is_done(time_is_over) || block.elapsed() > BLOCK {
-                    break;
-                }
-                let took = system.sample(Duration::ZERO, &mut |_| Ok(()));
-                tally.samples.record(took.with_context(|| system.name().to_owned())?);
-            }
+    match Criu::prepare(stage) {
+        Ok(criu) => begun.push(Ok(boxed(criu))),
+        Err(reason) => {
+            let seed = stage.seed.name();
+            eprintln!("bench: clone/{seed}: no figures of criu: {reason:#}");
         }
     }
-    record(recorder, scenario, "", systems, &tallies)
-}
-
-/// All systems in turn, each sample after a while in which nothing happens.
-fn after_idleness(
-    bench: &Bench<'_>,
-    systems: &mut [Box<dyn System + '_>],
-    scenario: &str,
-    recorder: &mut Recorder,
-) -> anyhow::Result<()> {
-    let n = bench.args.n_or(40, 2);
-    let mut tallies = Vec::new();
-    for _ in systems.iter() {
-        let samples = Samples::microseconds();
-        tallies.push(Tally { samples, wanted: n });
-    }
-    for _ in 0..n {
-        for (system, tally) in systems.iter_mut().zip(&mut tallies) {
-            let took = system.sample(IDLE, &mut |_| Ok(()));
-            let what = || format!("{}-idle", system.name());
-            tally.samples.record(took.with_context(what)?);
+    let (mut working, mut broken) = (Vec::new(), Vec::new());
+    for system in begun {
+        let tried = system.and_then(|mut system| {
+            let first = system.sample(Duration::ZERO, &mut |_| Ok(()));
+            first.with_context(|| system.name().to_owned())?;
+            Ok(system)
+        });
+        match tried {
+            Ok(system) => working.push(system),
+            Err(error) => broken.push(format!("{error:#}")),
         }
     }
-    record(recorder, scenario, "-idle", systems, &tallies)
+    (working, broken)
 }
 
-fn record(
-    recorder: &mut Recorder,
-    scenario: &str,
-    suffix: &str,
-    systems: &[Box<dyn System + '_>],
-    tallies: &[Tally],
-) -> anyhow::Result<()> {
-    for (system, tally) in systems.iter().zip(tallies) {
-        let name = format!("{}{suffix}", system.name());
-        let summary = tally.samples.summary();
-        recorder.record(scenario, &name, system.metric(), "us", summary)?;
-    }
-    Ok(())
-}
-
-/// What each process has for itself after one answer.
-fn memory_of(
-    bench: &Bench<'_>,
-    systems: &mut [Box<dyn System + '_>],
-    scenario: &str,
-    recorder: &mut Recorder,
-) -> anyhow::Result<()> {
-    let n = bench.args.n_or(10, 2).min(10);
-    for system in systems {
-        let mut samples = Samples::numbers();
-        for _ in 0..n {
-            system.sample(Duration::ZERO, &mut |pid| {
-                samples.record_number(memory::private_kb(pid)?);
-                Ok(())
-            })?;
-        }
-        if samples.n() > 0 {
-            let summary = samples.summary();
-            recorder.record(scenario, system.name(), "private_kb", "KiB", summary)?;
-        }
-    }
-    Ok(())
+fn boxed<'a>(system: impl System + 'a) -> Box<dyn System + 'a> {
+    Box::new(system)
 }
 
 /// Sleeps, unless there is nothing to sleep for.
@@ -242,7 +161,11 @@ fn require_same(found: &[u8], expected: &[u8]) -> anyhow::Result<()> {
         return Ok(());
     }
     let text = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(200)]).into_owned();
-    bail!("the answer is {} instead of {}", text(found), text(expected))
+    bail!(
+        "the answer is {} instead of {}",
+        text(found),
+        text(expected)
+    )
 }
 
 #[cfg(test)]
@@ -262,18 +185,5 @@ mod tests {
         assert_eq!(chosen(&[SUSTAINED]).unwrap(), (vec![], true));
         let error = chosen(&["nod"]).unwrap_err().to_string();
         assert!(error.starts_with("there is no seed nod; there are: python-json, "));
-    }
-
-    #[test]
-    fn slow_system_is_done_when_the_time_is_over_and_not_before_its_least_samples() {
-        let mut tally = Tally {
-            samples: Samples::microseconds(),
-            wanted: 10,
-        };
-        for _ in 0..LEAST_SAMPLES {
-            assert!(!tally.is_done(true));
-            tally.samples.record(Duration::from_millis(1));
-        }
-        assert!(tally.is_done(true) && !tally.is_done(false));
     }
 }

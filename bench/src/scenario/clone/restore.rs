@@ -45,7 +45,9 @@ impl System for Restore<'_> {
         super::rest(pause);
         let begun = Instant::now();
         let nursery = &mut self.nursery;
-        let mut template = self.stage.template(nursery, &self.images, Memory::Mapped, false)?;
+        let mut template = self
+            .stage
+            .template(nursery, &self.images, Memory::Mapped, false)?;
         let living = self.stage.fork(&mut template, &line, &tasks, None)?;
         let answer = match line::read_answer(&mut line.ours, &mut self.buffer) {
             Ok(answer) => answer,

@@ -33,7 +33,9 @@ impl Running {
         let requests = OwnedFd::from(line.ours.try_clone()?).into();
         let answers = OwnedFd::from(line.ours).into();
         let mut command = shell("exec \"$@\" 3<&0 </dev/null", seed, workshop, CHANNEL)?;
-        command.stdin(OwnedFd::from(line.theirs)).stdout(Stdio::null());
+        command
+            .stdin(OwnedFd::from(line.theirs))
+            .stdout(Stdio::null());
         Self::spawn(command, requests, answers)
     }
 
@@ -44,7 +46,11 @@ impl Running {
         let script = "exec setsid \"$@\" 3<&0 4>&1 </dev/null >/dev/null";
         let mut command = shell(script, seed, workshop, SINK)?;
         command.stdin(source).stdout(sink);
-        Self::spawn(command, OwnedFd::from(requests).into(), OwnedFd::from(answers).into())
+        Self::spawn(
+            command,
+            OwnedFd::from(requests).into(),
+            OwnedFd::from(answers).into(),
+        )
     }
 
     fn spawn(mut command: Command, requests: File, answers: File) -> anyhow::Result<Self> {
@@ -90,14 +96,14 @@ impl Drop for Running {
 }
 
 /// A shell that becomes the seed: only it can put a descriptor at a chosen number.
-fn shell(
-    script: &str,
-    seed: Seed,
-    workshop: &Workshop,
-    sink: u32,
-) -> anyhow::Result<Command> {
+fn shell(script: &str, seed: Seed, workshop: &Workshop, sink: u32) -> anyhow::Result<Command> {
     let mut command = Command::new("/bin/sh");
-    command.args(["-c", script, "sh"]).args(seed.command(workshop, CHANNEL, sink)?);
-    command.env_clear().envs(seed.environment(workshop)?).current_dir("/");
+    command
+        .args(["-c", script, "sh"])
+        .args(seed.command(workshop, CHANNEL, sink)?);
+    command
+        .env_clear()
+        .envs(seed.environment(workshop)?)
+        .current_dir("/");
     Ok(command)
 }

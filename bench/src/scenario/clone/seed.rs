@@ -122,7 +122,7 @@ impl Seed {
         match self {
             Self::PythonJson | Self::Node => document(),
             Self::PythonNumpy => json!({ "size": 16 }),
-            Self::PythonPandas => json!({ "least": 10.0 }),
+            Self::PythonPandas => json!({ "column": "value" }),
             Self::Pages => json!({ "first": 5 }),
         }
     }
@@ -135,7 +135,7 @@ fn document() -> Value {
         let lines: Vec<_> = (0..3).map(|of| line(at * 3 + of)).collect();
         json!({ "id": at, "customer": CUSTOMERS[at as usize % CUSTOMERS.len()], "lines": lines })
     };
-    json!({ "orders": (0..24).map(order).collect::<Vec<_>>() })
+    json!({ "orders": (0..27).map(order).collect::<Vec<_>>() })
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::Context;
 use offshoot_checkpoint::{Options, checkpoint};
-use offshoot_clone::{Fork, Memory, Nursery, Template, TemplateSpec};
+use offshoot_clone::{Fork, Memory, Nursery, Template, TemplateSpec, observe};
+use offshoot_image::model::Profile;
 use offshoot_pool::ImageName;
 use rustix::fd::BorrowedFd;
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub(super) struct Stage<'g> {
     pub(super) request: Vec<u8>,
     /// The right answer: what the seed said before it was frozen.
     pub(super) expected: Vec<u8>,
+    /// Which pages clones need until their first answer: learned from one of them.
+    profile: Profile,
 }
 
 impl<'g> Stage<'g> {
@@ -57,9 +60,40 @@ impl<'g> Stage<'g> {
                 image: options.name,
                 request: line::framed(&seed.request())?,
                 expected: expected.clone(),
+                profile: Profile::default(),
             });
         }
-        Ok((kept.context("no image was made")?, samples))
+        let mut kept = kept.context("no image was made")?;
+        kept.profile = kept.learn().context("watching a clone")?;
+        Ok((kept, samples))
+    }
+
+    /// Watches one clone until it has answered.
+    fn learn(&self) -> anyhow::Result<Profile> {
+        let lineage = self.ground.pool()?.open_lineage(&self.image)?;
+        let mut nursery = self.nursery()?;
+        let mut template = self.template(&mut nursery, &self.images()?, Memory::Local, true)?;
+        let tasks = self.ground.sandbox.tasks();
+        let mut line = self.line()?;
+        let fork = Fork {
+            substitutions: &[(CHANNEL, line.theirs.as_fd())],
+            sandbox: Some(self.ground.sandbox.join(&tasks)),
+            watch: true,
+            ..Fork::default()
+        };
+        let living = Living(template.fork(&fork)?);
+        let mut buffer = Vec::new();
+        let answer = line::read_answer(&mut line.ours, &mut buffer);
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                return Err(error.context(living.explain(&mut nursery, &mut template)));
+            }
+        };
+        self.check(answer)?;
+        let profile = observe(living.0.pid, &lineage.manifest)?;
+        living.end(&mut nursery)?;
+        Ok(profile)
     }
 
     /// The image and its ancestors, which it has none of.
@@ -86,7 +120,7 @@ impl<'g> Stage<'g> {
             memory,
             check_pages,
             sandbox_filters: false,
-            profile: None,
+            profile: Some(&self.profile),
         };
         Ok(nursery.template(&spec)?)
     }

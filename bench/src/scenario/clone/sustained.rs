@@ -87,7 +87,9 @@ fn per_second(cycles: &[Cycle], length: Duration) -> Samples {
         }
     }
     let mut samples = Samples::numbers();
-    counts.into_iter().for_each(|count| samples.record_number(count));
+    counts
+        .into_iter()
+        .for_each(|count| samples.record_number(count));
     samples
 }
 
@@ -118,14 +120,25 @@ mod tests {
     #[test]
     fn slowing_down_shows_in_the_last_tenth() {
         let length = Duration::from_secs(10);
-        let cycles = [at(100), at(300), at(600), at(999), at(5000), at(9500), at(10_001)];
+        let cycles = [
+            at(100),
+            at(300),
+            at(600),
+            at(999),
+            at(5000),
+            at(9500),
+            at(10_001),
+        ];
         assert_eq!(last_tenth_over_first(&cycles, length), Some(0.25));
         assert_eq!(last_tenth_over_first(&cycles[4..], length), None);
     }
 
     #[test]
     fn clones_are_counted_by_whole_seconds() {
-        let found = per_second(&[at(1), at(999), at(1000), at(2100)], Duration::from_secs(2));
+        let found = per_second(
+            &[at(1), at(999), at(1000), at(2100)],
+            Duration::from_secs(2),
+        );
         assert_eq!((found.n(), found.summary().mean), (2, 1.5));
     }
 }

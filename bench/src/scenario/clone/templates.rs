@@ -9,7 +9,7 @@ use anyhow::Context;
 use offshoot_clone::{Memory, Nursery, Template};
 use rustix::event::{EventfdFlags, eventfd};
 
-use super::end::Living;
+use super::end::{Ending, Living};
 use super::line::{self, Line};
 use super::stage::Stage;
 use super::system::{Look, System};
@@ -24,8 +24,9 @@ pub(super) struct FromTemplate<'a> {
     is_parked: bool,
     stage: &'a Stage<'a>,
     template: Template,
-    // Ends when it is dropped, and waits for the template's end then: behind it.
+    // Behind the template, which it would outlive otherwise; and behind both, the wait for the template's end.
     nursery: Nursery,
+    _ending: Ending,
     buffer: Vec<u8>,
 }
 
@@ -62,11 +63,13 @@ impl<'a> FromTemplate<'a> {
     ) -> anyhow::Result<Self> {
         let mut nursery = stage.nursery()?;
         let template = stage.template(&mut nursery, &stage.images()?, memory, true);
+        let template = template.context(name)?;
         Ok(Self {
             name,
             is_parked,
             stage,
-            template: template.context(name)?,
+            _ending: Ending::of(template.pid())?,
+            template,
             nursery,
             buffer: Vec::new(),
         })
@@ -88,7 +91,9 @@ impl<'a> FromTemplate<'a> {
         let tasks = self.stage.ground.sandbox.tasks();
         let mut line = self.stage.line()?;
         let park = eventfd(0, EventfdFlags::CLOEXEC)?;
-        let living = self.stage.fork(&mut self.template, &line, &tasks, Some(park.as_fd()))?;
+        let living = self
+            .stage
+            .fork(&mut self.template, &line, &tasks, Some(park.as_fd()))?;
         self.template.await_parked(living.0.token)?;
         super::rest(pause.max(PARKED));
         let mut park = std::fs::File::from(park);

@@ -9,12 +9,24 @@ use anyhow::{Context, ensure};
 
 const SOURCES: [(&str, &str); 7] = [
     ("python_seed.py", include_str!("../../seeds/python_seed.py")),
-    ("json_handler.py", include_str!("../../seeds/json_handler.py")),
-    ("numpy_handler.py", include_str!("../../seeds/numpy_handler.py")),
-    ("pandas_handler.py", include_str!("../../seeds/pandas_handler.py")),
+    (
+        "json_handler.py",
+        include_str!("../../seeds/json_handler.py"),
+    ),
+    (
+        "numpy_handler.py",
+        include_str!("../../seeds/numpy_handler.py"),
+    ),
+    (
+        "pandas_handler.py",
+        include_str!("../../seeds/pandas_handler.py"),
+    ),
     ("node_seed.cjs", include_str!("../../seeds/node_seed.cjs")),
     ("pages_seed.c", include_str!("../../seeds/pages_seed.c")),
-    ("fork_yardstick.c", include_str!("../../seeds/fork_yardstick.c")),
+    (
+        "fork_yardstick.c",
+        include_str!("../../seeds/fork_yardstick.c"),
+    ),
 ];
 /// Both are binary packages; numpy's version is that of the workloads.
 const PACKAGES: [&str; 2] = ["numpy==2.2.6", "pandas==2.3.3"];
@@ -99,6 +111,11 @@ pub(super) fn run(command: &mut Command) -> anyhow::Result<()> {
     let output = output.with_context(|| format!("cannot run {}", name.display()))?;
     let said = String::from_utf8_lossy(&output.stderr);
     let status = output.status;
-    ensure!(status.success(), "{} ended with {status}: {}", name.display(), said.trim());
+    ensure!(
+        status.success(),
+        "{} ended with {status}: {}",
+        name.display(),
+        said.trim()
+    );
     Ok(())
 }

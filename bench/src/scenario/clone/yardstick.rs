@@ -24,7 +24,10 @@ impl Yardstick {
     pub(super) fn start(stage: &Stage<'_>) -> anyhow::Result<Self> {
         let program = stage.ground.workshop.compiled("fork_yardstick")?;
         let mut command = Command::new(program);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).env_clear();
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .env_clear();
         let mut child = command.spawn().context("cannot start the yardstick")?;
         let wishes = child.stdin.take().context("no pipe")?;
         let times = BufReader::new(child.stdout.take().context("no pipe")?);
@@ -43,7 +46,10 @@ impl Yardstick {
         for _ in 0..n {
             let mut line = String::new();
             self.times.read_line(&mut line)?;
-            let nanos = line.trim().parse().context("the yardstick gives no number")?;
+            let nanos = line
+                .trim()
+                .parse()
+                .context("the yardstick gives no number")?;
             self.ready.push_back(Duration::from_nanos(nanos));
         }
         Ok(())
@@ -65,9 +71,11 @@ impl System for Yardstick {
             self.ready.clear();
             self.measure(1)?;
         } else if self.ready.is_empty() {
-            self.measure(super::BLOCK_SAMPLES)?;
+            self.measure(super::rounds::BLOCK_SAMPLES)?;
         }
-        self.ready.pop_front().context("the yardstick gives nothing")
+        self.ready
+            .pop_front()
+            .context("the yardstick gives nothing")
     }
 }
 

@@ -42,6 +42,16 @@ pub(super) fn compile_all(builder: &mut Builder, manifest: &Manifest, memory: Me
     }
 }
 
+/// The runs that are taken from the image. Pages that equal their file's are taken from the file where it is there anyway:
+/// the kernel has them in its page cache, as long as any template maps them, and what the program reads in
+/// `/proc/self/maps` is what it was.
+pub(super) fn taken(mapping: &Mapping, memory: Memory) -> impl Iterator<Item = &Run> {
+    mapping
+        .runs
+        .iter()
+        .filter(move |run| !run.clean || memory == Memory::Mapped)
+}
+
 /// Whether a run is mapped from the pool; else it is copied.
 fn maps(mapping: &Mapping, run: &Run, memory: Memory) -> bool {
     match memory {
@@ -63,7 +73,7 @@ pub(super) struct Piece {
 pub(super) fn pieces(mapping: &Mapping, memory: Memory) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut at = mapping.start;
-    for run in mapping.runs.iter().filter(|run| maps(mapping, run, memory)) {
+    for run in taken(mapping, memory).filter(|run| maps(mapping, run, memory)) {
         let (start, end) = (run.page * PAGE_BYTES, run.end() * PAGE_BYTES);
         if start > at {
             pieces.push(Piece {
@@ -94,10 +104,11 @@ fn private(builder: &mut Builder, mapping: &Mapping, memory: Memory) {
         private_content(builder, mapping, content, offset);
         return;
     }
-    let is_whole = matches!(mapping.runs.as_slice(), [run]
+    let runs: Vec<&Run> = taken(mapping, memory).collect();
+    let is_whole = matches!(runs.as_slice(), [run]
         if run.page * PAGE_BYTES == mapping.start && run.end() * PAGE_BYTES == mapping.end);
     let maps = |run: &Run| maps(mapping, run, memory);
-    let copies = mapping.runs.iter().any(|run| !maps(run));
+    let copies = runs.iter().any(|run| !maps(run));
     // Memory is copied in through the mapping itself, so it has to be writable for so long.
     let final_bits = u64::from(mapping.protection.0);
     let bits = if copies {
@@ -108,7 +119,7 @@ fn private(builder: &mut Builder, mapping: &Mapping, memory: Memory) {
     if !(is_whole && !copies) {
         base(builder, mapping, bits);
     }
-    for run in mapping.runs.iter().filter(|run| !maps(run)) {
+    for run in runs.iter().filter(|run| !maps(run)) {
         let file = builder.file(PlanFile::Image(run.generation));
         let (address, bytes) = (run.page * PAGE_BYTES, u64::from(run.pages) * PAGE_BYTES);
         let read = [file, address, bytes, run.file_page * PAGE_BYTES, 0, 0];
@@ -121,7 +132,7 @@ fn private(builder: &mut Builder, mapping: &Mapping, memory: Memory) {
         let protect = [mapping.start, len, final_bits, 0, 0, 0];
         builder.template.push(Op::new(sys::MPROTECT, protect));
     }
-    for run in mapping.runs.iter().filter(|run| maps(run)) {
+    for run in runs.iter().filter(|run| maps(run)) {
         let file = builder.file(PlanFile::Image(run.generation));
         let (address, bytes) = (run.page * PAGE_BYTES, u64::from(run.pages) * PAGE_BYTES);
         let flags = sys::MAP_PRIVATE | sys::MAP_FIXED | reserve(mapping);

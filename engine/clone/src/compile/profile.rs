@@ -11,7 +11,7 @@ use offshoot_image::model::{
 use offshoot_plan::{Op, fd};
 
 use super::builder::{Builder, PlanFile};
-use super::memory::{Piece, pieces};
+use super::memory::{Piece, pieces, taken};
 use super::numbers as sys;
 use crate::Memory;
 
@@ -118,7 +118,15 @@ fn warm(builder: &mut Builder, manifest: &Manifest, mapping: &Mapping, memory: M
                 .template
                 .push(Op::new(sys::MADVISE, advise).anything());
         }
-        make_private(builder, mapping, &piece, first.page * PAGE_BYTES);
+        // A page that was copied is private already.
+        let copied = taken(mapping, memory).any(|run| {
+            piece.run.is_none()
+                && run.page * PAGE_BYTES < piece.end
+                && run.end() * PAGE_BYTES > piece.start
+        });
+        if !copied {
+            make_private(builder, mapping, &piece, first.page * PAGE_BYTES);
+        }
     }
 }
 

@@ -48,6 +48,7 @@ fn image_of_scattered_runs_is_verified() {
                 pages,
                 file_page: placement.place(page, pages).unwrap(),
                 generation: 0,
+                clean: false,
             }
         })
         .to_vec();

@@ -91,6 +91,7 @@ fn short_runs_take_only_their_own_pages_whatever_the_huge_page_policy() {
         pages: 1,
         file_page: FIRST_PAGE + number * 512,
         generation: 0,
+        clean: false,
     };
     manifest.mappings[1].runs = (0..10).map(run).collect();
     write(&pool, "a", &manifest);

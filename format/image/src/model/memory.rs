@@ -138,6 +138,9 @@ pub struct Run {
     pub file_page: u64,
     /// In whose file: 0 is this image, 1 its parent, 2 the parent's parent.
     pub generation: u8,
+    /// Whether they are pages of a private file mapping that equal the file's: a reader may take them from the file
+    /// instead. Runs that differ in nothing else lie one behind the other, so that it may also take them together.
+    pub clean: bool,
 }
 
 impl Run {

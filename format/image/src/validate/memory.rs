@@ -98,6 +98,7 @@ fn check_mapping(manifest: &Manifest, mapping: &Mapping) -> Result<(), Invalid> 
     let (first, end) = (mapping.start / PAGE_BYTES, mapping.end / PAGE_BYTES);
     let run_place = |index| Place::MappingRun(mapping.start, index);
     check_runs(manifest, &mapping.runs, (first, end), "mapping", run_place)?;
+    check_clean(&mapping.runs, of_file && !mapping.shared, run_place)?;
     check_guards(mapping, first, end)
 }
 
@@ -185,6 +186,17 @@ fn check_runs(
     Ok(())
 }
 
+/// Only what maps a file privately can have pages that equal the file's.
+fn check_clean(runs: &[Run], may_be: bool, place: impl Fn(usize) -> Place) -> Result<(), Invalid> {
+    match runs.iter().position(|run| run.clean && !may_be) {
+        Some(index) => {
+            let rule = Rule::Contradiction("clean", "other than a private mapping of a file");
+            ensure(false, place(index), rule)
+        }
+        None => Ok(()),
+    }
+}
+
 fn check_guards(mapping: &Mapping, first: u64, end: u64) -> Result<(), Invalid> {
     let mut runs = mapping.runs.iter().peekable();
     let mut behind = 0;
@@ -246,7 +258,8 @@ fn check_content(manifest: &Manifest, index: usize, content: &Content) -> Result
     }
     let pages = content.bytes.div_ceil(PAGE_BYTES);
     let run_place = |run| Place::ContentRun(index, run);
-    check_runs(manifest, &content.runs, (0, pages), "content", run_place)
+    check_runs(manifest, &content.runs, (0, pages), "content", run_place)?;
+    check_clean(&content.runs, false, run_place)
 }
 
 // One place in the file holds one page.

@@ -129,6 +129,10 @@ fn add_mappings(manifest: &mut Manifest, shapes: Vec<MappingShape>) {
         mapping.shared = matches!(behind, Behind::SharedMemfd);
         if !mapping.shared {
             mapping.runs = place(&mut placement, page, end, &runs);
+            let of_file = matches!(behind, Behind::File);
+            for (nth, run) in mapping.runs.iter_mut().enumerate() {
+                run.clean = of_file && nth % 2 == 0;
+            }
         }
         manifest.mappings.push(mapping);
         page = end;
@@ -148,6 +152,7 @@ fn place(placement: &mut Placement, first: u64, end: u64, shapes: &[(u64, u32)])
             pages: *pages,
             file_page: placement.place(page, *pages).unwrap(),
             generation: 0,
+            clean: false,
         });
         page += u64::from(*pages);
     }

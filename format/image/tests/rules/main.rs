@@ -106,6 +106,7 @@ fn other_run(page: u64) -> Run {
         pages: 1,
         file_page: 700,
         generation: 0,
+        clean: false,
     }
 }
 

@@ -82,6 +82,8 @@ fn runs_must_lie_in_their_mapping_and_in_the_file() {
             "the mapping at 0x900000 is shared and writable",
         ),
         (|m| m.contents[0].runs[0].page = 4, "run 0 of content 0 does not lie in its content"),
+        (|m| run(m).clean = true, "run 0 of the mapping at 0x600000 cannot be both clean and other than a private"),
+        (|m| m.contents[0].runs[0].clean = true, "run 0 of content 0 cannot be both clean and other than"),
     ]);
 }
 

@@ -1,0 +1,86 @@
+//! Who a template is, so that a clone that shall be the same need not become it.
+
+use offshoot_plan::{Credentials, Header, PLAN_BASE};
+use std::mem::offset_of;
+
+/// Marks the plan's credentials as those of this process, if they are. Becoming who one is takes a dozen system calls,
+/// each of which makes a new set of credentials.
+pub(crate) fn skip_if_own(plan: &mut [u8]) {
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else {
+        return;
+    };
+    let bits = rustix::thread::capabilities_secure_bits().map(|bits| bits.bits());
+    if own(&status, bits.unwrap_or(u32::MAX)) == wanted(plan) {
+        let at = offset_of!(Header, credentials) + offset_of!(Credentials, apply);
+        if let Some(apply) = plan.get_mut(at..at + 4) {
+            apply.copy_from_slice(&0_u32.to_le_bytes());
+        }
+    }
+}
+
+/// What matters of who a process is.
+#[derive(Debug, PartialEq, Eq)]
+struct Identity {
+    users: Vec<u32>,
+    groups: Vec<u32>,
+    supplementary: Vec<u32>,
+    capabilities: Vec<u64>,
+    securebits: u32,
+}
+
+fn own(status: &str, securebits: u32) -> Identity {
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|line| line.strip_prefix(':'))
+            .unwrap_or_default()
+    };
+    let numbers = |name| {
+        field(name)
+            .split_whitespace()
+            .filter_map(|word| word.parse().ok())
+            .collect()
+    };
+    let sets = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"];
+    Identity {
+        users: numbers("Uid"),
+        groups: numbers("Gid"),
+        supplementary: numbers("Groups"),
+        capabilities: sets
+            .map(|set| u64::from_str_radix(field(set).trim(), 16).unwrap_or(u64::MAX))
+            .to_vec(),
+        securebits,
+    }
+}
+
+fn wanted(plan: &[u8]) -> Identity {
+    let who = offset_of!(Header, credentials);
+    let word = |at: usize| plan.get(at..).and_then(|rest| rest.first_chunk());
+    let word = |at: usize| word(at).copied().map_or(0, u32::from_le_bytes);
+    let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
+    let words = |at: usize, count: usize| (0..count).map(|index| word(at + 4 * index)).collect();
+    let count = word(who + offset_of!(Credentials, supplementary_count)) as usize;
+    let groups =
+        long(who + offset_of!(Credentials, supplementary)).wrapping_sub(PLAN_BASE) as usize;
+    let sets = who + offset_of!(Credentials, capabilities);
+    Identity {
+        users: words(who + offset_of!(Credentials, users), 4),
+        groups: words(who + offset_of!(Credentials, groups), 4),
+        supplementary: words(groups.min(plan.len()), count.min(plan.len() / 4)),
+        capabilities: (0..5).map(|index| long(sets + 8 * index)).collect(),
+        securebits: word(who + offset_of!(Credentials, securebits)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_is_read() {
+        let status = "Uid:\t0\t1\t2\t3\nGid:\t4\t4\t4\t4\nGroups:\t7 8 \nCapInh:\t0\nCapPrm:\tf\nCapEff:\t1\nCapBnd:\tff\nCapAmb:\t0\n";
+        let identity = own(status, 5);
+        assert_eq!(identity.users, [0, 1, 2, 3]);
+        assert_eq!(identity.supplementary, [7, 8]);
+        assert_eq!(identity.capabilities, [0, 15, 1, 255, 0]);
+    }
+}

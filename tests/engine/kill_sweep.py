@@ -1,0 +1,235 @@
+#!/usr/bin/python3
+"""Ends, or starves, each process of `offshoot clone` at each of its system calls, and looks at what remains.
+
+One good run is traced; each (role, system call, occurrence) in it is a point at which that process is killed, or at which
+the call fails for lack of memory or descriptors. After each case: every clone has written exactly its line or nothing;
+success is only claimed if all have; and two seconds after the command has ended there is no process, mount, cgroup,
+descriptor or file that was not there before."""
+
+import argparse
+import errno
+import random
+import re
+import sys
+import time
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from leftovers import Watch, be_alone_with_mounts, reap
+from seeds import Broken, compile_program, make_image, place
+from syscalls import NAMES, SHORT_OF_DESCRIPTORS, SHORT_OF_MEMORY
+from tracer import Point, Tracer, adopt_orphans
+
+HERE = Path(__file__).resolve().parent
+BINARY = HERE.parent.parent / "target" / "release" / "offshoot"
+CLONES = 2
+LIMIT_S, LINGER_S = 5, 2
+# What to sweep, and with which further words.
+SCENARIOS = {"local": ["--backing", "local"], "mapped": ["--backing", "mapped"], "parked": ["--park"]}
+
+
+@dataclass(frozen=True)
+class Case:
+    scenario: str
+    point: Point
+    error: int | None  # None: killed
+
+    def __str__(self):
+        how = "killed" if self.error is None else errno.errorcode[self.error]
+        call = NAMES.get(self.point.number, self.point.number)
+        return f"{self.scenario}: {self.point.role}, {call} #{self.point.occurrence}, {how}"
+
+
+def main():
+    options = read_options()
+    adopt_orphans()
+    be_alone_with_mounts()
+    try:
+        with place(options.bin) as here:
+            sys.exit(sweep(here, options))
+    except Broken as broken:
+        sys.exit(f"kill_sweep: {broken}")
+
+
+def read_options():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--bin", type=Path, default=BINARY, help="the offshoot to test")
+    parser.add_argument("--cases", type=int, default=150, metavar="N", help="how many points to try (150)")
+    parser.add_argument("--full", action="store_true", help="try all")
+    parser.add_argument("--only", default="", metavar="REGEX", help="only cases whose names match")
+    parser.add_argument("--seed", type=int, default=1, help="chooses the cases (1)")
+    parser.add_argument("--verbose", action="store_true", help="name each case, and what came of it")
+    return parser.parse_args()
+
+
+def sweep(here, options):
+    began = time.monotonic()
+    program = compile_program(HERE / "sweep_program.c", here)
+    make_image(here, "sweep", [program], [0, 1, 2])
+    stage = Stage(here, program.name)
+    control(stage)
+    points = enumerate_points(stage)
+    cases = [case for case in points if re.search(options.only, str(case))]
+    if not options.full:
+        cases = choose(cases, options.cases, options.seed)
+    failures, tally = defaultdict(list), Counter()
+    for case in cases:
+        problems, outcome = stage.play(case)
+        tally["missed" if not outcome.hit else "killed" if case.error is None else "starved"] += 1
+        tally["clones that answered"] += stage.answers
+        for problem in problems:
+            failures[str(case)].append(problem)
+        if options.verbose or problems:
+            said = stage.said.strip().splitlines()
+            print(f"{case} -> exit {outcome.code}, {stage.answers} answers, {said[-1] if said else 'silence'}")
+            for problem in problems:
+                print(f"    {problem}")
+            sys.stdout.flush()
+    told = ", ".join(f"{count} {what}" for what, count in sorted(tally.items()))
+    print(f"kill_sweep: {len(cases)} of {len(points)} cases in {time.monotonic() - began:.0f} s: {told}")
+    print(f"kill_sweep: {len(failures)} failed" if failures else "kill_sweep: nothing was left, no answer was wrong")
+    return 1 if failures else 0
+
+
+class Stage:
+    """Where cases are played: one image, and a directory in which clones write."""
+
+    def __init__(self, here, program):
+        self.here, self.program = here, program
+        self.out = here.scratch / "out"
+        self.out.mkdir()
+        self.said, self.answers, self.line = "", 0, None
+
+    def run(self, scenario, point=None, error=None):
+        for old in self.out.iterdir():
+            old.unlink()
+        words = ["clone", "sweep", "-n", CLONES, *SCENARIOS[scenario]]
+        words += ["--fd", "0=/dev/null", "--fd", f"1={self.out}/{{n}}"]
+        with open("/dev/null", "r+b") as nothing, open(self.here.scratch / "said", "w+b") as said:
+            tracer = Tracer(role_of, point, error)
+            outcome = tracer.run(self.here.command(*words), [nothing.fileno(), said.fileno(), said.fileno()], LIMIT_S, LINGER_S)
+            said.seek(0)
+            self.said = said.read().decode(errors="replace")
+        return outcome
+
+    def play(self, case, plant=lambda: None):
+        """One case; what is wrong afterwards."""
+        watch = Watch(self.here.pool, {self.program})
+        plant()
+        outcome = self.run(case.scenario, case.point, case.error)
+        problems = [] if outcome.in_time else [f"the command hangs for {LIMIT_S} s; left: {roles_of(outcome.left)}"]
+        if outcome.in_time and outcome.left:
+            problems.append(f"alive {LINGER_S} s after the command's end: {roles_of(outcome.left)}")
+        reap()
+        if not problems:
+            problems += watch.problems(any("cgroup" in path or path[:1] != "/" for path in outcome.folders))
+        watch.clear()
+        return problems + self.wrong_answers(outcome, case), outcome
+
+    def wrong_answers(self, outcome, case):
+        """What is wrong with what clones have written, and with what the command has said about it."""
+        wrote = [path.read_text(errors="replace") for path in sorted(self.out.iterdir())]
+        self.answers = sum(text == self.line for text in wrote)
+        problems = [f"a clone wrote {text[:100]!r}" for text in wrote if text not in ("", self.line)]
+        if outcome.code == 0 and self.answers < CLONES:
+            problems.append(f"the command says that all is well, but only {self.answers} clones have answered")
+        if outcome.code == 0 and outcome.hit and case.error is None and case.point.role == "cli":
+            problems.append("the command was killed and ends with 0")
+        if "panicked" in self.said:
+            problems.append("a panic: " + next(line for line in self.said.splitlines() if "panicked" in line))
+        if outcome.code not in (0, None) and outcome.code > 0 and not self.said.strip():
+            problems.append(f"the command ends with {outcome.code} and does not say why")
+        return problems
+
+
+def roles_of(left):
+    return ", ".join(sorted(role for _, role in left)) or "nobody that is traced"
+
+
+def role_of(creator, how, known):
+    """The names of the processes of `offshoot clone`. `creator` is who made it, or who it was before."""
+    if creator is None:
+        return "cli"
+    if how == "exec":
+        return {"starting": "nursery", "maker": "template"}.get(creator, creator)
+    if how == "thread":
+        return f"{creator} thread"
+    if how == "sigreturn":
+        return creator.replace("clone", "program") if creator.startswith("clone") else creator
+    if creator == "template":
+        return next(f"clone {n}" for n in range(1, 100) if not {f"clone {n}", f"program {n}"} & known)
+    return {"cli": "starting", "nursery": "maker", "maker": "reader"}.get(creator, f"child of {creator}")
+
+
+def enumerate_points(stage):
+    """Every case that the good runs have room for; they also show what the right line is."""
+    cases = []
+    for scenario in SCENARIOS:
+        outcome = stage.run(scenario)
+        lines = [path.read_text() for path in stage.out.iterdir()]
+        if outcome.code != 0 or outcome.left or len(lines) != CLONES or len(set(lines)) != 1 or " piped 1 3 " not in lines[0]:
+            raise Broken(f"a good run ({scenario}) ends with {outcome.code}, {outcome.left}, {lines}: {stage.said.strip()}")
+        if stage.line not in (None, lines[0]):
+            raise Broken(f"good runs differ: {stage.line!r}, {lines[0]!r}")
+        stage.line = lines[0]
+        for (role, number), count in sorted(outcome.calls.items()):
+            for occurrence in range(1, count + 1):
+                cases += [Case(scenario, Point(role, number, occurrence), error) for error in errors_of(role, number)]
+    return cases
+
+
+def errors_of(role, number):
+    """None stands for being killed. A program's own calls are its own affair, and the first execve is ours."""
+    errors = [None]
+    if not role.startswith("program") and (role, NAMES.get(number)) != ("cli", "execve"):
+        errors += [errno.ENOMEM] * (number in SHORT_OF_MEMORY) + [errno.EMFILE] * (number in SHORT_OF_DESCRIPTORS)
+    return errors
+
+
+def choose(cases, count, seed):
+    """Some of each (scenario, role, call, error) before more of any: the rare calls are the interesting ones."""
+    generator, groups = random.Random(seed), defaultdict(list)
+    for case in cases:
+        groups[case.scenario, case.point.role, case.point.number, case.error].append(case)
+    ranked = []
+    for group in groups.values():
+        generator.shuffle(group)
+        ranked += [(rank, generator.random(), case) for rank, case in enumerate(group)]
+    ranked.sort(key=lambda item: item[:2])
+    return [case for _, _, case in ranked[:count]]
+
+
+def control(stage):
+    """Positive control: what is planted must be found."""
+    import os
+
+    def process():
+        if os.fork() == 0:
+            if os.fork() == 0:
+                os.execv("/bin/sleep", ["sleep", "60"])
+            os._exit(0)
+
+    def file():
+        (stage.here.pool / "planted").write_text("x")
+
+    good = Case("local", Point("nobody", 0, 0), None)
+    stage.run("local")
+    stage.line = next(stage.out.iterdir()).read_text()
+    for plant, complaint in ((process, "process"), (file, "pool file is new")):
+        problems, _ = stage.play(good, plant)
+        if not any(complaint in problem or "alive" in problem for problem in problems):
+            raise Broken(f"a planted {plant.__name__} was not found: {problems}")
+        (stage.here.pool / "planted").unlink(missing_ok=True)
+    right, stage.line = stage.line, "another line\n"
+    problems, _ = stage.play(good)
+    stage.line = right
+    if not any("a clone wrote" in problem for problem in problems):
+        raise Broken(f"a wrong line was not found: {problems}")
+    problems, _ = stage.play(good)
+    if problems:
+        raise Broken(f"an undisturbed run has problems: {problems}; it said {stage.said.strip()!r}")
+
+
+if __name__ == "__main__":
+    main()
