@@ -6,15 +6,12 @@ HEADERS = ("/usr/include/x86_64-linux-gnu/asm/unistd_64.h", "/usr/include/asm/un
 
 
 def read_names():
-    """number -> name; nothing without kernel headers, as numbers will do."""
-    for header in HEADERS:
-        try:
-            lines = Path(header).read_text().splitlines()
-        except OSError:
-            continue
+    """number -> name."""
+    for header in filter(lambda header: Path(header).exists(), HEADERS):
+        lines = Path(header).read_text().splitlines()
         defined = [line.split() for line in lines if line.startswith("#define __NR_")]
         return {int(number): name.removeprefix("__NR_") for _, name, number in defined}
-    return {}
+    raise FileNotFoundError(f"{HEADERS[0]}: install the kernel's headers (linux-libc-dev)")
 
 
 NAMES = read_names()
@@ -34,4 +31,10 @@ SHORT_OF_MEMORY = numbers(
 SHORT_OF_DESCRIPTORS = numbers(
     "openat open socketpair memfd_create recvmsg fcntl dup dup2 dup3 pipe2 eventfd2 signalfd4 timerfd_create epoll_create1"
     " pidfd_open pidfd_getfd inotify_init1 socket clone3 execve"
+)
+# Calls that a security module or a container's filter may refuse with EPERM.
+REFUSED = numbers(
+    "clone3 unshare setns prctl arch_prctl mremap memfd_create rseq set_robust_list setgroups setresuid setresgid capset"
+    " prlimit64 setpriority sched_setscheduler sched_setattr sched_setaffinity timer_create rt_sigqueueinfo"
+    " rt_tgsigqueueinfo personality set_tid_address sigaltstack"
 )

@@ -11,11 +11,15 @@
 #![no_std]
 #![no_main]
 
+mod child;
+mod clock;
 mod clone;
 mod identity;
 mod interpret;
 mod memory;
+mod message;
 mod sys;
+mod threads;
 
 use core::arch::global_asm;
 
@@ -63,6 +67,11 @@ fn header() -> &'static Header {
     unsafe { &*(PLAN_BASE as *const Header) }
 }
 
+/// One of the stub's own descriptors.
+fn own(descriptor: u32) -> u64 {
+    u64::from(header().fd_base + descriptor)
+}
+
 /// # Safety
 /// `stack` is the initial stack as the kernel lays it out (`execve(2)`).
 unsafe extern "C" fn start(stack: *const u64) -> ! {
@@ -93,7 +102,7 @@ unsafe extern "C" fn start(stack: *const u64) -> ! {
     let files = u64::from(fd_base + fd::FILES + header().kept_files);
     // SAFETY: closes descriptors that nothing uses any more.
     unsafe { sys::call3(sys::CLOSE_RANGE, files, u64::from(u32::MAX), 0) };
-    clone::say(
+    message::say(
         &Reply {
             kind: ReplyKind::Ready as u32,
             ..Reply::default()
@@ -214,7 +223,7 @@ unsafe fn clear_address_space(vdso: u64) {
 
 /// Reports a failure and ends.
 fn fail(token: u64, phase: Phase, op: u32, result: i64) -> ! {
-    clone::say(
+    message::say(
         &Reply {
             kind: ReplyKind::Failed as u32,
             pid: 0,

@@ -114,7 +114,8 @@ impl<'tracee> Injection<'tracee> {
         }
     }
 
-    #[expect(unsafe_code, reason = "a request that writes to our memory")]
+    // UNSAFETY: a request that writes to our memory.
+    #[expect(unsafe_code)]
     fn peek_result(&self) -> Result<u64, TraceError> {
         let offset = (register::RAX * size_of::<u64>()) as u64;
         // SAFETY:

@@ -7,7 +7,7 @@
 //!    nobody but the thread itself. It runs on a `syscall` instruction of the vDSO and ends with
 //!    the thread in the very stop that it was in.
 //! 4. [`Memory`] copies the memory of the process; [`Pagemap`] tells which pages it has.
-//! 5. [`query`] holds questions that need no stop; [`cpu`] describes the processor.
+//! 5. [`query`] and [`shared_files`] are questions that need no stop; [`cpu`] describes the processor.
 //!
 //! What callers must still ensure:
 //!
@@ -25,6 +25,7 @@
 mod error;
 mod freeze;
 mod inject;
+mod maps;
 mod memory;
 mod pagemap;
 mod raw;
@@ -37,6 +38,7 @@ pub mod query;
 pub use error::TraceError;
 pub use freeze::Frozen;
 pub use inject::{Injection, SYSCALL_INSTRUCTION};
+pub use maps::{SharedFile, shared_files};
 pub use memory::{Buffer, Memory, Range};
 pub use pagemap::{PageKinds, Pagemap, Region};
 pub use signal::Queue;

@@ -93,15 +93,28 @@ pub fn robust_list(tid: u32) -> io::Result<(u64, u64)> {
 /// # Errors
 /// The errors of `kcmp(2)`; `ENOSYS` for a kernel without `CONFIG_KCMP`.
 pub fn share(one: u32, other: u32, what: Shared) -> io::Result<bool> {
+    compare((one, 0), (other, 0), what as u64)
+}
+
+/// Whether two descriptors, each of a process, lead to one open file description.
+///
+/// # Errors
+/// The errors of `kcmp(2)`; `EBADF` for a descriptor that is not open.
+pub fn share_file(one: (u32, u32), other: (u32, u32)) -> io::Result<bool> {
+    const FILE: u64 = 0;
+    compare(one, other, FILE)
+}
+
+fn compare(one: (u32, u32), other: (u32, u32), what: u64) -> io::Result<bool> {
     // SAFETY: takes numbers only.
     let order = unsafe {
         libc::syscall(
             libc::SYS_kcmp,
-            u64::from(one),
-            u64::from(other),
-            what as u64,
-            0_u64,
-            0_u64,
+            u64::from(one.0),
+            u64::from(other.0),
+            what,
+            u64::from(one.1),
+            u64::from(other.1),
         )
     };
     if order < 0 {

@@ -5,7 +5,7 @@ use std::io;
 
 use rustix::io::Errno;
 
-use super::obstacle::Obstacle;
+use super::obstacle::{By, Holder, Obstacle};
 
 /// Why the files of a process could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -58,8 +58,9 @@ pub enum FileError {
     },
     /// A thread left the process's descriptor table (`unshare(CLONE_FILES)`).
     #[error(
-        "thread {thread} of process {pid} has a descriptor table of its own, which an image cannot \
-         hold; let it share the process's table before the checkpoint"
+        "thread {thread} of process {pid} has a descriptor table of its own (unshare of \
+         CLONE_FILES), which an image cannot hold; let it share the process's table before the \
+         checkpoint"
     )]
     OwnTable {
         /// The process.
@@ -76,6 +77,18 @@ pub enum FileError {
     /// Descriptors that an image cannot hold: all of them.
     #[error("{}", Lines(.0))]
     Refused(Vec<Refusal>),
+    /// Memory that another process has, too.
+    #[error(
+        "{what}{}, which an image cannot hold; unmap it, or let the other process end, before the \
+         checkpoint",
+        By(.holders, "is shared with")
+    )]
+    SharedMemory {
+        /// With its article.
+        what: String,
+        /// Who.
+        holders: Vec<Holder>,
+    },
     /// A mapped file, or another that is not reached by a descriptor, that an image cannot hold.
     #[error("/proc/{pid}/{link} is {obstacle}; unmap it before the checkpoint")]
     Mapping {

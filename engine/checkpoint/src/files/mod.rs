@@ -39,6 +39,7 @@ use std::os::fd::AsRawFd;
 use offshoot_image::model::{Descriptor, OpenFile};
 
 pub use error::{FileError, Refusal};
+pub use holders::Others;
 pub use obstacle::{Holder, InternetState, Obstacle};
 pub use tables::{ContentSource, Place, Tables};
 pub use target::Target;
@@ -58,11 +59,12 @@ use survey::Survey;
 pub fn read(
     target: &Target,
     external: &BTreeSet<u32>,
+    others: &mut Others,
     tables: &mut Tables,
 ) -> Result<(), FileError> {
     target.require_one_table()?;
     let readers = tables.contents.iter().map(|one| one.reader.as_raw_fd());
-    let survey = Survey::take(target, external, readers.collect())?;
+    let survey = Survey::take(target, external, &readers.collect(), others)?;
     let mut classifier = Classifier::new(&survey, tables);
     let mut refusals = Vec::new();
     for description in &survey.descriptions {

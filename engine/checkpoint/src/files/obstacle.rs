@@ -274,7 +274,8 @@ impl fmt::Display for Holder {
 /// How many holders a message names.
 const NAMED: usize = 3;
 
-struct By<'a>(&'a [Holder], &'static str);
+/// Who, behind what they do.
+pub(super) struct By<'a>(pub &'a [Holder], pub &'static str);
 
 impl fmt::Display for By<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -39,7 +39,7 @@ pub(super) fn kind(
     if is_detached_directory(survey, description) {
         return Err(unreachable(&description.link));
     }
-    refuse_shared_memfd(survey, description, &located)?;
+    refuse_shared(survey, description, &located)?;
     let link = format!("fd/{}", description.first());
     let position = info.position;
     match tables.enter(survey.target, &link, located, &description.stat, false)? {
@@ -133,20 +133,27 @@ fn is_detached_directory(survey: &Survey, description: &Description) -> bool {
         && survey.root.mount(description.info.mount).is_none()
 }
 
-/// A memfd that another process has open is a means of communication, unless it is sealed.
-fn refuse_shared_memfd(
+/// Whether nobody can write to it: then it makes no difference who has it too.
+pub(super) fn is_sealed(kind: &ContentKind) -> bool {
+    /// `F_SEAL_WRITE` (`F_GET_SEALS` in `fcntl(2)`).
+    const SEAL_WRITE: u32 = 8;
+    matches!(kind, ContentKind::Memfd { seals, .. } if seals & SEAL_WRITE != 0)
+}
+
+/// A nameless file that another process has open is a means of communication, unless nobody writes.
+fn refuse_shared(
     survey: &Survey,
     description: &Description,
     located: &Located,
 ) -> Result<(), Halt> {
-    /// `F_SEAL_WRITE` (`F_GET_SEALS` in `fcntl(2)`).
-    const SEAL_WRITE: u32 = 8;
-    if let Located::Nameless(ContentKind::Memfd { seals, .. }) = located
-        && seals & SEAL_WRITE == 0
-    {
-        survey.refuse_shared(description, "a memfd")?;
+    match located {
+        Located::Nameless(kind) if is_sealed(kind) => Ok(()),
+        Located::Nameless(ContentKind::Memfd { .. }) => {
+            survey.refuse_shared(description, "a memfd")
+        }
+        Located::Nameless(_) => survey.refuse_written(description, "a deleted file"),
+        Located::Named(_) => Ok(()),
     }
-    Ok(())
 }
 
 fn unreachable(link: &[u8]) -> Halt {

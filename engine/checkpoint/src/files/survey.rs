@@ -3,20 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::RawFd;
 
-use rustix::fs::{FileType, OFlags, Stat, stat};
+use rustix::fs::{FileType, OFlags};
 
 use super::description::{Description, is_external};
 use super::error::{FileError, Halt};
-use super::holders::{Holders, Mark, Wanted};
-use super::info::Info;
-use super::obstacle::Obstacle;
+use super::holders::{self, Mark, Others, Wanted};
+use super::obstacle::{Holder, Obstacle};
 use super::root::Root;
 use super::share;
 use super::socket::diag::{self, UnixState};
 use super::target::{Listed, Target};
-
-/// The link of an eventfd.
-pub(super) const EVENT_LINK: &[u8] = b"anon_inode:[eventfd]";
 
 /// All descriptions, and who else has them.
 pub(super) struct Survey<'a> {
@@ -25,7 +21,7 @@ pub(super) struct Survey<'a> {
     pub descriptions: Vec<Description>,
     /// Unix sockets by inode, of those that are not external.
     pub unix: BTreeMap<u32, UnixState>,
-    holders: Holders,
+    others: &'a Others,
     /// All descriptors.
     numbers: BTreeSet<u32>,
     /// Places in `descriptions`, by device and inode.
@@ -37,7 +33,8 @@ impl<'a> Survey<'a> {
     pub fn take(
         target: &'a Target,
         external: &BTreeSet<u32>,
-        ours: BTreeSet<RawFd>,
+        ours: &BTreeSet<RawFd>,
+        others: &'a mut Others,
     ) -> Result<Self, FileError> {
         let listed = target.descriptors()?;
         require_open(&listed, external)?;
@@ -50,8 +47,11 @@ impl<'a> Survey<'a> {
                 .filter(own)
                 .filter_map(|group| socket_inode(group)),
         )?;
-        let wanted = wanted(target, groups.iter().filter(own), &unix);
-        let holders = Holders::scan(&wanted, target.id(), &ours);
+        let mut wanted = Wanted::default();
+        for one in groups.iter().filter(own).filter_map(|group| group.first()) {
+            wanted.add(&one.link, || target.is_fifo(one.number));
+        }
+        others.renew(target, &wanted, Some(ours));
         let numbers = groups.iter().flatten().map(|one| one.number).collect();
         let descriptions = groups
             .into_iter()
@@ -66,31 +66,43 @@ impl<'a> Survey<'a> {
             root: target.root()?,
             descriptions,
             unix,
-            holders,
+            others,
             numbers,
             inodes,
         })
     }
 
     /// Who else holds what this mark is of.
-    pub fn holders(&self, mark: &Mark) -> &[super::obstacle::Holder] {
-        self.holders.of(mark)
+    pub fn holders(&self, mark: &Mark) -> Vec<Holder> {
+        self.others.of(self.target, mark, false)
     }
 
     /// Refuses a description whose file other processes have open.
     pub fn refuse_shared(&self, description: &Description, thing: &str) -> Result<(), Halt> {
-        let mark = mark(&description.link, &description.info, || {
-            Some(description.stat)
-        });
-        let holders = mark.map_or(&[][..], |mark| self.holders.of(&mark));
-        if holders.is_empty() {
-            return Ok(());
+        self.refuse_held(description, thing, false)
+    }
+
+    /// Refuses a description whose file other processes have open, if one of them or the process may write to it.
+    pub fn refuse_written(&self, description: &Description, thing: &str) -> Result<(), Halt> {
+        self.refuse_held(description, thing, !description.info.writable())
+    }
+
+    fn refuse_held(
+        &self,
+        description: &Description,
+        thing: &str,
+        writing: bool,
+    ) -> Result<(), Halt> {
+        let mark = mark(description);
+        let holders = mark.map(|mark| self.others.of(self.target, &mark, writing));
+        match holders {
+            Some(holders) if !holders.is_empty() => Err(Obstacle::Shared {
+                thing: thing.to_owned(),
+                holders,
+            }
+            .into()),
+            _ => Ok(()),
         }
-        Err(Obstacle::Shared {
-            thing: thing.to_owned(),
-            holders: holders.to_vec(),
-        }
-        .into())
     }
 
     /// Whether a descriptor is open.
@@ -127,37 +139,17 @@ fn socket_inode(group: &[Listed]) -> Option<u32> {
     inode.parse().ok()
 }
 
-/// What to look for in other processes.
-fn wanted<'g>(
-    target: &Target,
-    groups: impl Iterator<Item = &'g Vec<Listed>>,
-    unix: &BTreeMap<u32, UnixState>,
-) -> Wanted {
-    let mut wanted = Wanted::default();
-    for one in groups.filter_map(|group| group.first()) {
-        let status = || stat(target.path(&format!("fd/{}", one.number))).ok();
-        if let Some(mark) = mark(&one.link, &one.info, status) {
-            wanted.add(mark, &one.link);
-        }
-    }
-    for peer in unix.values().filter_map(|state| state.peer) {
-        wanted.add(diag::mark(peer), &[]);
-    }
-    wanted
-}
-
 /// What tells a description's file from all others; none for kinds that others may have open.
-fn mark(link: &[u8], info: &Info, status: impl FnOnce() -> Option<Stat>) -> Option<Mark> {
-    if link == EVENT_LINK {
-        return info.number("eventfd-id", 10).map(Mark::Event);
+fn mark(description: &Description) -> Option<Mark> {
+    let link = description.link.clone();
+    if holders::is_event(&link) {
+        return Some(Mark::Event(link, description.first()));
     }
-    if link.starts_with(b"pipe:[") || link.starts_with(b"socket:[") {
-        return Some(Mark::Link(link.to_vec()));
+    if holders::is_stream(&link) {
+        return Some(Mark::Link(link));
     }
-    if !link.starts_with(b"/") {
-        return None;
-    }
-    let stat = status()?;
+    let stat = &description.stat;
     let is_fifo = FileType::from_raw_mode(stat.st_mode) == FileType::Fifo;
-    (is_fifo || link.starts_with(b"/memfd:")).then_some(Mark::Inode(stat.st_dev, stat.st_ino))
+    let looked_for = holders::may_be_shared(&link) || link.starts_with(b"/") && is_fifo;
+    looked_for.then_some(Mark::Inode(link, stat.st_dev, stat.st_ino))
 }

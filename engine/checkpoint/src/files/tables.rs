@@ -1,16 +1,20 @@
 //! The manifest's tables of files, and how entries are shared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::OpenOptionsExt;
 
 use offshoot_image::model::{
     Content, ContentKind, Descriptor, FileIdentity, OpenFile, Pipe, UnixSocket,
 };
-use rustix::fs::{OFlags, Stat, fstat};
+use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, fstatfs, major, minor, open};
 
 use super::error::{FileError, Halt};
+use super::holders::{Mark, Others, Wanted};
+use super::kernel_files;
+use super::obstacle::Obstacle;
 use super::regular::{self, Located};
 use super::target::Target;
 
@@ -67,18 +71,21 @@ impl Tables {
     pub fn place(&mut self, target: &Target, link: &str, pinned: bool) -> Result<Place, FileError> {
         let root = target.root()?;
         let path = target.link(link)?;
-        let file = open_link(target, link)?;
-        let stat = fstat(&file).map_err(|source| target.unreadable(link, source.into()))?;
-        regular::locate(root, &path, file.as_fd(), &stat, false)
-            .and_then(|located| self.enter(target, link, located, &stat, pinned))
-            .map_err(|halt| match halt {
-                Halt::Fail(error) => error,
-                Halt::Refuse(obstacle) => FileError::Mapping {
-                    pid: target.id(),
-                    link: link.to_owned(),
-                    obstacle,
-                },
-            })
+        let mut place = || {
+            refuse_unopenable(target, link, &path)?;
+            let file = open_link(target, link)?;
+            let stat = fstat(&file).map_err(|source| target.unreadable(link, source.into()))?;
+            let located = regular::locate(root, &path, file.as_fd(), &stat, false)?;
+            self.enter(target, link, located, &stat, pinned)
+        };
+        place().map_err(|halt| match halt {
+            Halt::Fail(error) => error,
+            Halt::Refuse(obstacle) => FileError::Mapping {
+                pid: target.id(),
+                link: link.to_owned(),
+                obstacle,
+            },
+        })
     }
 
     /// The entry of a file that was located, made if there is none. `link` is the magic link by
@@ -98,6 +105,48 @@ impl Tables {
                 Ok(Place::Content(self.content(kind, stat, reader)))
             }
         }
+    }
+
+    /// Refuses contents that other processes have too, so that both would see what one writes. `exposed` are those that
+    /// the process maps so that it may write to all.
+    ///
+    /// # Errors
+    /// [`FileError::SharedMemory`].
+    pub fn refuse_shared(
+        &self,
+        target: &Target,
+        exposed: &BTreeSet<u32>,
+        others: &mut Others,
+    ) -> Result<(), FileError> {
+        let mut marks = Vec::new();
+        let mut wanted = Wanted::default();
+        for (&(device, inode), &index) in &self.by_inode {
+            let Some(source) = self.contents.get(index as usize) else {
+                continue;
+            };
+            let path = format!("/proc/self/fd/{}", source.reader.as_raw_fd());
+            let link = std::fs::read_link(path).unwrap_or_default();
+            let link = link.into_os_string().into_vec();
+            wanted.add(&link, || false);
+            let kind = &source.content.kind;
+            if !regular::is_sealed(kind) {
+                let of_file = matches!(kind, ContentKind::DeletedFile { .. });
+                let only_writers = of_file && !exposed.contains(&index);
+                marks.push((Mark::Inode(link, device, inode), kind, only_writers));
+            }
+        }
+        others.renew(target, &wanted, None);
+        for (mark, kind, only_writers) in marks {
+            let mut holders = others.of(target, &mark, only_writers);
+            if let Mark::Inode(_, device, inode) = mark {
+                holders.extend(others.mapping(device, inode, only_writers));
+            }
+            if !holders.is_empty() {
+                let what = noun(kind);
+                return Err(FileError::SharedMemory { what, holders });
+            }
+        }
+        Ok(())
     }
 
     fn file(&mut self, path: Vec<u8>, stat: &Stat, pinned: bool) -> u32 {
@@ -139,10 +188,43 @@ impl Tables {
     }
 }
 
+/// A content, for messages.
+fn noun(kind: &ContentKind) -> String {
+    match kind {
+        ContentKind::Memfd { name, .. } => format!("the memfd {}", name.escape_ascii()),
+        ContentKind::SharedAnonymous => "memory (MAP_SHARED | MAP_ANONYMOUS)".to_owned(),
+        ContentKind::DeletedFile { path, .. } => {
+            format!("the deleted file {}", path.escape_ascii())
+        }
+    }
+}
+
 /// The index that the next entry gets. Tables are bounded by `fs.nr_open` and
 /// `vm.max_map_count`, both below 2³².
 pub(super) fn next<T>(table: &[T]) -> u32 {
     u32::try_from(table.len()).unwrap_or(u32::MAX)
+}
+
+/// Refuses what cannot be opened, or should not be: a device might do something then.
+fn refuse_unopenable(target: &Target, link: &str, path: &[u8]) -> Result<(), Halt> {
+    let unreadable = |source: rustix::io::Errno| target.unreadable(link, source.into());
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let file = open(target.path(link), flags, Mode::empty()).map_err(unreadable)?;
+    let stat = fstat(&file).map_err(unreadable)?;
+    let fs_type = fstatfs(&file).map_err(unreadable)?.f_type;
+    let path = path.to_vec();
+    if let Some(what) = kernel_files::refused(fs_type, &path, false) {
+        return Err(Obstacle::KernelFile { what, path }.into());
+    }
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile | FileType::Directory => Ok(()),
+        FileType::BlockDevice => Err(Obstacle::BlockDevice { path }.into()),
+        FileType::CharacterDevice => {
+            let (major, minor) = (major(stat.st_rdev), minor(stat.st_rdev));
+            Err(Obstacle::Device { path, major, minor }.into())
+        }
+        _ => Err(Obstacle::Unreachable { path }.into()),
+    }
 }
 
 /// Opens for reading what a magic link leads to, as a description of its own.

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use offshoot_sys::kcmp;
+use rustix::fs::{FileType, stat};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
 use super::error::FileError;
@@ -139,6 +140,20 @@ impl Target {
                 })
             })
             .collect()
+    }
+
+    /// Where its descriptors lead, in no order. It may be running: those that are closed meanwhile are left out.
+    pub(super) fn links(&self) -> Result<Vec<(u32, Vec<u8>)>, FileError> {
+        let numbers = self.numbers("fd")?.into_iter();
+        Ok(numbers
+            .filter_map(|number| Some((number, self.link(&format!("fd/{number}")).ok()?)))
+            .collect())
+    }
+
+    /// Whether a descriptor leads to a pipe or FIFO.
+    pub(super) fn is_fifo(&self, number: u32) -> bool {
+        let stat = stat(self.path(&format!("fd/{number}")));
+        stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo)
     }
 
     /// Refuses a process whose threads do not all use one descriptor table.

@@ -352,6 +352,9 @@ fn arm_timer(builder: &mut Builder, number: u32, kind: &OpenFileKind) {
     else {
         return;
     };
+    // A periodic timer that has expired stands still until it is read.
+    let stands_still = left_ns == 0 && ticks > 0;
+    let left_ns = if stands_still { interval_ns } else { left_ns };
     let parts = |ns: u64| [ns / 1_000_000_000, ns % 1_000_000_000];
     if left_ns > 0 {
         let ([interval_s, interval_ns], [left_s, left_ns]) = (parts(interval_ns), parts(left_ns));

@@ -135,7 +135,7 @@ fn peer(survey: &Survey, description: &Description, inode: u32) -> Result<u32, H
     }
     Err(Obstacle::UnixPeer {
         peer_address: address::peer(&description.file),
-        peers: survey.holders(&diag::mark(inode)).to_vec(),
+        peers: survey.holders(&diag::mark(inode)),
     }
     .into())
 }

@@ -12,6 +12,7 @@ use super::super::survey::Survey;
 
 /// `epoll_create(2)`.
 pub(super) fn kind(survey: &Survey, description: &Description) -> Result<OpenFileKind, Halt> {
+    survey.refuse_shared(description, "an epoll set")?;
     let mut watches = Vec::new();
     // Several entries can have one number: the kernel tells them apart by their order.
     let mut seen: BTreeMap<u32, u32> = BTreeMap::new();

@@ -3,7 +3,7 @@
 use offshoot_image::model::OpenFileKind;
 
 use super::super::description::Description;
-use super::super::error::{FileError, Halt};
+use super::super::error::Halt;
 use super::super::survey::Survey;
 
 /// `eventfd(2)`.
@@ -17,7 +17,8 @@ pub(super) fn counter(survey: &Survey, description: &Description) -> Result<Open
 }
 
 /// `timerfd_create(2)`.
-pub(super) fn timer(survey: &Survey, description: &Description) -> Result<OpenFileKind, FileError> {
+pub(super) fn timer(survey: &Survey, description: &Description) -> Result<OpenFileKind, Halt> {
+    survey.refuse_shared(description, "a timer (timerfd)")?;
     let target = survey.target;
     let number = |key, radix| description.number(target, key, radix);
     let duration = |key| {
@@ -39,10 +40,8 @@ pub(super) fn timer(survey: &Survey, description: &Description) -> Result<OpenFi
 }
 
 /// `signalfd(2)`.
-pub(super) fn signals(
-    survey: &Survey,
-    description: &Description,
-) -> Result<OpenFileKind, FileError> {
+pub(super) fn signals(survey: &Survey, description: &Description) -> Result<OpenFileKind, Halt> {
+    survey.refuse_shared(description, "a signalfd")?;
     let mask = description.number(survey.target, "sigmask", 16)?;
     Ok(OpenFileKind::Signal { mask })
 }

@@ -34,6 +34,7 @@ struct Watch {
 
 /// `inotify_init(2)`.
 pub(super) fn kind(survey: &Survey, description: &Description) -> Result<OpenFileKind, Halt> {
+    survey.refuse_shared(description, "an inotify instance")?;
     let bytes = description.asked("the fill", ioctl_fionread(&description.file))?;
     if bytes > 0 {
         return Err(Obstacle::InotifyQueue { bytes }.into());

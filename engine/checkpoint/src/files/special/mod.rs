@@ -30,8 +30,8 @@ pub(super) fn kind(
 ) -> Result<OpenFileKind, Halt> {
     match name {
         "eventfd" => event::counter(survey, description),
-        "timerfd" => event::timer(survey, description).map_err(Halt::from),
-        "signalfd" => event::signals(survey, description).map_err(Halt::from),
+        "timerfd" => event::timer(survey, description),
+        "signalfd" => event::signals(survey, description),
         "eventpoll" => epoll::kind(survey, description),
         "inotify" => inotify::kind(survey, description),
         _ => Err(Obstacle::Anonymous(noun(description, name)).into()),

@@ -1,0 +1,150 @@
+//! Threads of the program, and how each becomes it.
+
+use core::arch::global_asm;
+use core::mem::size_of;
+use core::ptr::{addr_of, addr_of_mut};
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use offshoot_plan::{PLAN_BASE, Phase, Thread};
+
+use crate::clone::{CLONE_CHILD_TID, CloneArgs};
+use crate::{fail, header, interpret, sys};
+
+const CLONE_PARENT_SETTID: u64 = 0x0010_0000;
+/// VM, FS, FILES, SIGHAND, THREAD, SYSVSEM and SETTLS.
+const CLONE_THREAD: u64 = 0x100 | 0x200 | 0x400 | 0x800 | 0x1_0000 | 0x4_0000 | 0x8_0000;
+const FUTEX_WAIT_PRIVATE: u64 = 128;
+const FUTEX_WAKE_PRIVATE: u64 = 129;
+
+/// Threads wait here until it is not zero: no thread of the program runs before all exist.
+static mut GO: u32 = 0;
+/// How many threads have done their operations.
+static ARRIVED: AtomicU32 = AtomicU32::new(0);
+
+global_asm!(
+    ".globl spawn_thread",
+    // rdi: clone_args, rsi: their length, rdx: the plan's thread.
+    "spawn_thread:",
+    "push rbx",
+    "mov rbx, rdx",
+    "mov eax, 435",
+    "syscall",
+    "test rax, rax",
+    "jz 2f",
+    "pop rbx",
+    "ret",
+    "2:",
+    "xor ebp, ebp",
+    "mov rdi, rbx",
+    "call {thread}",
+    "hlt",
+    ".globl return_to",
+    // rdi: the signal frame. Loads every register of the program.
+    "return_to:",
+    // `rt_sigreturn` keeps the flags that a handler may not change, ID (bit 21) among them: it has to be right before.
+    "mov rax, [rdi + 176]",
+    "and eax, 0x200000",
+    "pushfq",
+    "and qword ptr [rsp], ~0x200000",
+    "or [rsp], rax",
+    "popfq",
+    "mov rsp, rdi",
+    "mov eax, 15",
+    "syscall",
+    "hlt",
+    thread = sym thread,
+);
+
+unsafe extern "C" {
+    fn spawn_thread(args: *const CloneArgs, bytes: u64, thread: *const Thread) -> i64;
+    /// Loads every register of the program from a signal frame.
+    pub fn return_to(frame: u64) -> !;
+}
+
+/// Lets the threads run the program.
+pub fn let_go() {
+    if header().threads.count == 0 {
+        return;
+    }
+    // SAFETY: the word is only ever set, and the call wakes who waits for it.
+    unsafe {
+        addr_of_mut!(GO).write_volatile(1);
+        let word = addr_of!(GO) as u64;
+        sys::call3(sys::FUTEX, word, FUTEX_WAKE_PRIVATE, i32::MAX as u64);
+    }
+}
+
+/// Makes them; they wait until [`let_go`].
+pub fn start(token: u64) {
+    let threads = header().threads;
+    for index in 0..threads.count {
+        let address = PLAN_BASE + threads.offset + index * size_of::<Thread>() as u64;
+        let thread = address as *const Thread;
+        // SAFETY: the nursery has checked that it lies within the plan.
+        let Thread {
+            child_tid,
+            tls,
+            stack_end,
+            ..
+        } = unsafe { core::ptr::read(thread) };
+        let mut args = CloneArgs {
+            flags: CLONE_THREAD,
+            tls,
+            stack: stack_end - 4096,
+            stack_bytes: 4096,
+            ..CloneArgs::default()
+        };
+        if child_tid != 0 {
+            args.flags |= CLONE_CHILD_TID;
+            args.child_tid = child_tid;
+            // At once, too: a child writes its id only when it first runs, and others may look for it before.
+            args.flags |= CLONE_PARENT_SETTID;
+            args.parent_tid = child_tid;
+        }
+        // SAFETY: each thread has a stack of its own in the plan, and runs [`thread`] alone.
+        let made = unsafe { spawn_thread(&args, size_of::<CloneArgs>() as u64, thread) };
+        if sys::is_error(made) {
+            fail(token, Phase::Stub, 6, made);
+        }
+    }
+}
+
+/// Waits until all threads have done their operations, if what follows needs it.
+pub fn wait_for_all() {
+    let wanted = header().threads.count as u32;
+    while header().awaits_threads != 0 {
+        let arrived = ARRIVED.load(Ordering::Acquire);
+        if arrived >= wanted {
+            return;
+        }
+        // SAFETY: waits for the word to change.
+        unsafe {
+            let word = addr_of!(ARRIVED) as u64;
+            sys::call3(sys::FUTEX, word, FUTEX_WAIT_PRIVATE, u64::from(arrived))
+        };
+    }
+}
+
+/// A thread's way.
+///
+/// # Safety
+/// `thread` is one of the plan's.
+unsafe extern "C" fn thread(thread: *const Thread) -> ! {
+    // SAFETY: as the caller's.
+    let Thread { ops, frame, .. } = unsafe { core::ptr::read(thread) };
+    if let Err((op, result)) = interpret::run(ops) {
+        fail(0, Phase::Thread, op, result);
+    }
+    ARRIVED.fetch_add(1, Ordering::Release);
+    if header().awaits_threads != 0 {
+        // SAFETY: wakes the main thread.
+        unsafe { sys::call3(sys::FUTEX, addr_of!(ARRIVED) as u64, FUTEX_WAKE_PRIVATE, 1) };
+    }
+    // SAFETY: waits for the main thread's word, then nothing of the stub runs in this thread any more.
+    unsafe {
+        while addr_of!(GO).read_volatile() == 0 {
+            sys::call3(sys::FUTEX, addr_of!(GO) as u64, FUTEX_WAIT_PRIVATE, 0);
+        }
+        return_to(frame)
+    }
+}
