@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help setup build demo test check unit runtimes e2e bench clean
+.PHONY: help setup build demo test check unit runtimes e2e clones bench clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -16,7 +16,7 @@ build: setup ## the release binary: target/release/offshoot
 demo: build ## deploy the example functions, invoke each cold and hot, print one table
 	/usr/bin/python3 scripts/demo.py --bin target/release/offshoot
 
-test: setup check unit runtimes e2e ## everything that CI runs
+test: setup check unit runtimes e2e clones ## everything that CI runs
 	@echo "everything passed"
 
 check: ## format, lints, docs, layers
@@ -35,6 +35,9 @@ runtimes: ## the bootstraps, and the workloads' own checks
 
 e2e: build ## real clients against the real daemon: aws CLI, boto3, official runtime clients
 	tests/e2e/run.sh
+
+clones: build ## does a program notice that it was frozen and cloned?
+	/usr/bin/python3 tests/fidelity/run.py --bin target/release/offshoot --quick
 
 bench: build ## `offshoot bench base` and `clone`, raw data and docs/benchmarks.md
 	target/release/offshoot bench base --json docs/benchmarks.jsonl

@@ -22,20 +22,21 @@ class Watch:
     """The state of things before a run, to be compared with the state after it."""
 
     def __init__(self, pool, names):
-        """`pool` is a directory that must not change; processes called `names` belong to us, whoever is their parent."""
+        """`pool` is a directory that must not change; processes called `names` are ours, whoever is their parent."""
         self.pool, self.names = pool, names
         self.before = self.look()
 
     def look(self):
+        mounts = Path("/proc/self/mountinfo").read_text().splitlines()
         return {
-            "mount": {line.split(" ", 1)[1] for line in Path("/proc/self/mountinfo").read_text().splitlines()},
+            "mount": {line.split(" ", 1)[1] for line in mounts},
             "cgroup": cgroups(),
             "pool file": {(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in self.pool.iterdir()},
             "own descriptor": descriptors(),
         }
 
     def problems(self, may_make_cgroups):
-        """What is left, in words. A machine has other makers of cgroups: new ones are ours only if a run could make any."""
+        """What is left, in words. Others make cgroups too: new ones are ours only if the run could make any."""
         found = [f"process {pid} is left: {what}" for pid, what in self.processes().items()]
         now = self.look()
         for kind, old in self.before.items():
@@ -60,9 +61,10 @@ class Watch:
     def await_end(self, timeout_s):
         """Waits until no process is left, or time is up; reaps what came to us."""
         deadline = time.monotonic() + timeout_s
+        reap()
         while self.processes() and time.monotonic() < deadline:
-            reap()
             time.sleep(0.01)
+            reap()
 
     def clear(self):
         """Kills what is left, so that the next run is not blamed for it."""

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Makes many clones of a Python and of a Node, in batches, and has each of them answer requests while it allocates and
-collects. Every answer must be right, every clone must exit with 0, nothing may be left, and the pool gives its room back."""
+"""Makes many clones of a Python and of a Node, in batches; each answers requests while it allocates and collects. Every
+answer must be right, every clone must exit with 0, nothing may be left, and the pool gives its room back."""
 
 import argparse
 import hashlib
@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from leftovers import Watch, be_alone_with_mounts, reap
+from leftovers import Watch, be_alone_with_mounts
 from seeds import Broken, make_image, place
 from tracer import adopt_orphans
 
@@ -88,8 +88,9 @@ def run_batch(here, name, folder, number, batch, random_numbers):
     """Clones, their requests and their answers; what is wrong, and how many answers were right."""
     for old in folder.iterdir():
         old.unlink()
-    asked = {clone: [request(random_numbers, f"{batch}/{clone}/{n}") for n in range(REQUESTS)] for clone in range(1, number + 1)}
-    for clone, requests in asked.items():
+    asked = {}
+    for clone in range(1, number + 1):
+        asked[clone] = requests = [request(random_numbers, f"{batch}/{clone}/{n}") for n in range(REQUESTS)]
         (folder / f"requests-{clone}").write_text("".join(json.dumps(one) + "\n" for one in requests))
     watch = Watch(here.pool, set())
     words = ["clone", name, "-n", number, "--backing", ("local", "mapped")[batch % 2], "--fd", "0=/dev/null"]
@@ -103,7 +104,6 @@ def run_batch(here, name, folder, number, batch, random_numbers):
         return problems, 0
     problems = ended_badly(done, folder)
     watch.await_end(LINGER_S)
-    reap()
     problems += watch.problems(may_make_cgroups=False)
     watch.clear()
     right = 0
@@ -112,7 +112,8 @@ def run_batch(here, name, folder, number, batch, random_numbers):
         expected = [answer_to(one) for one in requests]
         right += sum(a == b for a, b in zip(said, expected))
         if said != expected:
-            problems.append(f"clone {clone} answered {len(said)} of {REQUESTS}, not as expected: {said[-1:]} {error_of(folder, clone)}")
+            what = f"{len(said)} answers, the last {said[-1:]}, are not those expected"
+            problems.append(f"clone {clone}: {what} {error_of(folder, clone)}")
     return problems, right
 
 
@@ -122,8 +123,12 @@ def ended_badly(done, folder):
         rows = json.loads(done.stdout)
     except ValueError:
         return [f"exit {done.returncode}: {done.stderr.strip()[-300:]}"]
-    bad = [row for row in rows if row.get("exitCode") != 0]
-    return [f"clone {row['clone']} ended with {row.get('exitCode')}, signal {row.get('signal')} {error_of(folder, row['clone'])}" for row in bad]
+    problems = []
+    for row in rows:
+        if row.get("exitCode") != 0:
+            how = f"ended with {row.get('exitCode')}, signal {row.get('signal')}"
+            problems.append(f"clone {row['clone']} {how} {error_of(folder, row['clone'])}")
+    return problems
 
 
 def error_of(folder, clone):

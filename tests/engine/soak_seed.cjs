@@ -1,5 +1,5 @@
-// A Node that has a large table and an event loop at rest; soak.py clones it. Each line of descriptor 3 is a request, each
-// line on descriptor 4 its answer. Needs --expose-gc.
+// A Node that has a large table and an event loop at rest; soak.py clones it. Each line of descriptor 3 is a request,
+// each line on descriptor 4 its answer. Needs --expose-gc.
 "use strict";
 const crypto = require("node:crypto");
 const fs = require("node:fs");

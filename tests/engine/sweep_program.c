@@ -1,4 +1,4 @@
-// What kill_sweep.py clones: a thread, a memory file, a pipe with bytes in it, an eventfd, a timer, an epoll set. A byte or
+// What the sweeps freeze: a thread, a memory file, a pipe with bytes, an eventfd, a timer, an epoll set. A byte or
 // the end of standard input makes it write one line, which is right only if all of that has come along.
 #define _GNU_SOURCE
 #include <dirent.h>

@@ -29,12 +29,12 @@ SHORT_OF_MEMORY = numbers(
     " pipe2 fcntl poll dup3 rt_sigqueueinfo"
 )
 SHORT_OF_DESCRIPTORS = numbers(
-    "openat open socketpair memfd_create recvmsg fcntl dup dup2 dup3 pipe2 eventfd2 signalfd4 timerfd_create epoll_create1"
-    " pidfd_open pidfd_getfd inotify_init1 socket clone3 execve"
+    "openat open socketpair memfd_create recvmsg fcntl dup dup2 dup3 pipe2 eventfd2 signalfd4 timerfd_create"
+    " epoll_create1 pidfd_open pidfd_getfd inotify_init1 socket clone3 execve"
 )
 # Calls that a security module or a container's filter may refuse with EPERM.
 REFUSED = numbers(
-    "clone3 unshare setns prctl arch_prctl mremap memfd_create rseq set_robust_list setgroups setresuid setresgid capset"
-    " prlimit64 setpriority sched_setscheduler sched_setattr sched_setaffinity timer_create rt_sigqueueinfo"
+    "clone3 unshare setns prctl arch_prctl mremap memfd_create rseq set_robust_list setgroups setresuid setresgid"
+    " capset prlimit64 setpriority sched_setscheduler sched_setattr sched_setaffinity timer_create rt_sigqueueinfo"
     " rt_tgsigqueueinfo personality set_tid_address sigaltstack"
 )

@@ -19,7 +19,7 @@ TRACEME, POKEUSER, EXITKILL = 0, 6, 0x100000
 SYSCALL, SETOPTIONS, GETEVENTMSG, GET_SYSCALL_INFO = 24, 0x4200, 0x4201, 0x420E
 OPTIONS = EXITKILL | 1 | 2 | 4 | 8 | 16  # SYSGOOD, FORK, VFORK, CLONE, EXEC; all die with the tracer
 EVENT_FORK, EVENT_VFORK, EVENT_CLONE, EVENT_EXEC = 1, 2, 3, 4
-MKDIR, MKDIRAT, SIGRETURN = 83, 258, 15
+MKDIR, MKDIRAT, SIGRETURN, PTRACE, SETREGS = 83, 258, 15, 101, 13
 RAX, ORIG_RAX = 80, 120  # offsets in struct user
 WALL = 0x40000000
 SUBREAPER = 36
@@ -45,6 +45,8 @@ class Outcome:
     ends: dict = field(default_factory=dict)  # role -> wait status
     left: list = field(default_factory=list)  # (pid, role) that did not end
     folders: list = field(default_factory=list)  # what was to be made with mkdir(2) and mkdirat(2)
+    registers_set: int = 0  # how often a process was given registers with ptrace(2) ...
+    registers_set_before_hit: int = 0  # ... before the point was reached
 
 
 class Patience(Exception):
@@ -75,17 +77,15 @@ class Tracer:
         self.creators, self.orphaned_stops = {}, set()
 
     def run(self, command, files, limit_s, linger_s):
-        """The command gets `limit_s`, whatever it leaves `linger_s` more. `files` are its descriptors 0, 1, 2."""
+        """The command gets `limit_s`, whatever it leaves `linger_s` more. `files` are its descriptors 0, 1, 2. Reaps
+        all children of this process that end meanwhile."""
         first = self.start(command, files)
         previous = signal.signal(signal.SIGALRM, self.interrupt)
         deadline = time.monotonic() + limit_s
         try:
             signal.setitimer(signal.ITIMER_REAL, limit_s)
-            while True:
-                try:
-                    pid, status = os.waitpid(-1, WALL)
-                except ChildProcessError:
-                    break
+            while self.tracees or self.creators or self.orphaned_stops:
+                pid, status = os.waitpid(-1, WALL)
                 self.handle(pid, status)
                 if pid == first and self.outcome.code is not None and deadline is not None:
                     signal.setitimer(signal.ITIMER_REAL, linger_s)
@@ -186,11 +186,13 @@ class Tracer:
         occurrence = self.outcome.calls[tracee.role, number]
         if self.point == Point(tracee.role, number, occurrence):
             self.outcome.hit = True
+            self.outcome.registers_set_before_hit = self.outcome.registers_set
             if self.error is None:
                 os.kill(pid, signal.SIGKILL)
             else:
                 ptrace_if_alive(POKEUSER, pid, -1, ORIG_RAX)
                 tracee.injected = self.error
+        self.outcome.registers_set += number == PTRACE and arguments[0] == SETREGS
         self.called(tracee, number)
 
     def called(self, tracee, number):

@@ -13,7 +13,8 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 
 use crate::family::Family;
-use crate::files::{Place, Tables, Target};
+use crate::files::{Others, Place, Tables, Target};
+use crate::images::Images;
 use crate::interview::{self, Questions};
 use crate::pieces::{Owner, Piece};
 use crate::sources::Sources;
@@ -21,8 +22,8 @@ use crate::space::Space;
 use crate::store::{self, Store};
 use crate::window::Window;
 use crate::{
-    CheckpointError, Refusal, admission, files, machine, pieces, proc, process, smaps, space,
-    thread, vdso,
+    CheckpointError, Refusal, admission, files, machine, pieces, proc, process, restart, smaps,
+    space, thread, vdso,
 };
 
 /// How long a thread may take to stop.
@@ -109,9 +110,18 @@ fn run(pid: u32, options: &Options, pool: &Pool) -> Result<Report, CheckpointErr
     let mut window = Window::new(pid, expected_bytes(pid)?)?;
     let mut store = Store::new(pid, &image, family.as_ref());
 
+    let images = Images::of(pid, pool)?;
+    let mut others = Others::look(&target, &options.external);
+
     let frozen_at = Instant::now();
     let mut frozen = freeze(pid, &target)?;
-    let mut draft = read(&mut frozen, &target, &options.external)?;
+    let mut draft = read(
+        &mut frozen,
+        &target,
+        &options.external,
+        &mut others,
+        &images,
+    )?;
     draft.manifest.parent = family.as_ref().and_then(Family::id);
     copy(&mut draft.now, &mut draft.sources, &mut window, &mut store)?;
     let mut freeze_us = micros(frozen_at);
@@ -202,7 +212,7 @@ fn freeze(pid: u32, target: &Target) -> Result<Frozen, CheckpointError> {
     let mut frozen =
         Frozen::freeze(pid, PATIENCE).map_err(|source| CheckpointError::Trace { pid, source })?;
     for tracee in frozen.threads_mut() {
-        thread::undo_interruption(pid, tracee)?;
+        restart::undo_interruption(pid, tracee)?;
     }
     // The id may have gone to another process before it was stopped; the pidfd has not.
     let mut polled = [PollFd::from_borrowed_fd(target.pidfd(), PollFlags::IN)];
@@ -228,6 +238,8 @@ fn read(
     frozen: &mut Frozen,
     target: &Target,
     external: &BTreeSet<u32>,
+    others: &mut Others,
+    images: &Images,
 ) -> Result<Draft, CheckpointError> {
     let pid = frozen.pid();
     let trace = |source| CheckpointError::Trace { pid, source };
@@ -256,6 +268,7 @@ fn read(
         }
         threads.push(reading);
     }
+    thread::require_one_identity(&threads, &tids)?;
     let questions = Questions {
         signals: shared.handled_signals()?,
         timers: shared.timers.iter().map(|timer| timer.id).collect(),
@@ -266,7 +279,7 @@ fn read(
     let Place::File(executable) = tables.place(target, "exe", true)? else {
         return Err(Refusal::Executable { pid }.into());
     };
-    files::read(target, external, &mut tables)?;
+    files::read(target, external, others, &mut tables)?;
     let regions = Pagemap::open(pid)
         .and_then(|pagemap| pagemap.scan(0, USER_END))
         .map_err(|source| CheckpointError::Proc {
@@ -276,7 +289,8 @@ fn read(
     let Space {
         mappings,
         mut pieces,
-    } = space::survey(&areas, &regions, &memory, target, &mut tables)?;
+    } = space::survey(&areas, &regions, &memory, images, target, &mut tables)?;
+    tables.refuse_shared(target, &space::exposed(&mappings), others)?;
     for (index, source) in tables.contents.iter().enumerate() {
         let found = pieces::of_content(index, source.content.bytes, &source.reader);
         pieces.extend(found.map_err(|errno| CheckpointError::Memory {

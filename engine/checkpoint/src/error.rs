@@ -122,6 +122,15 @@ pub enum CheckpointError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The process is a clone, and an image from which it maps memory cannot be read.
+    #[error("process maps memory of image {name}, which cannot be read")]
+    Mapped {
+        /// Its name.
+        name: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The pool did not take the image.
     #[error("the pool does not take image {name}")]
     Pool {

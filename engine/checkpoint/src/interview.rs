@@ -28,13 +28,18 @@ mod call {
 mod option {
     pub(super) const PDEATHSIG: u64 = 2;
     pub(super) const DUMPABLE: u64 = 3;
+    pub(super) const TSC: u64 = 25;
     pub(super) const SECUREBITS: u64 = 27;
     pub(super) const TIMERSLACK: u64 = 30;
     pub(super) const CHILD_SUBREAPER: u64 = 37;
     pub(super) const TID_ADDRESS: u64 = 40;
     pub(super) const THP_DISABLE: u64 = 42;
+    pub(super) const MDWE: u64 = 66;
+    pub(super) const MEMORY_MERGE: u64 = 68;
 }
 
+/// `PR_TSC_SIGSEGV`.
+const TSC_DENIED: u32 = 2;
 const CLOCK_MONOTONIC: u64 = 1;
 const CLOCK_BOOTTIME: u64 = 7;
 const PAGE_BYTES: u64 = 4096;
@@ -61,6 +66,7 @@ pub(crate) struct ThreadAnswers {
     pub clear_child_tid: u64,
     pub timer_slack_ns: u64,
     pub parent_death_signal: u8,
+    pub time_stamp_denied: bool,
 }
 
 /// What the main thread said for the process.
@@ -75,6 +81,8 @@ pub(crate) struct ProcessAnswers {
     pub securebits: u32,
     pub child_subreaper: bool,
     pub thp_disabled: bool,
+    pub write_execute_denied: u8,
+    pub merges_memory: bool,
     pub monotonic_ns: u64,
     pub boottime_ns: u64,
 }
@@ -173,6 +181,8 @@ impl<'a> Asked<'a> {
         let [clear_child_tid] = self.words("where its id is cleared", call::PRCTL, address)?;
         let death = [option::PDEATHSIG, scratch];
         let [parent_death] = self.words::<1>("its parent death signal", call::PRCTL, death)?;
+        let time_stamp = [option::TSC, scratch];
+        let [time_stamp] = self.words::<1>("whether it has a clock", call::PRCTL, time_stamp)?;
         let slack = self.number("its timer slack", call::PRCTL, [option::TIMERSLACK, 0])?;
         Ok(ThreadAnswers {
             alt_stack,
@@ -180,6 +190,7 @@ impl<'a> Asked<'a> {
             timer_slack_ns: slack.cast_unsigned(),
             // The kernel writes an `int`: the upper half is left from the answer before.
             parent_death_signal: parent_death as u8,
+            time_stamp_denied: time_stamp as u32 == TSC_DENIED,
         })
     }
 
@@ -202,6 +213,9 @@ impl<'a> Asked<'a> {
         let dumpable = prctl("whether it is dumpable", option::DUMPABLE)?;
         let securebits = prctl("its securebits", option::SECUREBITS)?;
         let thp_disabled = prctl("whether it has huge pages", option::THP_DISABLE)?;
+        // Linux 6.3 and 6.4; kernels that do not know the question do not do the thing.
+        let write_execute = prctl("whether it denies code", option::MDWE).unwrap_or(0);
+        let merges = prctl("whether it merges pages", option::MEMORY_MERGE).unwrap_or(0);
         Ok(ProcessAnswers {
             actions,
             interval_timers,
@@ -211,6 +225,8 @@ impl<'a> Asked<'a> {
             securebits: securebits as u32,
             child_subreaper: subreaper as u32 != 0,
             thp_disabled: thp_disabled != 0,
+            write_execute_denied: write_execute as u8,
+            merges_memory: merges != 0,
             monotonic_ns: self.clock(CLOCK_MONOTONIC)?,
             boottime_ns: self.clock(CLOCK_BOOTTIME)?,
         })

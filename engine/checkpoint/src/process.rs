@@ -85,6 +85,8 @@ impl Reading {
             no_new_privs: status.text("NoNewPrivs") == Some("1"),
             child_subreaper: answers.child_subreaper,
             thp_disabled: answers.thp_disabled,
+            write_execute_denied: answers.write_execute_denied,
+            merges_memory: answers.merges_memory,
             oom_score_adj: self.oom_score_adj,
             seccomp: match status.text("Seccomp") {
                 Some("2") => SeccompMode::Filter,

@@ -63,6 +63,16 @@ pub enum Refusal {
         /// The thread.
         tid: u32,
     },
+    /// A thread with its own user, groups or capabilities.
+    #[error(
+        "thread {tid} has credentials of its own ({field} in /proc/{tid}/status), which an image has once for all threads; change them for the whole process (setuid of the C library does)"
+    )]
+    ThreadCredentials {
+        /// The thread.
+        tid: u32,
+        /// Which of them.
+        field: &'static str,
+    },
     /// A changed root.
     #[error(
         "process {pid} has the root {root} (chroot); give it a mount namespace whose root it is (pivot_root)"

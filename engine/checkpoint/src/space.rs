@@ -1,12 +1,14 @@
 //! The address space: which mappings an image has, and which of their pages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use offshoot_image::model::{Backing, Mapping, MappingFlags, PAGE_BYTES, PageRange, SpecialKind};
 use offshoot_plan::{ENGINE_BASE, ENGINE_BYTES, MAGIC, PLAN_BASE};
 use offshoot_trace::{Memory, PageKinds, Region};
 
 use crate::files::{Place, Tables, Target};
+use crate::found::{Found, clip, guards, with_image};
+use crate::images::Images;
 use crate::pieces::{self, Piece};
 use crate::refusal::MappingObstacle;
 use crate::smaps::Area;
@@ -25,38 +27,65 @@ pub(crate) fn survey(
     areas: &[Area],
     regions: &[Region],
     memory: &Memory,
+    images: &Images,
     target: &Target,
     tables: &mut Tables,
 ) -> Result<Space, CheckpointError> {
     let engine = Engine::find(areas, memory);
-    let mut space = Space::default();
+    let mut found: Vec<Found> = Vec::new();
     let mut placed = BTreeMap::new();
     for area in areas {
         if is_kernels(area) || engine.owns(area)? {
             continue;
         }
         refuse(area)?;
-        let backing = backing(area, target, tables, &mut placed)?;
-        let mut mapping = Mapping {
+        let mut regions = clip(regions, area.start, area.end);
+        let guards = guards(&regions);
+        let behind = images.behind(area);
+        let (backing, name) = match &behind {
+            Some(behind) => {
+                regions = with_image(area, behind, &regions);
+                let backing = behind.file.map_or(Backing::Anonymous, |(file, offset)| {
+                    let file = tables.known(file.clone());
+                    Backing::File { file, offset }
+                });
+                (backing, behind.name)
+            }
+            None => (
+                backing(area, target, tables, &mut placed)?,
+                given_name(area),
+            ),
+        };
+        let mapping = Mapping {
             start: area.start,
             end: area.end,
             protection: area.protection,
             backing,
             shared: area.shared,
             flags: area.flags,
-            name: given_name(area).to_vec(),
+            name: name.to_vec(),
             runs: Vec::new(),
-            guards: Vec::new(),
+            guards,
         };
-        let mine = clip(regions, area.start, area.end);
-        mapping.guards = guards(&mine);
+        let next = Found {
+            mapping,
+            regions,
+            of_image: behind.is_some(),
+        };
+        match found.last_mut().filter(|last| last.continues(&next)) {
+            Some(last) => last.join(next),
+            None => found.push(next),
+        }
+    }
+    let mut space = Space::default();
+    for Found {
+        mapping, regions, ..
+    } in found
+    {
         let file_end = file_end(&mapping, tables);
-        space.pieces.extend(pieces::of_mapping(
-            space.mappings.len(),
-            &mapping,
-            &mine,
-            file_end,
-        ));
+        let index = space.mappings.len();
+        let pieces = pieces::of_mapping(index, &mapping, &regions, file_end);
+        space.pieces.extend(pieces);
         space.mappings.push(mapping);
     }
     let mappings = &space.mappings;
@@ -64,6 +93,17 @@ pub(crate) fn survey(
         .pieces
         .sort_by_key(|piece| (piece.is_of_writable(mappings), piece.page));
     Ok(space)
+}
+
+/// The contents that are mapped so that all who have them see what is written.
+pub(crate) fn exposed(mappings: &[Mapping]) -> BTreeSet<u32> {
+    let exposed = mappings.iter().filter_map(|mapping| match mapping.backing {
+        Backing::Content { content, .. } if mapping.shared && mapping.protection.write() => {
+            Some(content)
+        }
+        _ => None,
+    });
+    exposed.collect()
 }
 
 /// The name that the program gave it (`PR_SET_VMA_ANON_NAME`); empty if none.
@@ -143,40 +183,6 @@ fn file_end(mapping: &Mapping, tables: &Tables) -> u64 {
     let bytes = tables.files.get(file as usize).map_or(0, |file| file.bytes);
     let pages = bytes.saturating_sub(offset).div_ceil(PAGE_BYTES);
     end.min((mapping.start / PAGE_BYTES).saturating_add(pages))
-}
-
-fn guards(regions: &[Region]) -> Vec<PageRange> {
-    let mut guards: Vec<PageRange> = Vec::new();
-    for region in regions
-        .iter()
-        .filter(|region| region.kinds.has(PageKinds::GUARD))
-    {
-        let (page, pages) = (
-            region.start / PAGE_BYTES,
-            (region.end - region.start) / PAGE_BYTES,
-        );
-        match guards.last_mut() {
-            Some(last) if last.page + last.pages == page => last.pages += pages,
-            _ => guards.push(PageRange { page, pages }),
-        }
-    }
-    guards
-}
-
-/// The parts of regions between two addresses.
-fn clip(regions: &[Region], start: u64, end: u64) -> Vec<Region> {
-    let first = regions.partition_point(|region| region.end <= start);
-    let inside = regions
-        .iter()
-        .skip(first)
-        .take_while(|region| region.start < end);
-    inside
-        .map(|region| Region {
-            start: region.start.max(start),
-            end: region.end.min(end),
-            kinds: region.kinds,
-        })
-        .collect()
 }
 
 /// The engine's region. In a clone the engine itself is there, and is left out of the image; in any other process nothing

@@ -2,26 +2,29 @@
 
 use offshoot_image::model::{AltStack, Registers, RobustList, Rseq, Scheduling, Thread};
 use offshoot_trace::{Memory, Queue, RseqRegistration, TraceError, Tracee, query};
+use rustix::thread::{CpuSet, Pid, sched_getaffinity};
 
 use crate::interview::ThreadAnswers;
 use crate::proc::{self, Status};
-use crate::{CheckpointError, Refusal, admission};
+use crate::{CheckpointError, Refusal, admission, restart};
 
-/// The kernel's own results of calls that it will start again (Linux `errno.h`).
-const ERESTARTSYS: i64 = -512;
-const ERESTARTNOINTR: i64 = -513;
-const ERESTARTNOHAND: i64 = -514;
-const ERESTART_RESTARTBLOCK: i64 = -516;
-const EINTR: i64 = -4;
-/// Calls that every stop ends with `EINTR` (`signal(7)`, "Interruption of system calls and library functions by stop
-/// signals"): `rt_sigtimedwait`, `epoll_wait`, `epoll_pwait`, `epoll_pwait2`.
-const ENDED_BY_STOPS: [u64; 4] = [128, 232, 281, 441];
-/// Length of the instruction `syscall`.
-const SYSCALL_BYTES: u64 = 2;
 /// `SIGSTOP` can wait but is not carried over: a clone is not stopped because its seed was.
 const SIGSTOP: u8 = 19;
 /// `SCHED_OTHER`, `SCHED_FIFO`, `SCHED_RR`, `SCHED_BATCH`, `SCHED_IDLE`.
 const POLICIES: [u32; 5] = [0, 1, 2, 3, 5];
+
+/// Lines of `/proc/pid/status` that say what a thread may do. An image has them once for all threads.
+const IDENTITY: [&str; 9] = [
+    "Uid",
+    "Gid",
+    "Groups",
+    "CapInh",
+    "CapPrm",
+    "CapEff",
+    "CapBnd",
+    "CapAmb",
+    "NoNewPrivs",
+];
 
 /// What is known of a stopped thread before it is asked anything.
 pub(crate) struct Reading {
@@ -34,40 +37,14 @@ pub(crate) struct Reading {
     rseq: Option<Rseq>,
     pending: Vec<Vec<u8>>,
     scheduling: Scheduling,
+    affinity: Vec<u64>,
+    io_priority: u16,
     /// Whether there is a signal that it will take next.
     called: bool,
+    /// What it may do.
+    identity: Vec<String>,
     /// Whether seccomp filters judge its system calls.
     pub filtered: bool,
-}
-
-/// Sets a thread up to repeat a call that our stop ended, which the program would take for a signal's doing. Not if there
-/// is a signal to be delivered: then it is one's.
-pub(crate) fn undo_interruption(pid: u32, thread: &mut Tracee) -> Result<(), CheckpointError> {
-    let trace = |source: TraceError| CheckpointError::Trace { pid, source };
-    let mut registers = thread.registers().map_err(trace)?;
-    let call = registers[Registers::ORIG_RAX];
-    let ended = registers[Registers::RAX].cast_signed() == EINTR && ENDED_BY_STOPS.contains(&call);
-    if !ended || is_called(thread).map_err(trace)? {
-        return Ok(());
-    }
-    repeat(&mut registers);
-    thread.set_registers(&registers).map_err(trace)
-}
-
-/// Whether there is a signal that the thread will take next.
-fn is_called(thread: &Tracee) -> Result<bool, TraceError> {
-    let mask = thread.signal_mask()?;
-    for queue in [Queue::Thread, Queue::Process] {
-        let pending = thread.pending(queue)?;
-        let is_open = |signal: u8| {
-            let bit = 1_u64.checked_shl(u32::from(signal).wrapping_sub(1));
-            bit.is_some_and(|bit| mask & bit == 0)
-        };
-        if pending.iter().any(|info| is_open(info[0])) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// Reads a stopped thread. One that stopped inside a restartable sequence is moved to the sequence's abort handler, as
@@ -117,7 +94,17 @@ pub(crate) fn read(
         }),
         pending: pending(pid, thread, Queue::Thread)?,
         scheduling: scheduling(tid)?,
-        called: is_called(thread).map_err(trace)?,
+        affinity: affinity(tid)?,
+        io_priority: query::io_priority(tid).map_err(|source| CheckpointError::Query {
+            tid,
+            what: "the I/O priority",
+            source,
+        })?,
+        called: restart::is_called(thread).map_err(trace)?,
+        identity: IDENTITY
+            .iter()
+            .map(|field| status.text(field).unwrap_or_default().to_owned())
+            .collect(),
         filtered,
     })
 }
@@ -141,7 +128,7 @@ impl Reading {
         Thread {
             tid: self.tid,
             name: self.name,
-            registers: Registers(restartable(self.registers, self.called)),
+            registers: Registers(restart::restartable(self.registers, self.called)),
             xsave: self.xsave,
             signal_mask: self.signal_mask,
             alt_stack: AltStack {
@@ -154,40 +141,29 @@ impl Reading {
             rseq: self.rseq,
             pending: self.pending,
             scheduling: self.scheduling,
+            affinity: self.affinity,
+            io_priority: self.io_priority,
             timer_slack_ns: answers.timer_slack_ns,
             parent_death_signal: answers.parent_death_signal,
+            time_stamp_denied: answers.time_stamp_denied,
         }
     }
 }
 
-/// What the kernel does when a thread leaves an interrupted system call (Linux `arch_do_signal_or_restart`), done
-/// beforehand: no other kernel can. `called`: whether a signal waits that it will take next.
-///
-/// A sleep or a `poll` with a time limit goes by the kernel's memory of the deadline (`restart_syscall(2)`), which
-/// cannot be carried over: it begins anew, with its whole time.
-fn restartable(mut registers: [u64; 27], called: bool) -> [u64; 27] {
-    if registers[Registers::ORIG_RAX].cast_signed() < 0 {
-        return registers;
-    }
-    match registers[Registers::RAX].cast_signed() {
-        // Whatever the handler, it ends these.
-        ERESTARTNOHAND | ERESTART_RESTARTBLOCK if called => {
-            registers[Registers::RAX] = EINTR.cast_unsigned();
+/// Refuses threads that may do other things than the main thread, the first.
+pub(crate) fn require_one_identity(
+    readings: &[Reading],
+    tids: &[u32],
+) -> Result<(), CheckpointError> {
+    let main = readings.first();
+    for (reading, &tid) in readings.iter().zip(tids) {
+        let lines = IDENTITY.iter().zip(&reading.identity);
+        let theirs = main.into_iter().flat_map(|main| &main.identity);
+        if let Some(((&field, _), _)) = lines.zip(theirs).find(|((_, mine), main)| mine != main) {
+            return Err(Refusal::ThreadCredentials { tid, field }.into());
         }
-        ERESTARTSYS | ERESTARTNOINTR | ERESTARTNOHAND | ERESTART_RESTARTBLOCK => {
-            repeat(&mut registers);
-        }
-        _ => {}
     }
-    registers[Registers::ORIG_RAX] = u64::MAX;
-    registers
-}
-
-/// Goes back to the system call that the thread has left.
-fn repeat(registers: &mut [u64; 27]) {
-    registers[Registers::RAX] = registers[Registers::ORIG_RAX];
-    registers[Registers::RIP] = registers[Registers::RIP].wrapping_sub(SYSCALL_BYTES);
-    registers[Registers::ORIG_RAX] = u64::MAX;
+    Ok(())
 }
 
 /// Where a thread goes that was interrupted inside a restartable sequence; none if it is in none.
@@ -228,45 +204,39 @@ fn scheduling(tid: u32) -> Result<Scheduling, CheckpointError> {
         policy: found.policy,
         nice: found.nice,
         priority: found.priority,
+        reset_on_fork: found.reset_on_fork,
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn stopped(call: i64, result: i64) -> [u64; 27] {
-        let mut registers = [0; 27];
-        registers[Registers::ORIG_RAX] = call.cast_unsigned();
-        registers[Registers::RAX] = result.cast_unsigned();
-        registers[Registers::RIP] = 0x1002;
-        registers
+/// The processors that a thread may run on; empty for all that there are, or that we may run on ourselves: then nobody has
+/// chosen them for it.
+fn affinity(tid: u32) -> Result<Vec<u64>, CheckpointError> {
+    let ask = |thread| {
+        sched_getaffinity(thread).map_err(|errno| CheckpointError::Query {
+            tid,
+            what: "its processors",
+            source: errno.into(),
+        })
+    };
+    let theirs = ask(i32::try_from(tid).ok().and_then(Pid::from_raw))?;
+    if theirs == ask(None)? || online().is_some_and(|online| theirs.count() >= online) {
+        return Ok(Vec::new());
     }
-
-    #[test]
-    fn interrupted_call_is_made_again() {
-        for result in [-512, -513, -514, -516] {
-            let registers = restartable(stopped(7, result), false);
-            assert_eq!(registers[Registers::RIP], 0x1000);
-            assert_eq!(registers[Registers::RAX], 7);
-            assert_eq!(registers[Registers::ORIG_RAX], u64::MAX);
-        }
+    let mut words = vec![0_u64; CpuSet::MAX_CPU.div_ceil(64)];
+    for cpu in (0..CpuSet::MAX_CPU).filter(|&cpu| theirs.is_set(cpu)) {
+        words[cpu / 64] |= 1 << (cpu % 64);
     }
+    while words.pop_if(|last| *last == 0).is_some() {}
+    Ok(words)
+}
 
-    #[test]
-    fn signal_that_waits_ends_a_sleep() {
-        for result in [-514, -516] {
-            let registers = restartable(stopped(35, result), true);
-            assert_eq!(registers[Registers::RIP], 0x1002);
-            assert_eq!(registers[Registers::RAX].cast_signed(), -4);
-        }
-        assert_eq!(restartable(stopped(0, -512), true)[Registers::RAX], 0);
-    }
-
-    #[test]
-    fn thread_outside_a_call_stays_as_it_is() {
-        let registers = stopped(-1, -512);
-        assert_eq!(restartable(registers, false), registers);
-        assert_eq!(restartable(stopped(0, 5), false)[Registers::RAX], 5);
-    }
+/// How many processors run: `0-3,6` (`Documentation/admin-guide/cputopology.rst`).
+fn online() -> Option<u32> {
+    let text = std::fs::read_to_string("/sys/devices/system/cpu/online").ok()?;
+    let counts = text.trim().split(',').map(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
+        Some(last.checked_sub(first)? + 1)
+    });
+    counts.sum()
 }

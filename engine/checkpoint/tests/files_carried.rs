@@ -7,7 +7,7 @@ use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
 use files_common::{Subject, descriptor, kind, open_file};
-use offshoot_checkpoint::files::{Place, Tables, read};
+use offshoot_checkpoint::files::{Others, Place, Tables, read};
 use offshoot_image::model::{ContentKind, EpollWatch, OpenFileKind, PipeEnd};
 
 fn directory() -> (tempfile::TempDir, String) {
@@ -202,7 +202,13 @@ ready(line.split()[0])
         tables.place(&target, &link, true).unwrap(),
         Place::Content(0)
     );
-    read(&target, &[0, 1, 2].into(), &mut tables).unwrap();
+    read(
+        &target,
+        &[0, 1, 2].into(),
+        &mut Others::default(),
+        &mut tables,
+    )
+    .unwrap();
     assert_eq!((kind(&tables, 10), tables.contents.len()), (&content, 1));
 }
 

@@ -107,9 +107,13 @@ pub fn thread(tid: u32) -> Thread {
             policy: 0,
             nice: 0,
             priority: 0,
+            reset_on_fork: false,
         },
+        affinity: Vec::new(),
+        io_priority: 0,
         timer_slack_ns: 50_000,
         parent_death_signal: 0,
+        time_stamp_denied: false,
     }
 }
 
@@ -146,6 +150,8 @@ fn process() -> Process {
         no_new_privs: true,
         child_subreaper: false,
         thp_disabled: false,
+        write_execute_denied: 0,
+        merges_memory: false,
         oom_score_adj: 0,
         seccomp: SeccompMode::Disabled,
         credentials: Credentials {

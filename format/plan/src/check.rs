@@ -87,6 +87,7 @@ const CLONE: &[u32] = &[
     77,      // ftruncate
     80,      // chdir
     87,      // unlink
+    91,      // fchmod
     95,      // umask
     97,      // getrlimit
     129,     // rt_sigqueueinfo
@@ -98,10 +99,12 @@ const CLONE: &[u32] = &[
     157,     // prctl
     158,     // arch_prctl
     186,     // gettid
+    203,     // sched_setaffinity
     218,     // set_tid_address
     222,     // timer_create
     223,     // timer_settime
     233,     // epoll_ctl
+    251,     // ioprio_set
     254,     // inotify_add_watch
     255,     // inotify_rm_watch
     257,     // openat

@@ -13,6 +13,8 @@ pub struct SchedulingPolicy {
     pub nice: i32,
     /// Real-time priority.
     pub priority: u32,
+    /// Whether its children begin with the default (`SCHED_FLAG_RESET_ON_FORK`).
+    pub reset_on_fork: bool,
 }
 
 /// What two threads or processes may share (`kcmp(2)`).
@@ -44,6 +46,7 @@ pub fn scheduling(tid: u32) -> io::Result<SchedulingPolicy> {
         deadline: u64,
         period: u64,
     }
+    const RESET_ON_FORK: u64 = 1;
     let mut attributes = Attributes::default();
     let size = size_of::<Attributes>();
     // SAFETY: the kernel writes at most `size` bytes to the structure.
@@ -63,7 +66,23 @@ pub fn scheduling(tid: u32) -> io::Result<SchedulingPolicy> {
         policy: attributes.policy,
         nice: attributes.nice,
         priority: attributes.priority,
+        reset_on_fork: attributes.flags & RESET_ON_FORK != 0,
     })
+}
+
+/// A thread's priority for input and output (`ioprio_get(2)`): the class from bit 13 on, the priority below; 0 is none.
+///
+/// # Errors
+/// `ESRCH` if there is no such thread.
+pub fn io_priority(tid: u32) -> io::Result<u16> {
+    /// `IOPRIO_WHO_PROCESS`: one thread, whatever the name.
+    const THREAD: u64 = 1;
+    // SAFETY: takes numbers only.
+    let priority = unsafe { libc::syscall(libc::SYS_ioprio_get, THREAD, u64::from(tid)) };
+    if priority < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    u16::try_from(priority).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
 /// Address and length of the head of a thread's list of robust locks (`get_robust_list(2)`);

@@ -3,7 +3,7 @@
 //! 1. `/proc/pid/fd` and `fdinfo` list the descriptors; `kcmp(2)` tells which are duplicates
 //!    (`share`).
 //! 2. Unix sockets are asked for their peers (`sock_diag(7)`), and all other processes are looked
-//!    through for files that the target does not have for itself (`holders`).
+//!    through for files that the target does not have for itself ([`Others`]), most of it before.
 //! 3. Each description is duplicated into this process (`pidfd_getfd(2)`) and asked with ordinary
 //!    calls that consume nothing: `tee(2)`, `MSG_PEEK`, `fcntl(2)`, `getsockopt(2)`.
 //! 4. What a clone can make again goes into the manifest's tables ([`Tables`]); everything else is
@@ -13,8 +13,8 @@
 //! writes into what it maps. Needs root: `CAP_SYS_PTRACE`, `CAP_CHECKPOINT_RESTORE`,
 //! `CAP_DAC_READ_SEARCH`, and `CAP_SYS_ADMIN` for a target in another network namespace.
 //!
-//! Cost: about ten system calls per descriptor, and one pass over `/proc/*/fd` if the process has a
-//! pipe, socket, eventfd, FIFO or memfd that is not external.
+//! Cost: about ten system calls per descriptor, and one listing of `/proc` if the process has a
+//! pipe, socket, event, FIFO or nameless file that is not external.
 
 mod classify;
 mod description;

@@ -149,23 +149,28 @@ impl Tables {
         Ok(())
     }
 
-    fn file(&mut self, path: Vec<u8>, stat: &Stat, pinned: bool) -> u32 {
-        if let Some(&index) = self.by_path.get(&path) {
-            if let Some(file) = self.files.get_mut(index as usize) {
-                file.pinned |= pinned;
+    /// The index of a file that another image knows.
+    pub(crate) fn known(&mut self, file: FileIdentity) -> u32 {
+        if let Some(&index) = self.by_path.get(&file.path) {
+            if let Some(known) = self.files.get_mut(index as usize) {
+                known.pinned |= file.pinned;
             }
             return index;
         }
         let index = next(&self.files);
-        self.by_path.insert(path.clone(), index);
-        self.files.push(FileIdentity {
+        self.by_path.insert(file.path.clone(), index);
+        self.files.push(file);
+        index
+    }
+
+    fn file(&mut self, path: Vec<u8>, stat: &Stat, pinned: bool) -> u32 {
+        self.known(FileIdentity {
             path,
             bytes: u64::try_from(stat.st_size).unwrap_or(0),
             modified_ns: modified_ns(stat),
             mode: stat.st_mode,
             pinned,
-        });
-        index
+        })
     }
 
     fn content(&mut self, kind: ContentKind, stat: &Stat, reader: OwnedFd) -> u32 {
@@ -222,6 +227,10 @@ fn refuse_unopenable(target: &Target, link: &str, path: &[u8]) -> Result<(), Hal
         FileType::CharacterDevice => {
             let (major, minor) = (major(stat.st_rdev), minor(stat.st_rdev));
             Err(Obstacle::Device { path, major, minor }.into())
+        }
+        FileType::Socket => {
+            let what = "special memory of a socket (a ring of packets)";
+            Err(Obstacle::KernelFile { what, path }.into())
         }
         _ => Err(Obstacle::Unreachable { path }.into()),
     }

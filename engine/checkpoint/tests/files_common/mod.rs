@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use offshoot_checkpoint::files::{FileError, Refusal, Tables, Target, read};
+use offshoot_checkpoint::files::{FileError, Others, Refusal, Tables, Target, read};
 use offshoot_image::model::{Descriptor, OpenFile, OpenFileKind};
 use rustix::process::Pid;
 
@@ -77,7 +77,13 @@ impl Subject {
     pub fn read_with(&self, external: &[u32]) -> Result<Tables, FileError> {
         let external: BTreeSet<u32> = external.iter().copied().collect();
         let mut tables = Tables::default();
-        read(&self.target(), &external, &mut tables).map(|()| tables)
+        read(
+            &self.target(),
+            &external,
+            &mut Others::default(),
+            &mut tables,
+        )
+        .map(|()| tables)
     }
 
     /// The refusals, and that there is nothing else.

@@ -9,6 +9,7 @@ use super::numbers as sys;
 const MFD_CLOEXEC_ALLOW_SEALING: u64 = 3;
 const F_ADD_SEALS: u64 = 1033;
 const F_SEAL_SEAL: u32 = 1;
+const SYS_FCHMOD: i64 = 91;
 
 /// The descriptor of a content while a clone is being made: behind all that requests bring.
 pub(super) fn descriptor(builder: &Builder, content: u32) -> u32 {
@@ -39,6 +40,10 @@ fn make(builder: &mut Builder, index: u32, content: &Content) {
         Op::new(sys::MEMFD_CREATE, create).descriptor(number, true),
         Op::new(sys::FTRUNCATE, [fd, content.bytes, 0, 0, 0, 0]),
     ];
+    if let ContentKind::DeletedFile { mode, .. } = &content.kind {
+        let permissions = u64::from(mode & 0o7777);
+        ops.push(Op::new(SYS_FCHMOD, [fd, permissions, 0, 0, 0, 0]));
+    }
     for run in &content.runs {
         let image = builder.file(PlanFile::Image(run.generation));
         let start = run.page * PAGE_BYTES;

@@ -16,6 +16,8 @@ const PR_SET_NO_NEW_PRIVS: u64 = 38;
 const PR_SET_THP_DISABLE: u64 = 41;
 /// Linux 6.16: the next timers get the ids that they ask for.
 const PR_TIMER_CREATE_RESTORE_IDS: u64 = 77;
+const PR_SET_MDWE: u64 = 65;
+const PR_SET_MEMORY_MERGE: u64 = 67;
 const ARCH_SET_FS: u64 = 0x1002;
 const RLIMIT_NOFILE: u8 = 7;
 /// SIGKILL and SIGSTOP.
@@ -165,6 +167,17 @@ pub(super) fn compile_resume(builder: &mut Builder, manifest: &Manifest) {
         builder.resume.push(Op::new(sys::SETITIMER, set));
     }
     posix_timers(builder, manifest);
+    let mut set = |what: u64, value: u64| {
+        let op = Op::new(sys::PRCTL, [what, value, 0, 0, 0, 0]);
+        builder.resume.push(op);
+    };
+    if process.merges_memory {
+        set(PR_SET_MEMORY_MERGE, 1);
+    }
+    // Last: from now on nothing that is writable may become executable.
+    if process.write_execute_denied != 0 {
+        set(PR_SET_MDWE, process.write_execute_denied.into());
+    }
 }
 
 /// The signal's number, the first field of `siginfo_t`.

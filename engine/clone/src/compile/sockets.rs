@@ -10,6 +10,12 @@ use super::numbers as sys;
 const AF_UNIX: u64 = 1;
 const SOCK_CLOEXEC: u64 = 0o2_000_000;
 const SYS_UNLINK: i64 = 87;
+const SOL_SOCKET: u64 = 1;
+const SO_SNDBUF: u64 = 7;
+const SO_RCVBUF: u64 = 8;
+const SO_PASSCRED: u64 = 16;
+/// `net.core.wmem_default` and `rmem_default`, unless somebody has changed them.
+const DEFAULT_BUFFER_BYTES: u32 = 212_992;
 
 /// Makes a socket, and its peer, which is returned.
 pub(super) fn compile(
@@ -35,6 +41,8 @@ pub(super) fn compile(
             let first = table.lowest();
             table.take(first);
             let second = table.lowest();
+            options(builder, first, socket);
+            options(builder, second, peer);
             send_all(builder, second, &socket.queue);
             send_all(builder, first, &peer.queue);
             let targets = [mine, theirs].map(|number| number.map(|(number, ..)| number));
@@ -48,6 +56,7 @@ pub(super) fn compile(
             table.take(number);
             let make = Op::new(sys::SOCKET, [AF_UNIX, kind, 0, 0, 0, 0]);
             builder.clone.push(make.descriptor(number, close_on_exec));
+            options(builder, number, socket);
             bind(builder, number, socket);
             finish(builder, mine);
             None
@@ -82,6 +91,24 @@ fn send_all(builder: &mut Builder, number: u32, messages: &[Vec<u8>]) {
     }
 }
 
+/// Options that are not what a new socket has; sizes are told twice as large as they are set (`socket(7)`).
+fn options(builder: &mut Builder, number: u32, socket: &UnixSocket) {
+    let sizes = [
+        (SO_SNDBUF, socket.send_bytes),
+        (SO_RCVBUF, socket.receive_bytes),
+    ];
+    let sizes = sizes
+        .into_iter()
+        .filter(|(_, bytes)| *bytes != DEFAULT_BUFFER_BYTES && *bytes != 0);
+    let sizes = sizes.map(|(option, bytes)| (option, bytes / 2));
+    let credentials = socket.passes_credentials.then_some((SO_PASSCRED, 1));
+    for (option, value) in sizes.chain(credentials) {
+        let value = builder.put_words(&[value.into()]);
+        let set = [number.into(), SOL_SOCKET, option, value, 4, 0];
+        builder.clone.push(Op::new(sys::SETSOCKOPT, set));
+    }
+}
+
 fn bind(builder: &mut Builder, number: u32, socket: &UnixSocket) {
     if !socket.address.is_empty() {
         // The seed's name, or another clone's, may still be there: the newest one has it.
@@ -101,6 +128,7 @@ fn bind(builder: &mut Builder, number: u32, socket: &UnixSocket) {
         builder
             .clone
             .push(Op::new(sys::BIND, [number.into(), address, bytes, 0, 0, 0]));
+        send_to_itself(builder, &socket.queue, address, bytes);
     }
     if let Some(backlog) = socket.backlog {
         builder.clone.push(Op::new(
@@ -114,5 +142,23 @@ fn finish(builder: &mut Builder, socket: Option<(u32, bool, u32)>) {
     if let Some((number, close_on_exec, flags)) = socket {
         set_close_on_exec(builder, number, close_on_exec);
         set_status(builder, number, flags);
+    }
+}
+
+/// What waits in a socket without a peer came from sockets without an address.
+fn send_to_itself(builder: &mut Builder, messages: &[Vec<u8>], address: u64, address_bytes: u64) {
+    if messages.is_empty() {
+        return;
+    }
+    let sender = super::contents::descriptor(builder, 4099);
+    let make = [AF_UNIX, 2 | SOCK_CLOEXEC, 0, 0, 0, 0];
+    builder
+        .clone
+        .push(Op::new(sys::SOCKET, make).descriptor(sender, true));
+    for message in messages {
+        let bytes = message.len() as u64;
+        let data = builder.put(message, 8);
+        let send = [sender.into(), data, bytes, 0, address, address_bytes];
+        builder.clone.push(Op::new(sys::SENDTO, send).equals(bytes));
     }
 }

@@ -11,6 +11,10 @@ const PR_SET_NAME: u64 = 15;
 const PR_SET_TIMERSLACK: u64 = 29;
 const ARCH_SET_GS: u64 = 0x1001;
 const STACK_BYTES: usize = 4096;
+const SCHED_FLAG_RESET_ON_FORK: u64 = 1;
+const IOPRIO_WHO_PROCESS: u64 = 1;
+const PR_SET_TSC: u64 = 26;
+const PR_TSC_SIGSEGV: u64 = 2;
 
 /// What a thread gets from a template's only thread by `fork`.
 pub(super) fn inherited(builder: &mut Builder, main: &Thread) {
@@ -20,8 +24,8 @@ pub(super) fn inherited(builder: &mut Builder, main: &Thread) {
     }
     gs_base(&mut ops, main);
     name(builder, &mut ops, main);
-    if main.scheduling != Scheduling::default() {
-        ops.push(schedule(builder, &main.scheduling));
+    if main.scheduling != Scheduling::default() && !main.scheduling.reset_on_fork {
+        ops.push(schedule(builder, main));
     }
     builder.template.extend(ops);
 }
@@ -48,9 +52,22 @@ pub(super) fn compile(builder: &mut Builder, manifest: &Manifest) -> u64 {
         };
         builder.threads.push((record, ops));
     }
-    let mut pending = Vec::new();
-    queue_pending(builder, &mut pending, main);
-    builder.resume.extend(pending);
+    let mut last = Vec::new();
+    if main.scheduling.reset_on_fork {
+        last.push(schedule(builder, main));
+    }
+    own_ways(
+        builder,
+        &mut last,
+        main,
+        &Thread {
+            affinity: Vec::new(),
+            io_priority: 0,
+            ..main.clone()
+        },
+    );
+    queue_pending(builder, &mut last, main);
+    builder.resume.extend(last);
     frame::put(builder, main, xcr0)
 }
 
@@ -89,9 +106,13 @@ fn thread_ops(builder: &mut Builder, thread: &Thread, main: &Thread) -> Vec<Op> 
         ];
         ops.push(Op::new(sys::PRCTL, set));
     }
-    if thread.scheduling != main.scheduling {
-        ops.push(schedule(builder, &thread.scheduling));
+    if thread.scheduling != main.scheduling
+        || thread.scheduling.reset_on_fork
+        || main.scheduling.reset_on_fork
+    {
+        ops.push(schedule(builder, thread));
     }
+    own_ways(builder, &mut ops, thread, main);
     queue_pending(builder, &mut ops, thread);
     ops
 }
@@ -114,16 +135,40 @@ fn name(builder: &mut Builder, ops: &mut Vec<Op>, thread: &Thread) {
 }
 
 /// `struct sched_attr` of 48 bytes (`sched_setattr(2)`).
-fn schedule(builder: &mut Builder, scheduling: &Scheduling) -> Op {
+fn schedule(builder: &mut Builder, thread: &Thread) -> Op {
     let Scheduling {
         policy,
         nice,
         priority,
-    } = *scheduling;
+        ..
+    } = thread.scheduling;
     let size_and_policy = 48 | u64::from(policy) << 32;
+    let flags = u64::from(thread.scheduling.reset_on_fork) * SCHED_FLAG_RESET_ON_FORK;
     let nice_and_priority = u64::from(nice as u32) | u64::from(priority) << 32;
-    let attributes = builder.put_words(&[size_and_policy, 0, nice_and_priority, 0, 0, 0]);
+    let words = [size_and_policy, flags, nice_and_priority, 0, 0, 0];
+    let attributes = builder.put_words(&words);
     Op::new(sys::SCHED_SETATTR, [0, attributes, 0, 0, 0, 0])
+}
+
+/// Where a thread runs, and how urgent its reading and writing is, if it is not as `like` has it.
+fn own_ways(builder: &mut Builder, ops: &mut Vec<Op>, thread: &Thread, like: &Thread) {
+    if thread.affinity != like.affinity && !thread.affinity.is_empty() {
+        let bytes = thread.affinity.len() as u64 * 8;
+        let mask = builder.put_words(&thread.affinity);
+        // A machine may have none of these processors.
+        let set = Op::new(sys::SCHED_SETAFFINITY, [0, bytes, mask, 0, 0, 0]);
+        ops.push(set.anything());
+    }
+    if thread.io_priority != like.io_priority {
+        let set = [IOPRIO_WHO_PROCESS, 0, thread.io_priority.into(), 0, 0, 0];
+        ops.push(Op::new(sys::IOPRIO_SET, set));
+    }
+    if thread.time_stamp_denied {
+        ops.push(Op::new(
+            sys::PRCTL,
+            [PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0, 0],
+        ));
+    }
 }
 
 /// Queues a thread's own signals; only the thread itself may forge where they came from.

@@ -132,7 +132,7 @@ pub fn read_with(
         memory,
         sandbox_filters: false,
     };
-    offshoot_clone::read(&images, &Key(key), how, pages, machine)
+    offshoot_clone::read(&images, &Key(key), how, pages, machine, None)
 }
 
 /// What is where in an image file, in bytes.
@@ -176,9 +176,12 @@ impl Layout {
 
     /// Everything that a writer has stored.
     pub fn stored_bits(&self) -> Stored {
-        let mut parts = vec![0..HEADER_BYTES as u64];
-        parts.extend(self.pages.iter().cloned());
-        parts.extend([self.metadata.clone(), self.digests.clone()]);
+        let header = 0..HEADER_BYTES as u64;
+        let ends = [self.metadata.clone(), self.digests.clone()];
+        let parts: Vec<Range<u64>> = std::iter::once(header)
+            .chain(self.pages.iter().cloned())
+            .chain(ends)
+            .collect();
         Stored::of(&parts)
     }
 

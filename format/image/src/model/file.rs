@@ -158,8 +158,15 @@ pub struct UnixSocket {
     pub peer: Option<u32>,
     /// Length of the queue of a listening socket; none if it does not listen.
     pub backlog: Option<u32>,
-    /// Messages that wait to be read; one for streams.
+    /// Messages that wait to be read; one for streams. A socket of datagrams has them from anybody: without a peer, they
+    /// came from sockets without an address.
     pub queue: Vec<Vec<u8>>,
+    /// `SO_SNDBUF` as `getsockopt(2)` tells it: twice what was set.
+    pub send_bytes: u32,
+    /// `SO_RCVBUF`, likewise.
+    pub receive_bytes: u32,
+    /// `SO_PASSCRED`: messages come with the sender's ids, also those that are in the queue.
+    pub passes_credentials: bool,
 }
 
 /// `SOCK_*` of a Unix socket.

@@ -23,6 +23,11 @@ pub struct Process {
     pub child_subreaper: bool,
     /// `PR_GET_THP_DISABLE`.
     pub thp_disabled: bool,
+    /// `PR_GET_MDWE`: memory that is writable and executable is denied (1), but not to children (2). It cannot be taken
+    /// back, and mappings must be there before.
+    pub write_execute_denied: u8,
+    /// `PR_GET_MEMORY_MERGE`: equal pages of all mappings may be merged.
+    pub merges_memory: bool,
     /// `/proc/pid/oom_score_adj`.
     pub oom_score_adj: i32,
     /// Seccomp. Filters cannot be read back; a clone gets its sandbox's.

@@ -27,10 +27,17 @@ pub struct Thread {
     pub pending: Vec<Vec<u8>>,
     /// How it is scheduled.
     pub scheduling: Scheduling,
+    /// Processors that it may run on, the first as the lowest bit of the first word; empty if it may run on all that
+    /// the machine had. A machine may have fewer.
+    pub affinity: Vec<u64>,
+    /// `ioprio_get(2)`: the class from bit 13 on, the priority below; 0 is none.
+    pub io_priority: u16,
     /// `PR_GET_TIMERSLACK`, in nanoseconds.
     pub timer_slack_ns: u64,
     /// `PR_GET_PDEATHSIG`; 0 is none.
     pub parent_death_signal: u8,
+    /// Whether reading the time stamp counter is a `SIGSEGV` (`PR_GET_TSC`).
+    pub time_stamp_denied: bool,
 }
 
 /// `struct user_regs_struct`, in its order: r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax rip cs
@@ -107,4 +114,7 @@ pub struct Scheduling {
     pub nice: i32,
     /// Real-time priority.
     pub priority: u32,
+    /// Whether its children begin with the default (`SCHED_RESET_ON_FORK`): a template that had it would have clones
+    /// without any of this.
+    pub reset_on_fork: bool,
 }

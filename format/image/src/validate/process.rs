@@ -69,6 +69,12 @@ fn check_numbers(process: &Process) -> Result<(), Invalid> {
             (-1000..=1000).contains(&process.oom_score_adj),
             process.oom_score_adj as u64,
         ),
+        // The second bit says something only beside the first (`PR_SET_MDWE`).
+        (
+            "denial of writable and executable memory",
+            matches!(process.write_execute_denied, 0 | 1 | 3),
+            u64::from(process.write_execute_denied),
+        ),
     ];
     for (field, holds, value) in numbers {
         ensure(holds, Place::Process, Rule::Range { field, value })?;

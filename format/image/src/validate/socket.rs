@@ -10,6 +10,7 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), Invalid> {
     for (index, socket) in manifest.sockets.iter().enumerate() {
         let place = Place::Socket(index);
         ensure(is_address(&socket.address), place, Rule::Name)?;
+        check_buffers(socket, place)?;
         check_state(socket, place)?;
         check_peer(&manifest.sockets, index, socket)?;
     }
@@ -19,6 +20,19 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), Invalid> {
 fn is_address(address: &[u8]) -> bool {
     let path = address.first().is_some_and(|first| *first != 0);
     address.len() <= MAX_ADDRESS_BYTES && !(path && address.contains(&0))
+}
+
+// The kernel keeps both in an `int`.
+fn check_buffers(socket: &UnixSocket, place: Place) -> Result<(), Invalid> {
+    for (field, bytes) in [
+        ("sending buffer", socket.send_bytes),
+        ("receiving buffer", socket.receive_bytes),
+    ] {
+        let value = u64::from(bytes);
+        let rule = Rule::Range { field, value };
+        ensure(bytes <= i32::MAX as u32, place, rule)?;
+    }
+    Ok(())
 }
 
 fn check_state(socket: &UnixSocket, place: Place) -> Result<(), Invalid> {

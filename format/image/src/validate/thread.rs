@@ -26,6 +26,9 @@ const ALT_STACK_DISABLED: u32 = 2;
 /// `SCHED_OTHER`, `SCHED_FIFO`, `SCHED_RR`, `SCHED_BATCH`, `SCHED_IDLE`.
 const POLICIES: [u32; 5] = [0, 1, 2, 3, 5];
 
+/// 8192 processors, the most that the kernel can be built for (`CONFIG_NR_CPUS`).
+const MAX_AFFINITY_WORDS: usize = 128;
+
 /// Length of `struct robust_list_head`, the only one that the kernel takes.
 const ROBUST_LIST_BYTES: u64 = 24;
 
@@ -72,7 +75,30 @@ fn check_thread(manifest: &Manifest, thread: &Thread, place: Place) -> Result<()
         check_rseq(rseq, place)?;
     }
     check_pending(&thread.pending, place)?;
+    check_affinity(&thread.affinity, place)?;
+    check_io_priority(thread.io_priority, place)?;
     check_scheduling(thread, place)
+}
+
+// An empty list is no restriction; a set without a processor would be refused.
+fn check_affinity(affinity: &[u64], place: Place) -> Result<(), Invalid> {
+    let rule = Rule::TooMany {
+        what: "words of processors",
+        count: affinity.len() as u64,
+        limit: MAX_AFFINITY_WORDS as u64,
+    };
+    ensure(affinity.len() <= MAX_AFFINITY_WORDS, place, rule)?;
+    let some = affinity.is_empty() || affinity.iter().any(|word| *word != 0);
+    ensure(some, place, Rule::Missing("processors"))
+}
+
+// Classes are none, real-time, best-effort and idle; of priorities there are eight, hints lie above (ioprio_set(2)).
+fn check_io_priority(value: u16, place: Place) -> Result<(), Invalid> {
+    let rule = Rule::Range {
+        field: "I/O priority",
+        value: u64::from(value),
+    };
+    ensure(value >> 13 <= 3, place, rule)
 }
 
 fn check_registers(registers: &Registers, place: Place) -> Result<(), Invalid> {

@@ -101,6 +101,9 @@ fn add_tables(manifest: &mut Manifest, (content, number): (Vec<u8>, u64)) {
             peer: Some(peer),
             backlog: None,
             queue: vec![content.clone(); peer as usize],
+            send_bytes: 212_992,
+            receive_bytes: 4608,
+            passes_credentials: true,
         });
     }
     manifest.process.clocks.realtime_ns = number >> 1;
@@ -177,6 +180,9 @@ fn add_threads(manifest: &mut Manifest, registers: Vec<[u64; 15]>) {
         let mut thread = sample::thread(200 + index as u32);
         thread.registers.0[..15].copy_from_slice(&general);
         thread.signal_mask = general[0] & !(1 << 8 | 1 << 18);
+        thread.affinity = vec![0, general[1] | 1];
+        thread.io_priority = 2 << 13 | (general[2] % 8) as u16;
+        thread.scheduling.reset_on_fork = general[3] & 1 != 0;
         manifest.threads.push(thread);
     }
 }

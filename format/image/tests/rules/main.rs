@@ -75,6 +75,9 @@ fn valid() -> Manifest {
             peer: Some(peer),
             backlog: None,
             queue: vec![b"hello".to_vec()],
+            send_bytes: 212_992,
+            receive_bytes: 4608,
+            passes_credentials: true,
         });
     }
     manifest.open_files.push(OpenFile {

@@ -6,7 +6,10 @@ use std::time::Duration;
 use offshoot_image::model::{OpenFileKind, SocketKind, UnixSocket};
 use offshoot_sys::peek;
 use rustix::net::SocketType;
-use rustix::net::sockopt::{Timeout, socket_passcred, socket_timeout, socket_type};
+use rustix::net::sockopt::{
+    Timeout, socket_passcred, socket_recv_buffer_size, socket_send_buffer_size, socket_timeout,
+    socket_type,
+};
 
 use super::super::classify::Classifier;
 use super::super::description::Description;
@@ -79,6 +82,7 @@ fn listening(
         peer: None,
         backlog: Some(state.backlog),
         queue: Vec::new(),
+        ..options(description)?
     })
 }
 
@@ -117,6 +121,7 @@ fn connected(
         peer,
         backlog: None,
         queue,
+        ..options(description)?
     })
 }
 
@@ -152,6 +157,24 @@ fn socket_kind(description: &Description) -> Result<SocketKind, Halt> {
     }
 }
 
+/// A socket with nothing but its kind and options.
+fn options(description: &Description) -> Result<UnixSocket, Halt> {
+    let file = &description.file;
+    let bytes = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+    let send = description.asked("SO_SNDBUF", socket_send_buffer_size(file))?;
+    let receive = description.asked("SO_RCVBUF", socket_recv_buffer_size(file))?;
+    Ok(UnixSocket {
+        kind: socket_kind(description)?,
+        address: Vec::new(),
+        peer: None,
+        backlog: None,
+        queue: Vec::new(),
+        send_bytes: bytes(send),
+        receive_bytes: bytes(receive),
+        passes_credentials: description.asked("SO_PASSCRED", socket_passcred(file))?,
+    })
+}
+
 /// Refuses options that change what the program reads, and that an image has no place for.
 fn refuse_options(description: &Description, address: &[u8]) -> Result<(), Halt> {
     let file = &description.file;
@@ -163,9 +186,7 @@ fn refuse_options(description: &Description, address: &[u8]) -> Result<(), Halt>
         what: "the peek offset",
         source,
     })?;
-    let option = if description.asked("SO_PASSCRED", socket_passcred(file))? {
-        "SO_PASSCRED"
-    } else if timeout(Timeout::Recv)?.is_some() {
+    let option = if timeout(Timeout::Recv)?.is_some() {
         "SO_RCVTIMEO"
     } else if timeout(Timeout::Send)?.is_some() {
         "SO_SNDTIMEO"

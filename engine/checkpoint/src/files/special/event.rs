@@ -1,9 +1,11 @@
 //! eventfd, timerfd and signalfd, as their fdinfo shows them.
 
 use offshoot_image::model::OpenFileKind;
+use rustix::time::timerfd_gettime;
 
 use super::super::description::Description;
 use super::super::error::Halt;
+use super::super::info::Info;
 use super::super::survey::Survey;
 
 /// `eventfd(2)`.
@@ -20,9 +22,18 @@ pub(super) fn counter(survey: &Survey, description: &Description) -> Result<Open
 pub(super) fn timer(survey: &Survey, description: &Description) -> Result<OpenFileKind, Halt> {
     survey.refuse_shared(description, "a timer (timerfd)")?;
     let target = survey.target;
-    let number = |key, radix| description.number(target, key, radix);
+    // A timer that fires again and again stands still while nobody reads it; asking it makes the kernel count what it
+    // has missed, as reading would.
+    description.asked("the time left", timerfd_gettime(&description.file))?;
+    let name = format!("fdinfo/{}", description.first());
+    let text = target.proc_text(&name)?;
+    let info = Info::parse(&text).map_err(|line| target.malformed(&name, line))?;
+    let number = |key, radix| {
+        let number = info.number(key, radix);
+        number.ok_or_else(|| description.malformed(target, key))
+    };
     let duration = |key| {
-        let value = description.info.value(key);
+        let value = info.value(key);
         value
             .and_then(nanoseconds)
             .ok_or_else(|| description.malformed(target, key))
