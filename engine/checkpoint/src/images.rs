@@ -161,14 +161,19 @@ impl Image {
     }
 }
 
-/// Whether what a process maps there begins as an image does: for those that are not in the pool any more.
+/// Whether what a process maps there begins as an image does: for those that are not in the pool any more. `range` is as
+/// `/proc/pid/maps` has it.
 fn is_image(pid: u32, range: &[u8]) -> bool {
-    let range = String::from_utf8_lossy(range);
+    let link = std::str::from_utf8(range).ok().and_then(|range| {
+        let (start, end) = range.split_once('-')?;
+        // There are no leading zeros in names of links.
+        let address = |digits| u64::from_str_radix(digits, 16).ok();
+        let (start, end) = (address(start)?, address(end)?);
+        Some(format!("/proc/{pid}/map_files/{start:x}-{end:x}"))
+    });
     let mut magic = [0; MAGIC.len()];
-    let file = File::open(format!("/proc/{pid}/map_files/{range}"));
-    file.and_then(|file| file.read_exact_at(&mut magic, 0))
-        .is_ok()
-        && magic == MAGIC
+    let file = link.and_then(|link| File::open(link).ok());
+    file.is_some_and(|file| file.read_exact_at(&mut magic, 0).is_ok()) && magic == MAGIC
 }
 
 /// Device and inode of `08:01 1234`.

@@ -1,11 +1,13 @@
 //! Checkpoint: a running process becomes an image in a pool.
 //!
-//! 1. What an image cannot hold is refused by name, as far as it can be seen, before the process is touched.
+//! 1. What an image cannot hold is refused by name, as far as it can be seen, before the process is touched; what all
+//!    other processes have open is noted.
 //! 2. All threads are stopped (`ptrace(2)`), moved out of the vDSO and of restartable sequences, and read; they are made
 //!    to perform the few system calls whose answers only they can have.
 //! 3. Descriptors are read ([`files`]), then the address space; the pages that must be kept are copied to memory of our own
-//!    that was made present beforehand.
-//! 4. The process goes on. Only then what can be read from files is read, and everything is compared with the parent image, written to the pool, digested and sealed.
+//!    that was made present beforehand. What a clone maps from images of the pool is what it was in the seed.
+//! 4. The process goes on. Only then what can be read from files is read, and everything is compared with the parent
+//!    image, written to the pool, digested and sealed.
 //!
 //! What callers must still ensure: that they may trace the process (`CAP_SYS_PTRACE`, `CAP_CHECKPOINT_RESTORE` and, for
 //! processes with seccomp filters, `CAP_SYS_ADMIN`), that no other thread of theirs waits for "any child", and that the

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use offshoot_image::model::{Backing, Mapping, MappingFlags, PAGE_BYTES, PageRange, SpecialKind};
+use offshoot_image::model::{Backing, Mapping, MappingFlags, PAGE_BYTES, SpecialKind};
 use offshoot_plan::{ENGINE_BASE, ENGINE_BYTES, MAGIC, PLAN_BASE};
-use offshoot_trace::{Memory, PageKinds, Region};
+use offshoot_trace::{Memory, Region};
 
 use crate::files::{Place, Tables, Target};
 use crate::found::{Found, clip, guards, with_image};

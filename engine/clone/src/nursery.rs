@@ -79,7 +79,7 @@ impl Nursery {
             child,
             exits: Vec::new(),
         };
-        match nursery.receive()? {
+        match nursery.receive()?.0 {
             Notice::Ready => Ok(nursery),
             Notice::Failed { what } => Err(NurseryError::Start(io::Error::other(what))),
             _ => Err(NurseryError::Ended),
@@ -106,15 +106,22 @@ impl Nursery {
         packet::send(self.socket.as_fd(), &make, &fds)
             .map_err(|errno| TemplateError::Nursery(NurseryError::Talk(errno.into())))?;
         drop(theirs);
-        let pid = loop {
-            match self.receive().map_err(TemplateError::Nursery)? {
-                Notice::Making { pid } => break pid,
+        let (pid, pidfd) = loop {
+            let (notice, mut fds) = self.receive().map_err(TemplateError::Nursery)?;
+            match notice {
+                Notice::Making { pid } => {
+                    break (
+                        pid,
+                        fds.pop()
+                            .ok_or(TemplateError::Nursery(NurseryError::Ended))?,
+                    );
+                }
                 Notice::Ended { pid, status } => self.exits.push(Exit { pid, status }),
                 Notice::Failed { what } => return Err(TemplateError::Refused(what)),
                 Notice::Ready => {}
             }
         };
-        Template::await_ready(control, pid)
+        Template::await_ready(control, pid, pidfd)
     }
 
     /// The next process that has ended; waits for one.
@@ -126,7 +133,7 @@ impl Nursery {
             return Ok(self.exits.remove(0));
         }
         loop {
-            if let Notice::Ended { pid, status } = self.receive()? {
+            if let (Notice::Ended { pid, status }, _) = self.receive()? {
                 return Ok(Exit { pid, status });
             }
         }
@@ -137,10 +144,10 @@ impl Nursery {
         self.child.id()
     }
 
-    fn receive(&mut self) -> Result<Notice, NurseryError> {
+    fn receive(&mut self) -> Result<(Notice, Vec<OwnedFd>), NurseryError> {
         let packet = packet::receive(self.socket.as_fd());
         match packet.map_err(|errno| NurseryError::Talk(errno.into()))? {
-            Some((bytes, _)) => wire::decode(&bytes).map_err(NurseryError::Talk),
+            Some((bytes, fds)) => Ok((wire::decode(&bytes).map_err(NurseryError::Talk)?, fds)),
             None => Err(NurseryError::Ended),
         }
     }
@@ -241,7 +248,11 @@ fn make(
         maker::become_template(child, &make, &control, &fds)
     });
     match spawned {
-        Ok(spawned) => say(socket, &Notice::Making { pid: spawned.pid }),
+        Ok(spawned) => {
+            let notice = wire::encode(&Notice::Making { pid: spawned.pid })?;
+            packet::send(socket, &notice, &[spawned.pidfd.as_fd()])?;
+            Ok(())
+        }
         Err(error) => say(
             socket,
             &Notice::Failed {
@@ -251,14 +262,18 @@ fn make(
     }
 }
 
-/// Reports every child that has ended. A client that has gone is no reason to stop reaping.
+/// Reports every child that has ended. A client that has gone is no reason to stop reaping; a report that is lost is one
+/// to end, because the client would wait for it for ever.
 fn reap(socket: BorrowedFd<'_>) -> io::Result<()> {
     while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
         let notice = Notice::Ended {
             pid: pid.as_raw_nonzero().get(),
             status: status.as_raw(),
         };
-        let _ = say(socket, &notice);
+        match say(socket, &notice) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error),
+            _ => {}
+        }
     }
     Ok(())
 }

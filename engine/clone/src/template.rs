@@ -8,6 +8,7 @@ use offshoot_image::Key;
 use offshoot_image::model::Profile;
 use offshoot_plan::{MAX_SUBSTITUTIONS, Reply, ReplyKind, Request};
 use offshoot_sys::packet;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use crate::nursery::NurseryError;
@@ -83,6 +84,7 @@ impl std::fmt::Display for Failure {
 pub struct Template {
     control: OwnedFd,
     pid: i32,
+    pidfd: OwnedFd,
     needs: Vec<Substituted>,
     next_token: u64,
     /// What clones have said while something else was waited for.
@@ -96,7 +98,8 @@ pub struct Fork<'a> {
     pub substitutions: &'a [(u32, BorrowedFd<'a>)],
     /// The sandbox to join.
     pub sandbox: Option<SandboxJoin<'a>>,
-    /// If there is one, the clone waits until this can be read (an eventfd, or a pipe), with its pages brought in.
+    /// If there is one, the clone waits until eight bytes can be read from it, with its pages brought in. Give it the
+    /// reading end of a pipe whose other end nobody else has: when that is closed, the clone ends.
     pub park: Option<BorrowedFd<'a>>,
     /// Whether the clone says when it goes on: [`Template::await_running`].
     pub confirm: bool,
@@ -155,8 +158,8 @@ pub enum ForkError {
     /// The template or the clone failed.
     #[error("the clone could not be made: {0}")]
     Failed(Failure),
-    /// The template has ended.
-    #[error("the template has ended")]
+    /// The template, or the clone, has ended without a word.
+    #[error("it ended before it was ready")]
     Ended,
     /// It cannot be talked to.
     #[error("cannot talk to the template")]
@@ -164,7 +167,11 @@ pub enum ForkError {
 }
 
 impl Template {
-    pub(crate) fn await_ready(control: OwnedFd, pid: i32) -> Result<Self, TemplateError> {
+    pub(crate) fn await_ready(
+        control: OwnedFd,
+        pid: i32,
+        pidfd: OwnedFd,
+    ) -> Result<Self, TemplateError> {
         let talk = |errno: Errno| TemplateError::Talk(errno.into());
         let Some((bytes, _)) = packet::receive(control.as_fd()).map_err(talk)? else {
             return Err(TemplateError::Ended);
@@ -188,6 +195,7 @@ impl Template {
         Ok(Self {
             control,
             pid,
+            pidfd,
             needs,
             next_token: 1,
             heard: VecDeque::new(),
@@ -215,7 +223,7 @@ impl Template {
         let fds = self.lay_out(fork, &mut request)?;
         packet::send(self.control.as_fd(), &request.to_bytes(), &fds).map_err(talk)?;
         loop {
-            let (reply, mut fds) = self.receive()?;
+            let (reply, mut fds) = self.receive(self.pidfd.as_fd())?;
             if reply.token == token && reply.kind == ReplyKind::Forked as u32 {
                 let pidfd = fds.pop().ok_or(ForkError::Ended)?;
                 return Ok(Cloned {
@@ -236,21 +244,21 @@ impl Template {
     ///
     /// # Errors
     /// The clone failed on its way, or the template has ended.
-    pub fn await_running(&mut self, token: u64) -> Result<(), ForkError> {
-        self.await_reply(token, ReplyKind::Running)
+    pub fn await_running(&mut self, cloned: &Cloned) -> Result<(), ForkError> {
+        self.await_reply(cloned, ReplyKind::Running)
     }
 
     /// Waits until a parked clone waits to be woken.
     ///
     /// # Errors
     /// The clone failed on its way, or the template has ended.
-    pub fn await_parked(&mut self, token: u64) -> Result<(), ForkError> {
-        self.await_reply(token, ReplyKind::Parked)
+    pub fn await_parked(&mut self, cloned: &Cloned) -> Result<(), ForkError> {
+        self.await_reply(cloned, ReplyKind::Parked)
     }
 
-    fn await_reply(&mut self, token: u64, kind: ReplyKind) -> Result<(), ForkError> {
+    fn await_reply(&mut self, cloned: &Cloned, kind: ReplyKind) -> Result<(), ForkError> {
         let is_it = |reply: &Reply| {
-            reply.token == token
+            reply.token == cloned.token
                 && (reply.kind == kind as u32 || reply.kind == ReplyKind::Failed as u32)
         };
         let reply = match self.heard.iter().position(is_it) {
@@ -260,7 +268,7 @@ impl Template {
         let reply = match reply {
             Some(reply) => reply,
             None => loop {
-                let (reply, _) = self.receive()?;
+                let (reply, _) = self.receive(cloned.pidfd.as_fd())?;
                 if is_it(&reply) {
                     break reply;
                 }
@@ -273,7 +281,17 @@ impl Template {
         Ok(())
     }
 
-    fn receive(&self) -> Result<(Reply, Vec<OwnedFd>), ForkError> {
+    /// The next reply. Several processes hold the socket, so its end says nothing of the one that should speak: that
+    /// one is watched. What it has said before its end is still heard.
+    fn receive(&self, speaker: BorrowedFd<'_>) -> Result<(Reply, Vec<OwnedFd>), ForkError> {
+        let mut ready = [
+            PollFd::new(&self.control, PollFlags::IN),
+            PollFd::new(&speaker, PollFlags::IN),
+        ];
+        rustix::io::retry_on_intr(|| poll(&mut ready, None)).map_err(talk)?;
+        if ready[0].revents().is_empty() {
+            return Err(ForkError::Ended);
+        }
         let packet = packet::receive(self.control.as_fd()).map_err(talk)?;
         let (bytes, fds) = packet.ok_or(ForkError::Ended)?;
         let reply = Reply::from_bytes(&bytes).ok_or(ForkError::Ended)?;

@@ -127,8 +127,11 @@ fn wait(token: u64, park: u64) {
         if read > 0 {
             return;
         }
-        if read != EINTR {
+        if read == 0 {
             sys::exit(0);
+        }
+        if read != EINTR {
+            fail(token, Phase::Stub, 7, read);
         }
     }
 }

@@ -12,6 +12,8 @@ const SCM_RIGHTS: i32 = 1;
 const MSG_CMSG_CLOEXEC: u64 = 0x4000_0000;
 const MSG_NOSIGNAL: u64 = 0x4000;
 const EINTR: i64 = -4;
+const EPIPE: i64 = -32;
+const ECONNRESET: i64 = -104;
 
 pub const MAX_DESCRIPTORS: usize = MAX_SUBSTITUTIONS + 16;
 
@@ -75,15 +77,15 @@ pub fn say(reply: &Reply, descriptor: Option<i32>) {
         },
         flags: 0,
     };
-    // SAFETY: all that the message points to lives until the call returns. Nobody listening is no reason to stop.
-    unsafe {
-        sys::call3(
-            sys::SENDMSG,
-            own(fd::CONTROL),
-            addr_of!(message) as u64,
-            MSG_NOSIGNAL,
-        )
+    // SAFETY: all that the message points to lives until the call returns.
+    let sent = unsafe {
+        let message = addr_of!(message) as u64;
+        sys::call3(sys::SENDMSG, own(fd::CONTROL), message, MSG_NOSIGNAL)
     };
+    // Nobody listening is no reason to stop; but who listens would wait for ever for a message that was lost.
+    if sys::is_error(sent) && sent != EPIPE && sent != ECONNRESET {
+        sys::exit(96);
+    }
 }
 
 /// The next request; none when the socket is closed or speaks nonsense.

@@ -18,6 +18,8 @@ const FUTEX_WAKE_PRIVATE: u64 = 129;
 
 /// Threads wait here until it is not zero: no thread of the program runs before all exist.
 static mut GO: u32 = 0;
+/// The request that this clone answers.
+static mut TOKEN: u64 = 0;
 /// How many threads have done their operations.
 static ARRIVED: AtomicU32 = AtomicU32::new(0);
 
@@ -76,6 +78,8 @@ pub fn let_go() {
 
 /// Makes them; they wait until [`let_go`].
 pub fn start(token: u64) {
+    // SAFETY: there is one thread so far.
+    unsafe { TOKEN = token };
     let threads = header().threads;
     for index in 0..threads.count {
         let address = PLAN_BASE + threads.offset + index * size_of::<Thread>() as u64;
@@ -133,7 +137,8 @@ unsafe extern "C" fn thread(thread: *const Thread) -> ! {
     // SAFETY: as the caller's.
     let Thread { ops, frame, .. } = unsafe { core::ptr::read(thread) };
     if let Err((op, result)) = interpret::run(ops) {
-        fail(0, Phase::Thread, op, result);
+        // SAFETY: written before the first thread was made.
+        fail(unsafe { TOKEN }, Phase::Thread, op, result);
     }
     ARRIVED.fetch_add(1, Ordering::Release);
     if header().awaits_threads != 0 {

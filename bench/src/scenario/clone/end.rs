@@ -35,7 +35,7 @@ impl Living {
             Err(error) => return error,
         };
         if exit.code() == Some(EXPLAINED)
-            && let Err(error) = template.await_running(self.0.token)
+            && let Err(error) = template.await_running(&self.0)
         {
             return error.into();
         }

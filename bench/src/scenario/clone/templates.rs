@@ -94,7 +94,7 @@ impl<'a> FromTemplate<'a> {
         let living = self
             .stage
             .fork(&mut self.template, &line, &tasks, Some(park.as_fd()))?;
-        self.template.await_parked(living.0.token)?;
+        self.template.await_parked(&living.0)?;
         super::rest(pause.max(PARKED));
         let mut park = std::fs::File::from(park);
         let begun = Instant::now();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
+use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -122,9 +123,10 @@ fn fork_all(
     context: &Context,
 ) -> Result<Vec<Row>, Failure> {
     let failed = |error: &dyn std::error::Error| Failure::from_error(Kind::Failed, error);
+    // Of a pipe the clones have one end only: they end with this command if it ends before it wakes them.
     let park = if args.park {
-        let flags = rustix::event::EventfdFlags::SEMAPHORE | rustix::event::EventfdFlags::CLOEXEC;
-        Some(rustix::event::eventfd(0, flags).map_err(|errno| failed(&errno))?)
+        let pipe = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC);
+        Some(pipe.map_err(|errno| failed(&errno))?)
     } else {
         None
     };
@@ -139,7 +141,7 @@ fn fork_all(
         let begun = Instant::now();
         let fork = Fork {
             substitutions: &substitutions,
-            park: park.as_ref().map(AsFd::as_fd),
+            park: park.as_ref().map(|(waiting, _)| waiting.as_fd()),
             confirm: !args.park,
             ..Fork::default()
         };
@@ -155,17 +157,23 @@ fn fork_all(
     }
     for cloned in &clones {
         let awaited = if args.park {
-            template.await_parked(cloned.token)
+            template.await_parked(cloned)
         } else {
-            template.await_running(cloned.token)
+            template.await_running(cloned)
         };
         awaited.map_err(|error| failed(&error))?;
     }
-    if let Some(park) = park {
+    if let Some((_, wake)) = park {
         context.console.note("parked: press Enter to wake");
         let _ = std::io::stdin().read_line(&mut String::new());
-        let wake = u64::from(args.number).to_ne_bytes();
-        rustix::io::write(&park, &wake).map_err(|errno| failed(&errno))?;
+        let words = vec![1; 8 * clones.len()];
+        let woken = File::from(wake).write_all(&words);
+        woken.map_err(|error| {
+            Failure::new(
+                Kind::Failed,
+                format!("the clones could not be woken: {error}"),
+            )
+        })?;
     }
     Ok(rows)
 }

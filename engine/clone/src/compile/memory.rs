@@ -116,7 +116,7 @@ fn private(builder: &mut Builder, mapping: &Mapping, memory: Memory) {
     } else {
         final_bits
     };
-    if !(is_whole && !copies) {
+    if !is_whole || copies {
         base(builder, mapping, bits);
     }
     for run in runs.iter().filter(|run| !maps(run)) {
