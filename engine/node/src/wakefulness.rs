@@ -59,7 +59,10 @@ impl Wakefulness {
     async fn hold(self: Arc<Self>) {
         match request(Path::new(DEVICE)) {
             Ok(device) => {
-                while self.now_us() - self.last_us.load(Ordering::Relaxed)
+                // An event may end between the two readings.
+                while self
+                    .now_us()
+                    .saturating_sub(self.last_us.load(Ordering::Relaxed))
                     < LINGER.as_micros() as u64
                 {
                     tokio::time::sleep(LINGER).await;

@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::sync::{Notify, watch};
 
 use super::answers::{self, Answer};
-use super::routes::{header, not_found};
+use super::routes::{header, not_found, skip};
 use super::state::Invocation;
 use crate::InstanceSpec;
 
@@ -132,6 +132,7 @@ impl Extensions {
             (&Method::POST, "init/error" | "exit/error") => match self.known(&request) {
                 Some(extension) => {
                     self.count_initialised(&extension);
+                    skip(request.into_body(), 0).await;
                     answers::accepted()
                 }
                 None => unknown(),

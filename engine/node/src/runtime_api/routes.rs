@@ -31,6 +31,9 @@ pub(super) async fn answer(
     } else if let Some(call) = path.strip_prefix(EXTENSION) {
         shared.extensions.answer(call, request).await
     } else {
+        // To the end: a connection with an unread body is closed after the answer, and clients that send head and body
+        // apart find it broken at their next call.
+        skip(request.into_body(), 0).await;
         other(&path)
     })
 }
@@ -260,7 +263,7 @@ async fn whole(mut body: Incoming) -> Result<Bytes, Cut> {
 
 /// Reads on to the end of a body that is too long: a client that can still send gets to read why it was refused, and
 /// lives. Gives up after [`MAX_SKIPPED_BYTES`]. How many bytes there were.
-async fn skip(mut body: Incoming, mut read_bytes: u64) -> u64 {
+pub(super) async fn skip(mut body: Incoming, mut read_bytes: u64) -> u64 {
     while read_bytes <= MAX_SKIPPED_BYTES {
         match body.frame().await {
             Some(Ok(frame)) => read_bytes += frame.data_ref().map_or(0, |data| data.len() as u64),
