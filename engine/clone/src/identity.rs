@@ -10,7 +10,7 @@ pub(crate) fn skip_if_own(plan: &mut [u8]) {
         return;
     };
     let bits = rustix::thread::capabilities_secure_bits().map(|bits| bits.bits());
-    if own(&status, bits.unwrap_or(u32::MAX)) == wanted(plan) {
+    if wanted(plan) == Some(own(&status, bits.unwrap_or(u32::MAX))) {
         let at = offset_of!(Header, credentials) + offset_of!(Credentials, apply);
         if let Some(apply) = plan.get_mut(at..at + 4) {
             apply.copy_from_slice(&0_u32.to_le_bytes());
@@ -52,23 +52,18 @@ fn own(status: &str, securebits: u32) -> Identity {
     }
 }
 
-fn wanted(plan: &[u8]) -> Identity {
-    let who = offset_of!(Header, credentials);
-    let word = |at: usize| plan.get(at..).and_then(|rest| rest.first_chunk());
-    let word = |at: usize| word(at).copied().map_or(0, u32::from_le_bytes);
-    let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
-    let words = |at: usize, count: usize| (0..count).map(|index| word(at + 4 * index)).collect();
-    let count = word(who + offset_of!(Credentials, supplementary_count)) as usize;
-    let groups =
-        long(who + offset_of!(Credentials, supplementary)).wrapping_sub(PLAN_BASE) as usize;
-    let sets = who + offset_of!(Credentials, capabilities);
-    Identity {
-        users: words(who + offset_of!(Credentials, users), 4),
-        groups: words(who + offset_of!(Credentials, groups), 4),
-        supplementary: words(groups.min(plan.len()), count.min(plan.len() / 4)),
-        capabilities: (0..5).map(|index| long(sets + 8 * index)).collect(),
-        securebits: word(who + offset_of!(Credentials, securebits)),
-    }
+fn wanted(plan: &[u8]) -> Option<Identity> {
+    let who = Header::from_bytes(plan)?.credentials;
+    let groups = usize::try_from(who.supplementary.checked_sub(PLAN_BASE)?).ok()?;
+    let groups = plan.get(groups..)?.as_chunks().0;
+    let groups = groups.iter().take(who.supplementary_count as usize);
+    Some(Identity {
+        users: who.users.to_vec(),
+        groups: who.groups.to_vec(),
+        supplementary: groups.map(|group| u32::from_le_bytes(*group)).collect(),
+        capabilities: who.capabilities.to_vec(),
+        securebits: who.securebits,
+    })
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::process::Command;
 
 use offshoot_image::Key;
 use offshoot_image::model::FileIdentity;
-use offshoot_plan::{Header, Phase, Refused, fd};
+use offshoot_plan::{Header, Refused, fd};
 use offshoot_sys::clone::{CloneRequest, FreshChild, spawn};
 use offshoot_sys::{fds, packet};
 use rustix::fs::{FileType, MemfdFlags, Mode, OFlags, SealFlags};
@@ -52,7 +52,7 @@ fn try_become(
     images: &[OwnedFd],
 ) -> Result<std::convert::Infallible, Refusal> {
     let mut seed = read_without_rights(child, make, images)?;
-    check(&seed)?;
+    let header = check(&seed)?;
     identity::skip_if_own(&mut seed.plan);
     let files = seed
         .files
@@ -67,8 +67,7 @@ fn try_become(
         .map_err(|error| failed("the answer", &error))?;
     packet::send(control.as_fd(), &needs, &[])
         .map_err(|error| failed("the answer", &error.into()))?;
-    let fd_base = word(&seed.plan, std::mem::offset_of!(Header, fd_base));
-    execute(child, fd_base, control, &plan, &stub, &files)
+    execute(child, header.fd_base, control, &plan, &stub, &files)
         .map_err(|error| failed("the stub", &error))
 }
 
@@ -159,77 +158,15 @@ fn give_up_rights() -> io::Result<()> {
 }
 
 /// Looks a plan over: it was made by a process that read bytes which nobody vouches for.
-fn check(seed: &Seed) -> Result<(), Refusal> {
-    let plan = &seed.plan;
+fn check(seed: &Seed) -> Result<Header, Refusal> {
     let refused = |why: Refused| format!("the plan is refused: {why:?}");
-    if plan.len() < size_of::<Header>() || word64(plan, 0) != offshoot_plan::MAGIC {
-        return Err(refused(Refused::Outside));
-    }
-    let files = word(plan, std::mem::offset_of!(Header, file_count)) as usize;
-    if files != seed.files.len() || files > offshoot_plan::MAX_FILES as usize {
-        return Err(refused(Refused::Outside));
-    }
-    let spans = [
-        (Phase::Template, std::mem::offset_of!(Header, template)),
-        (Phase::Clone, std::mem::offset_of!(Header, clone)),
-        (Phase::Prefault, std::mem::offset_of!(Header, prefault)),
-        (Phase::Watch, std::mem::offset_of!(Header, watch)),
-        (Phase::Resume, std::mem::offset_of!(Header, resume)),
-    ];
-    for (phase, at) in spans {
-        check_ops(plan, phase, word64(plan, at), word64(plan, at + 8)).map_err(refused)?;
-    }
-    let at = std::mem::offset_of!(Header, threads);
-    let (offset, count) = (word64(plan, at), word64(plan, at + 8));
-    let thread_bytes = size_of::<offshoot_plan::Thread>();
-    let threads = part(plan, offset, count, thread_bytes).map_err(refused)?;
-    for thread in threads.chunks_exact(thread_bytes) {
-        let at = std::mem::offset_of!(offshoot_plan::Thread, ops);
-        check_ops(
-            plan,
-            Phase::Thread,
-            word64(thread, at),
-            word64(thread, at + 8),
-        )
-        .map_err(refused)?;
-    }
-    Ok(())
-}
-
-fn check_ops(plan: &[u8], phase: Phase, offset: u64, count: u64) -> Result<(), Refused> {
-    let op_bytes = size_of::<offshoot_plan::Op>();
-    let ops: Vec<_> = part(plan, offset, count, op_bytes)?
-        .chunks_exact(op_bytes)
-        .map(offshoot_plan::Op::from_bytes)
-        .collect();
-    offshoot_plan::check(phase, &ops)
-}
-
-fn part(plan: &[u8], offset: u64, count: u64, element_bytes: usize) -> Result<&[u8], Refused> {
-    let bytes = usize::try_from(count)
-        .ok()
-        .and_then(|count| count.checked_mul(element_bytes));
-    let start = usize::try_from(offset).ok();
-    let range = start
-        .zip(bytes)
-        .and_then(|(start, bytes)| Some(start..start.checked_add(bytes)?));
-    range
-        .and_then(|range| plan.get(range))
-        .ok_or(Refused::Outside)
-}
-
-fn word(bytes: &[u8], at: usize) -> u32 {
-    bytes[at..]
-        .first_chunk()
-        .copied()
-        .map_or(0, u32::from_le_bytes)
-}
-
-fn word64(bytes: &[u8], at: usize) -> u64 {
-    bytes[at..]
-        .first_chunk()
-        .copied()
-        .map_or(0, u64::from_le_bytes)
+    offshoot_plan::check(&seed.plan)
+        .and_then(|()| Header::from_bytes(&seed.plan).ok_or(Refused::Header))
+        .and_then(|header| {
+            let agrees = header.file_count as usize == seed.files.len();
+            agrees.then_some(header).ok_or(Refused::Header)
+        })
+        .map_err(refused)
 }
 
 fn open(file: &SeedFile, images: &[OwnedFd]) -> Result<OwnedFd, Refusal> {

@@ -5,11 +5,16 @@
 //! anything pass: memory of the process itself, its own signals and timers, and, once the clone is its final self,
 //! descriptors.
 
-use crate::{ENGINE_BASE, ENGINE_BYTES, Header, Op, PLAN_BASE, PLAN_MAX_BYTES, Phase, USER_END};
+use crate::{
+    ENGINE_BASE, ENGINE_BYTES, Header, MAGIC, MAX_FILES, Op, PLAN_BASE, PLAN_MAX_BYTES, Phase,
+    Span, Thread, USER_END, VERSION,
+};
 
 /// Why a plan is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
+    /// Its header is another version's, or says what cannot be.
+    Header,
     /// This system call may not be in this phase.
     Call {
         /// The phase.
@@ -44,6 +49,13 @@ const USERFAULTFD: u32 = 323;
 const UFFD_REQUESTS: [u64; 2] = [0xc018_aa3f, 0xc020_aa00];
 /// `_IOW('T', 0, u64)` (`timerfd_create(2)`).
 const TFD_IOC_SET_TICKS: u64 = 0x4008_5400;
+
+/// Highest first descriptor of a stub: programs have theirs below.
+const MAX_FD_BASE: u32 = 1 << 20;
+/// Calls whose arguments are looked at.
+const LOOKED_AT: &[u32] = &[MMAP, MPROTECT, MADVISE, PREAD64, READ, IOCTL];
+/// `prlimit64` and `sched_setattr`: their first argument names a process, 0 being the caller.
+const OF_A_PROCESS: &[u32] = &[302, 314];
 
 /// In the template: memory, signal actions, and what `prctl` says about the process itself.
 const TEMPLATE: &[u32] = &[
@@ -131,62 +143,135 @@ const CLONE: &[u32] = &[
 /// Bringing pages in.
 const PREFAULT: &[u32] = &[MADVISE];
 
-/// Checks the operations of one phase; `base` is the index of the first.
+/// Looks a whole plan over: that its parts lie within it, and that every operation may be there.
 ///
 /// # Errors
-/// [`Refused`] names the first operation that may not be there.
-pub fn check(phase: Phase, ops: &[Op]) -> Result<(), Refused> {
-    for (index, op) in ops.iter().enumerate() {
-        let number = op.number;
-        let allowed = match phase {
-            Phase::Stub => false,
-            Phase::Template => TEMPLATE.contains(&number),
-            Phase::Prefault => PREFAULT.contains(&number),
-            Phase::Watch => {
-                number == USERFAULTFD
-                    || number == IOCTL
-                        && UFFD_REQUESTS.contains(&op.args[1])
-                        && is_plans(op.args[2])
-            }
-            Phase::Clone | Phase::Resume | Phase::Thread => {
-                CLONE.contains(&number) && (number != IOCTL || op.args[1] == TFD_IOC_SET_TICKS)
-            }
-        };
-        if !allowed {
-            return Err(Refused::Call {
-                phase,
-                index,
-                number,
-            });
-        }
-        if op.store != 0 && !is_plans(op.store) {
-            return Err(Refused::Address {
-                phase,
-                index,
-                address: op.store,
-            });
-        }
-        if number == READ && !is_plans(op.args[1]) {
-            return Err(Refused::Address {
-                phase,
-                index,
-                address: op.args[1],
-            });
-        }
-        let (address, bytes) = match number {
-            MMAP | MPROTECT | MADVISE => (op.args[0], op.args[1]),
-            PREAD64 => (op.args[1], op.args[2]),
-            _ => continue,
-        };
-        if !is_programs(address, bytes) {
-            return Err(Refused::Address {
-                phase,
-                index,
-                address,
-            });
-        }
+/// [`Refused`] names the first thing that is wrong.
+pub fn check(plan: &[u8]) -> Result<(), Refused> {
+    let header = Header::from_bytes(plan).ok_or(Refused::Header)?;
+    let is_ours = header.magic == MAGIC && header.version == VERSION;
+    let fits = header.bytes == plan.len() as u64
+        && header.bytes <= PLAN_MAX_BYTES
+        && header.fd_base <= MAX_FD_BASE
+        && header.file_count <= MAX_FILES
+        && header.kept_files <= header.file_count
+        && header.special_count as usize <= header.specials.len();
+    if !is_ours || !fits {
+        return Err(Refused::Header);
+    }
+    let specials = &header.specials[..header.special_count as usize];
+    if !specials
+        .iter()
+        .all(|special| is_programs(special.target, special.bytes))
+    {
+        return Err(Refused::Header);
+    }
+    if !is_plans(header.credentials.supplementary) {
+        return Err(Refused::Header);
+    }
+    let phases = [
+        (Phase::Template, header.template),
+        (Phase::Clone, header.clone),
+        (Phase::Prefault, header.prefault),
+        (Phase::Watch, header.watch),
+        (Phase::Resume, header.resume),
+    ];
+    for (phase, span) in phases {
+        check_span(plan, phase, span)?;
+    }
+    for thread in part(plan, header.threads, size_of::<Thread>())?.chunks_exact(size_of::<Thread>())
+    {
+        let ops = Thread::from_bytes(thread).ok_or(Refused::Outside)?.ops;
+        check_span(plan, Phase::Thread, ops)?;
     }
     Ok(())
+}
+
+fn check_span(plan: &[u8], phase: Phase, span: Span) -> Result<(), Refused> {
+    let ops = part(plan, span, size_of::<Op>())?.chunks_exact(size_of::<Op>());
+    for (index, bytes) in ops.enumerate() {
+        let op = Op::from_bytes(bytes).ok_or(Refused::Outside)?;
+        check_op(phase, index, &op)?;
+    }
+    Ok(())
+}
+
+/// The bytes of a span of elements.
+fn part(plan: &[u8], span: Span, element_bytes: usize) -> Result<&[u8], Refused> {
+    let range = usize::try_from(span.offset)
+        .ok()
+        .zip(usize::try_from(span.count).ok());
+    let range = range
+        .filter(|(start, _)| start.is_multiple_of(8))
+        .and_then(|(start, count)| {
+            Some(start..start.checked_add(count.checked_mul(element_bytes)?)?)
+        });
+    range
+        .and_then(|range| plan.get(range))
+        .ok_or(Refused::Outside)
+}
+
+fn check_op(phase: Phase, index: usize, op: &Op) -> Result<(), Refused> {
+    let number = op.number;
+    if !is_allowed(phase, op) {
+        return Err(Refused::Call {
+            phase,
+            index,
+            number,
+        });
+    }
+    let refused = |address| Refused::Address {
+        phase,
+        index,
+        address,
+    };
+    // Results are written to the plan and read from it, nowhere else.
+    let loaded = (0..6).filter(|argument| op.loads & 1 << argument != 0);
+    let cells = loaded.map(|argument| op.args[argument as usize]);
+    let stored = core::iter::once(op.store).filter(|address| *address != 0);
+    let read = core::iter::once(op.args[1]).filter(|_| number == READ);
+    if let Some(address) = cells
+        .chain(stored)
+        .chain(read)
+        .find(|address| !is_plans(*address))
+    {
+        return Err(refused(address));
+    }
+    let (address, bytes) = match number {
+        MMAP | MPROTECT | MADVISE => (op.args[0], op.args[1]),
+        PREAD64 => (op.args[1], op.args[2]),
+        _ => return Ok(()),
+    };
+    if is_programs(address, bytes) {
+        Ok(())
+    } else {
+        Err(refused(address))
+    }
+}
+
+fn is_allowed(phase: Phase, op: &Op) -> bool {
+    let number = op.number;
+    // What is looked at must be what the kernel gets.
+    let is_constant = op.loads == 0;
+    match phase {
+        Phase::Stub => false,
+        // The template has rights that the program will not have: nothing there may be about another process.
+        Phase::Template => {
+            TEMPLATE.contains(&number)
+                && is_constant
+                && (!OF_A_PROCESS.contains(&number) || op.args[0] == 0)
+        }
+        Phase::Prefault => PREFAULT.contains(&number) && is_constant,
+        Phase::Watch => {
+            let is_request = number == IOCTL && UFFD_REQUESTS.contains(&op.args[1]);
+            is_constant && (number == USERFAULTFD || is_request && is_plans(op.args[2]))
+        }
+        Phase::Clone | Phase::Resume | Phase::Thread => {
+            CLONE.contains(&number)
+                && (is_constant || !LOOKED_AT.contains(&number))
+                && (number != IOCTL || op.args[1] == TFD_IOC_SET_TICKS)
+        }
+    }
 }
 
 /// Whether this is an address in the plan, where results may be written.
@@ -202,44 +287,21 @@ fn is_programs(address: u64, bytes: u64) -> bool {
     end <= USER_END && (end <= ENGINE_BASE || address >= ENGINE_BASE + ENGINE_BYTES)
 }
 
-impl Header {
-    /// Whether the header's own parts lie within a plan of this length, operations being `op_bytes` long.
-    ///
-    /// # Errors
-    /// [`Refused::Outside`].
-    pub fn check_spans(&self, plan_bytes: u64) -> Result<(), Refused> {
-        let ops = size_of::<Op>() as u64;
-        let threads = size_of::<crate::Thread>() as u64;
-        let spans = [
-            (self.template, ops),
-            (self.clone, ops),
-            (self.prefault, ops),
-            (self.watch, ops),
-            (self.resume, ops),
-            (self.threads, threads),
-        ];
-        for (span, element_bytes) in spans {
-            let bytes = span.count.checked_mul(element_bytes);
-            let end = bytes.and_then(|bytes| span.offset.checked_add(bytes));
-            if end.is_none_or(|end| end > plan_bytes) || !span.offset.is_multiple_of(8) {
-                return Err(Refused::Outside);
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn check_one(phase: Phase, op: Op) -> Result<(), Refused> {
+        check_op(phase, 0, &op)
+    }
+
     #[test]
     fn a_template_may_map_memory_but_not_open_files() {
         let map = Op::new(9, [0x1000, 0x1000, 1, 0x12, 5, 0]);
-        assert_eq!(check(Phase::Template, &[map]), Ok(()));
+        assert_eq!(check_one(Phase::Template, map), Ok(()));
         let open = Op::new(257, [0; 6]);
-        assert!(check(Phase::Template, &[map, open]).is_err());
-        assert_eq!(check(Phase::Clone, &[open]), Ok(()));
+        assert!(check_one(Phase::Template, open).is_err());
+        assert_eq!(check_one(Phase::Clone, open), Ok(()));
     }
 
     #[test]
@@ -250,22 +312,67 @@ mod tests {
             ENGINE_BASE + ENGINE_BYTES - 1,
         ] {
             let map = Op::new(9, [address, 0x2000, 1, 0x12, 5, 0]);
-            assert!(matches!(
-                check(Phase::Template, &[map]),
-                Err(Refused::Address { .. })
-            ));
+            let found = check_one(Phase::Template, map);
+            assert!(matches!(found, Err(Refused::Address { .. })));
         }
         let wraps = Op::new(9, [u64::MAX, 2, 1, 0x12, 5, 0]);
-        assert!(check(Phase::Template, &[wraps]).is_err());
+        assert!(check_one(Phase::Template, wraps).is_err());
     }
 
     #[test]
     fn nobody_may_change_who_they_are() {
         for number in [105, 106, 117, 119, 126, 308, 165, 101, 59, 435] {
-            let op = Op::new(number, [0; 6]);
             for phase in [Phase::Template, Phase::Clone, Phase::Thread] {
-                assert!(check(phase, &[op]).is_err(), "{number}");
+                assert!(
+                    check_one(phase, Op::new(number, [0; 6])).is_err(),
+                    "{number}"
+                );
             }
         }
+    }
+
+    #[test]
+    fn a_template_sets_no_limit_of_another_process() {
+        assert_eq!(
+            check_one(
+                Phase::Template,
+                Op::new(302, [0, 7, PLAN_BASE + 4096, 0, 0, 0])
+            ),
+            Ok(())
+        );
+        assert!(
+            check_one(
+                Phase::Template,
+                Op::new(302, [1, 7, PLAN_BASE + 4096, 0, 0, 0])
+            )
+            .is_err()
+        );
+    }
+
+    #[test]
+    fn what_is_looked_at_is_what_the_kernel_gets() {
+        let cell = PLAN_BASE + 4096;
+        let dup = Op::new(292, [cell, 3, 0, 0, 0, 0]).load(0);
+        assert_eq!(check_one(Phase::Clone, dup), Ok(()));
+        let elsewhere = Op::new(292, [0x1000, 3, 0, 0, 0, 0]).load(0);
+        assert!(check_one(Phase::Clone, elsewhere).is_err());
+        for number in LOOKED_AT {
+            let hidden = Op::new(i64::from(*number), [cell, cell, 0, 0, 0, 0]).load(0);
+            assert!(check_one(Phase::Clone, hidden).is_err(), "{number}");
+        }
+        let stores = Op::new(39, [0; 6]).store(ENGINE_BASE);
+        assert!(check_one(Phase::Clone, stores).is_err());
+    }
+
+    #[test]
+    fn a_part_outside_the_plan_is_refused() {
+        let plan = [0_u8; 160];
+        let span = |offset, count| part(&plan, Span { offset, count }, 72).is_ok();
+        assert!(span(16, 2));
+        assert!(!span(24, 2));
+        assert!(!span(4, 1));
+        assert!(!span(u64::MAX, 1));
+        assert!(!span(8, u64::MAX / 8));
+        assert_eq!(check(&plan), Err(Refused::Header));
     }
 }

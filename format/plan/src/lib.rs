@@ -5,17 +5,18 @@
 //! stays small, and what is decided is decided in ordinary Rust. The plan is one flat piece of memory at
 //! [`PLAN_BASE`]: [`Header`], [`Op`]s, [`Thread`]s, signal frames, and the bytes that operations point to.
 //!
-//! [`check`] is what the privileged side asks of a plan before it lets a stub run it.
+//! [`check()`] is what the privileged side asks of a plan before it lets a stub run it.
 //!
 //! `no_std` and without unsafe: the stub includes this file as it is.
 #![cfg_attr(not(test), no_std)]
 
 mod check;
+mod decode;
 mod message;
 mod op;
 
 pub use check::{Refused, check};
-pub use message::{MAX_SUBSTITUTIONS, Reply, ReplyKind, Request, RequestKind};
+pub use message::{MAX_SUBSTITUTIONS, Reply, ReplyKind, Request};
 pub use op::{Check, Op, Phase};
 
 /// First address of the engine's own region in every template and clone. No runtime puts anything there: the program

@@ -2,24 +2,16 @@
 
 use core::mem::offset_of;
 
+use crate::decode::Bytes;
+
 /// Most descriptors that a request may substitute.
 pub const MAX_SUBSTITUTIONS: usize = 64;
 
-/// What is asked of a template.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u32)]
-pub enum RequestKind {
-    /// Make a clone.
-    Fork = 1,
-}
-
-/// A request. With it travel, in this order: the sandbox's pidfd, the cgroup directory (v2), the cgroup `tasks` files
+/// What is asked of a template: a clone. With it travel, in this order: the sandbox's pidfd, the cgroup directory (v2), the cgroup `tasks` files
 /// (v1), the park descriptor, the substituted files; each only if it is announced here.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct Request {
-    /// A [`RequestKind`].
-    pub kind: u32,
     /// `Request::PARK` and the like.
     pub flags: u32,
     /// Comes back with every reply to this request.
@@ -55,7 +47,6 @@ impl Request {
     /// A request for a clone and nothing else.
     pub const fn fork(token: u64) -> Self {
         Self {
-            kind: RequestKind::Fork as u32,
             flags: 0,
             token,
             namespaces: 0,
@@ -72,7 +63,6 @@ impl Request {
         let mut put = |offset: usize, value: &[u8]| {
             bytes[offset..offset + value.len()].copy_from_slice(value);
         };
-        put(offset_of!(Self, kind), &self.kind.to_le_bytes());
         put(offset_of!(Self, flags), &self.flags.to_le_bytes());
         put(offset_of!(Self, token), &self.token.to_le_bytes());
         put(offset_of!(Self, namespaces), &self.namespaces.to_le_bytes());
@@ -101,15 +91,14 @@ impl Reply {
         if bytes.len() != size_of::<Self>() {
             return None;
         }
-        let u32_at = |offset: usize| Some(u32::from_le_bytes(*bytes[offset..].first_chunk()?));
-        let u64_at = |offset: usize| Some(u64::from_le_bytes(*bytes[offset..].first_chunk()?));
+        let bytes = Bytes(bytes);
         Some(Self {
-            kind: u32_at(offset_of!(Self, kind))?,
-            pid: u32_at(offset_of!(Self, pid))? as i32,
-            token: u64_at(offset_of!(Self, token))?,
-            phase: u32_at(offset_of!(Self, phase))?,
-            op: u32_at(offset_of!(Self, op))?,
-            result: u64_at(offset_of!(Self, result))? as i64,
+            kind: bytes.u32(offset_of!(Self, kind))?,
+            pid: bytes.u32(offset_of!(Self, pid))? as i32,
+            token: bytes.u64(offset_of!(Self, token))?,
+            phase: bytes.u32(offset_of!(Self, phase))?,
+            op: bytes.u32(offset_of!(Self, op))?,
+            result: bytes.u64(offset_of!(Self, result))? as i64,
         })
     }
 }

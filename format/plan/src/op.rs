@@ -69,22 +69,6 @@ impl Op {
         }
     }
 
-    /// From bytes as they lie in memory; zero where there are too few.
-    pub fn from_bytes(bytes: &[u8]) -> Self {
-        let word = |at: usize| bytes.get(at..).and_then(|rest| rest.first_chunk()).copied();
-        let word = |at: usize| word(at).map_or(0, u64::from_le_bytes);
-        let first = word(0);
-        Self {
-            number: first as u32,
-            check: (first >> 32) as u8,
-            loads: (first >> 40) as u8,
-            close_on_exec: (first >> 48) as u16,
-            args: [word(8), word(16), word(24), word(32), word(40), word(48)],
-            expected: word(56),
-            store: word(64),
-        }
-    }
-
     /// The same, with an expected result.
     pub const fn equals(mut self, expected: u64) -> Self {
         self.check = Check::Equals as u8;

@@ -23,7 +23,7 @@ pub fn run(span: Span) -> Result<(), (u32, i64)> {
 }
 
 /// # Safety
-/// The operation is one that [`offshoot_plan::check`] lets pass.
+/// The operation is one that [`offshoot_plan::check()`] lets pass.
 unsafe fn obey(op: &Op) -> Result<(), i64> {
     let mut args = op.args;
     if op.loads != 0 {

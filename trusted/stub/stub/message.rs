@@ -137,7 +137,7 @@ pub fn receive() -> Option<Received> {
 /// Says something about this clone.
 pub fn reply(kind: ReplyKind, token: u64) {
     // SAFETY: asks for a number.
-    let pid = unsafe { sys::call3(sys::SETTID, 0, 0, 0) } as i32;
+    let pid = unsafe { sys::call3(sys::GETTID, 0, 0, 0) } as i32;
     say(
         &Reply {
             kind: kind as u32,
