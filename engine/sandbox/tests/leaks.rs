@@ -79,6 +79,33 @@ async fn two_hundred_cycles_leave_everything_as_it_was() {
     Arc::try_unwrap(launcher).unwrap().shutdown().await;
 }
 
+/// On v1 a removed group lived on in the kernel as long as a page was cached that its processes had read first: one
+/// more in `/proc/cgroups` for each function that had a file of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn group_that_read_a_file_first_is_gone_from_the_kernel() {
+    let _alone = ALONE.lock().await;
+    let Some((owner, launcher)) = launcher("cache").await else {
+        return;
+    };
+    let directory = tempfile::tempdir_in("/var/tmp").unwrap();
+    let before = kernel_groups();
+    for number in 0..40 {
+        // Not in the page cache: whoever reads it first is charged for it, and it stays.
+        let path = directory.path().join(format!("{number}"));
+        std::fs::write(&path, [7; 16 << 10]).unwrap();
+        let file = std::fs::File::open(&path).unwrap();
+        file.sync_all().unwrap();
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+        let mut spec = shell(&format!("a{number}"), "cat /var/task/*");
+        spec.task_dir = Some(directory.path().into());
+        assert_eq!(run(&launcher, spec).await.0, Exit::Exited(0));
+    }
+    assert!(inventory(&owner).groups.is_empty());
+    // Other tests of the machine make groups, too; each of ours would have stayed.
+    wait_until(|| kernel_groups() < before + 20).await;
+    launcher.shutdown().await;
+}
+
 async fn cycles(launcher: &Arc<Launcher>, numbers: std::ops::Range<u32>) {
     let mut running = tokio::task::JoinSet::new();
     for number in numbers {

@@ -15,6 +15,8 @@ use crate::error::CgroupError;
 const MIB_PER_CPU: u64 = 1769;
 /// Processes and threads of a sandbox together, as in AWS Lambda's quotas.
 const MAX_PIDS: u32 = 1024;
+/// Page cache that a group gives back before it goes, in bytes, at most. So much is read again in a millisecond.
+const MOST_CACHE_BYTES: u64 = 1 << 20;
 
 /// What a sandbox may use.
 #[derive(Debug, Clone, Copy)]
@@ -188,11 +190,28 @@ impl Group {
         Ok(())
     }
 
+    /// A removed v1 group lives on in the kernel as long as the page cache that its processes were the first to read
+    /// (`Documentation/admin-guide/cgroup-v1/memory.rst`, 4.1 and 5.1). A few pages are not worth a group, so they are
+    /// given back; what is worth more stays cached, and keeps its group until the kernel reclaims it.
+    fn give_back_cache(&self, branch: &Branch) {
+        if branch.version != Version::V1 || !branch.has_memory {
+            return;
+        }
+        let usage = self.open_file(branch, "memory.usage_in_bytes", OFlags::RDONLY);
+        let bytes = usage.ok().and_then(|file| read(&file));
+        let bytes = bytes.and_then(|text| text.trim().parse::<u64>().ok());
+        if bytes.is_some_and(|bytes| bytes > 0 && bytes <= MOST_CACHE_BYTES) {
+            // Fails while there are processes; then it is tried again with the removal.
+            let _ = self.write(branch, "memory.force_empty", "1");
+        }
+    }
+
     /// Removes the directories once; those that are gone already are fine, `EBUSY` means that a
     /// process has not quite ended.
     pub(crate) fn try_remove(&self) -> Result<(), CgroupError> {
         let mut result = Ok(());
         for branch in &self.branches {
+            self.give_back_cache(branch);
             match rustix::fs::unlinkat(&branch.directory, self.id.as_str(), AtFlags::REMOVEDIR) {
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(errno) => result = Err(failed("remove", &branch.path.join(&self.id))(errno)),
