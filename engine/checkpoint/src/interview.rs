@@ -7,7 +7,7 @@
 use std::io;
 
 use offshoot_image::model::{IntervalTimer, SignalAction};
-use offshoot_trace::{Frozen, Injection, Memory, TraceError, Tracee};
+use offshoot_trace::{Frozen, Injection, Memory, TraceError, Tracee, cpu};
 
 use crate::CheckpointError;
 
@@ -20,6 +20,7 @@ mod call {
     pub(super) const GETITIMER: i64 = 36;
     pub(super) const SIGALTSTACK: i64 = 131;
     pub(super) const PRCTL: i64 = 157;
+    pub(super) const ARCH_PRCTL: i64 = 158;
     pub(super) const TIMER_GETTIME: i64 = 224;
     pub(super) const CLOCK_GETTIME: i64 = 228;
 }
@@ -38,6 +39,8 @@ mod option {
     pub(super) const MEMORY_MERGE: u64 = 68;
 }
 
+/// `ARCH_GET_XCOMP_PERM` (`asm/prctl.h`, Linux 5.16).
+const XSTATE_PERMITTED: u64 = 0x1022;
 /// `PR_TSC_SIGSEGV`.
 const TSC_DENIED: u32 = 2;
 const CLOCK_MONOTONIC: u64 = 1;
@@ -83,6 +86,7 @@ pub(crate) struct ProcessAnswers {
     pub thp_disabled: bool,
     pub write_execute_denied: u8,
     pub merges_memory: bool,
+    pub tiles_permitted: bool,
     pub monotonic_ns: u64,
     pub boottime_ns: u64,
 }
@@ -216,6 +220,11 @@ impl<'a> Asked<'a> {
         // Linux 6.3 and 6.4; kernels that do not know the question do not do the thing.
         let write_execute = prctl("whether it denies code", option::MDWE).unwrap_or(0);
         let merges = prctl("whether it merges pages", option::MEMORY_MERGE).unwrap_or(0);
+        let permitted = [XSTATE_PERMITTED, self.scratch];
+        // A kernel or a processor without such components does not know the question.
+        let permitted = self
+            .words("what state it may have", call::ARCH_PRCTL, permitted)
+            .unwrap_or([0]);
         Ok(ProcessAnswers {
             actions,
             interval_timers,
@@ -227,6 +236,7 @@ impl<'a> Asked<'a> {
             thp_disabled: thp_disabled != 0,
             write_execute_denied: write_execute as u8,
             merges_memory: merges != 0,
+            tiles_permitted: permitted[0] & cpu::TILE_DATA != 0,
             monotonic_ns: self.clock(CLOCK_MONOTONIC)?,
             boottime_ns: self.clock(CLOCK_BOOTTIME)?,
         })

@@ -86,6 +86,7 @@ impl Reading {
             child_subreaper: answers.child_subreaper,
             thp_disabled: answers.thp_disabled,
             write_execute_denied: answers.write_execute_denied,
+            tiles_permitted: answers.tiles_permitted,
             merges_memory: answers.merges_memory,
             oom_score_adj: self.oom_score_adj,
             seccomp: match status.text("Seccomp") {

@@ -36,7 +36,8 @@ pub(crate) struct Traits {
 impl Area {
     /// Whether a file (or shared memory, which is one) is behind it.
     pub(crate) fn has_file(&self) -> bool {
-        !self.inode.ends_with(b" 0")
+        // The device tells: the first segment of System V memory has inode 0.
+        self.inode != b"00:00 0"
     }
 
     /// The name in brackets, such as `heap`, `vdso`, `anon:arena`; none for a path.
@@ -168,12 +169,14 @@ VmFlags: rd ex mr mw me sl
 VmFlags: rd wr mr mw me ac wf dd ui
 8000-9000 ---p 00000000 00:00 0          [anon:arena]
 VmFlags: mr
+9000-a000 rw-s 00000000 00:01 0                          /SYSV00000000 (deleted)
+VmFlags: rd wr sh
 ";
 
     #[test]
     fn areas_have_their_flags_and_names() {
         let areas = parse(TEXT).unwrap();
-        assert_eq!(areas.len(), 3);
+        assert_eq!(areas.len(), 4);
         assert_eq!(
             (areas[0].start, areas[0].end, areas[0].offset),
             (0x55d0_a000, 0x55d0_b000, 0x2000)
@@ -191,6 +194,8 @@ VmFlags: mr
         assert_eq!(areas[1].bracketed(), None);
         assert_eq!(areas[2].bracketed(), Some(&b"anon:arena"[..]));
         assert_eq!(areas[2].link(), "map_files/8000-9000");
+        // The first segment since the machine started was once taken for memory without a file.
+        assert!(areas[3].has_file());
     }
 
     #[test]

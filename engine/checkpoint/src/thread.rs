@@ -1,7 +1,7 @@
 //! One thread: what can be read of it without its help, and how it is made ready to be woken elsewhere.
 
 use offshoot_image::model::{AltStack, Registers, RobustList, Rseq, Scheduling, Thread};
-use offshoot_trace::{Memory, Queue, RseqRegistration, TraceError, Tracee, query};
+use offshoot_trace::{Memory, Queue, RseqRegistration, TraceError, Tracee, cpu, query};
 use rustix::thread::{CpuSet, Pid, sched_getaffinity};
 
 use crate::interview::ThreadAnswers;
@@ -80,7 +80,7 @@ pub(crate) fn read(
         tid: status.last("NSpid")?,
         name,
         registers,
-        xsave: thread.xsave().map_err(trace)?,
+        xsave: used_state(thread.xsave().map_err(trace)?),
         signal_mask: thread.signal_mask().map_err(trace)?,
         robust_list: if head == 0 {
             RobustList { head: 0, bytes: 0 }
@@ -107,6 +107,22 @@ pub(crate) fn read(
             .collect(),
         filtered,
     })
+}
+
+/// The XSAVE area without the data of AMX tiles, if the thread has none there: 8 KiB, and a signal frame may have them
+/// only in a thread that has used them.
+fn used_state(mut area: Vec<u8>) -> Vec<u8> {
+    // XSTATE_BV: the components that are not in their initial state (Intel SDM volume 1, 13.4.2).
+    let in_use = area
+        .get(512..)
+        .and_then(|header| header.first_chunk())
+        .map_or(0, |bits| u64::from_le_bytes(*bits));
+    if in_use & cpu::TILE_DATA == 0
+        && let Some(end) = cpu::tile_data_at(&cpu::processor())
+    {
+        area.truncate(end);
+    }
+    area
 }
 
 /// The signals that wait for a thread or its process.

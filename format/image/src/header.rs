@@ -13,7 +13,7 @@ pub const HEADER_BYTES: usize = 4096;
 pub const MAGIC: [u8; 8] = *b"OFFSHOOT";
 
 /// The version of the format that this crate writes and reads.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The first page of the page area, as a page number of the file: 2 MiB, so that huge pages can be congruent.
 pub const FIRST_PAGE: u64 = 512;

@@ -151,6 +151,7 @@ fn process() -> Process {
         child_subreaper: false,
         thp_disabled: false,
         write_execute_denied: 0,
+        tiles_permitted: false,
         merges_memory: false,
         oom_score_adj: 0,
         seccomp: SeccompMode::Disabled,

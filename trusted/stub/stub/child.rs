@@ -53,7 +53,7 @@ pub fn become_clone(received: &Received, first: usize, sandbox: i32) -> ! {
         let kept = if watched { fd::WATCHER + 1 } else { 0 };
         sys::call3(sys::CLOSE_RANGE, own(kept), u64::from(u32::MAX), 0);
         threads::let_go();
-        threads::return_to(header().main_frame)
+        threads::become_program(header().main_frame)
     }
 }
 

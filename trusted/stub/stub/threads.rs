@@ -40,6 +40,12 @@ global_asm!(
     "mov rdi, rbx",
     "call {thread}",
     "hlt",
+    ".globl touch_tiles",
+    "touch_tiles:",
+    "ldtilecfg [rip + ONE_TILE]",
+    "tilezero tmm0",
+    "tilerelease",
+    "ret",
     ".globl return_to",
     // rdi: the signal frame. Loads every register of the program.
     "return_to:",
@@ -54,13 +60,47 @@ global_asm!(
     "mov eax, 15",
     "syscall",
     "hlt",
+    // Palette 1, tile 0 of one row of four bytes (Intel SDM volume 1, 18.2).
+    ".balign 64",
+    "ONE_TILE:",
+    ".byte 1",
+    ".skip 15",
+    ".short 4",
+    ".skip 30",
+    ".byte 1",
+    ".skip 15",
     thread = sym thread,
 );
 
 unsafe extern "C" {
     fn spawn_thread(args: *const CloneArgs, bytes: u64, thread: *const Thread) -> i64;
+    /// Uses a tile and lets it go.
+    fn touch_tiles();
     /// Loads every register of the program from a signal frame.
-    pub fn return_to(frame: u64) -> !;
+    fn return_to(frame: u64) -> !;
+}
+
+/// Component 18, the data of AMX tiles.
+const TILE_DATA: u64 = 1 << 18;
+/// Where a signal frame points to the XSAVE area, and where that says which components it has (`struct _fpx_sw_bytes`).
+const FRAME_XSAVE: u64 = 224;
+const XSAVE_COMPONENTS: u64 = 464 + 8;
+
+/// Goes on as the program: nothing of the stub runs in this thread any more.
+///
+/// # Safety
+/// `frame` is one of the plan's signal frames.
+pub unsafe fn become_program(frame: u64) -> ! {
+    // SAFETY: the frame points to its XSAVE area, which is at least 576 bytes long; tiles are touched only where the
+    // program had some, so that the processor has them, and the template has asked for them.
+    unsafe {
+        let area = *((frame + FRAME_XSAVE) as *const u64);
+        if *((area + XSAVE_COMPONENTS) as *const u64) & TILE_DATA != 0 {
+            // The kernel makes room for them, and restores them, only after their first use.
+            touch_tiles();
+        }
+        return_to(frame)
+    }
 }
 
 /// Lets the threads run the program.
@@ -150,6 +190,6 @@ unsafe extern "C" fn thread(thread: *const Thread) -> ! {
         while addr_of!(GO).read_volatile() == 0 {
             sys::call3(sys::FUTEX, addr_of!(GO) as u64, FUTEX_WAIT_PRIVATE, 0);
         }
-        return_to(frame)
+        become_program(frame)
     }
 }

@@ -6,6 +6,8 @@ use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
 
 /// `OSXSAVE` in leaf 1 ECX: the kernel uses XSAVE, and `xgetbv` may be executed.
 const OSXSAVE: u32 = 1 << 27;
+/// State component 18 (`XFEATURE_XTILE_DATA`).
+pub const TILE_DATA: u64 = 1 << 18;
 /// Length of the legacy FXSAVE area, in bytes.
 const FXSAVE_BYTES: u32 = 512;
 
@@ -77,6 +79,13 @@ pub fn processor() -> Processor {
         xcr0,
         xsave_bytes,
     }
+}
+
+/// Where the data of AMX tiles begins in an XSAVE area (CPUID leaf 0xD.18 EBX), of a processor that has them. It is the
+/// only state component that a program must ask for before it uses it, and the last and largest of the area.
+pub fn tile_data_at(processor: &Processor) -> Option<usize> {
+    let has = processor.xcr0 & TILE_DATA != 0;
+    has.then(|| __cpuid_count(0xd, 18).ebx as usize)
 }
 
 /// Only after OSXSAVE has been seen.

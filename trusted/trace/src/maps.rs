@@ -108,7 +108,8 @@ fn parse(text: &[u8]) -> Vec<SharedFile> {
             let inode: u64 = std::str::from_utf8(words.next()?).ok()?.parse().ok()?;
             let (major, minor) = device.split_once(':')?;
             let number = |digits| u32::from_str_radix(digits, 16).ok();
-            (rights.get(3) == Some(&b's') && inode != 0).then_some(SharedFile {
+            // The first System V segment has inode 0, on a device.
+            (rights.get(3) == Some(&b's') && device != "00:00").then_some(SharedFile {
                 device: libc::makedev(number(major)?, number(minor)?),
                 inode,
                 writable: rights.get(1) == Some(&b'w'),

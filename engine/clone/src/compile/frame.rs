@@ -13,6 +13,10 @@ const FP_XSTATE_MAGIC1: u32 = 0x4650_5853;
 const FP_XSTATE_MAGIC2: u32 = 0x4650_5845;
 /// Where the software's bytes lie in the legacy area (`struct _fpx_sw_bytes`).
 const SOFTWARE_BYTES: usize = 464;
+/// Where the XSAVE header says which components are not in their initial state.
+const XSTATE_BV: usize = 512;
+/// Component 18; a program must ask before it uses it.
+const TILE_DATA: u64 = 1 << 18;
 /// Legacy area and XSAVE header: the shortest area that XSAVE writes.
 const LEAST_XSAVE_BYTES: usize = 576;
 
@@ -39,6 +43,16 @@ pub(super) fn put(builder: &mut Builder, thread: &Thread, xcr0: u64) -> u64 {
     builder.put_words(&words)
 }
 
+/// The components that a frame says it has: all that the kernel has enabled, but the data of AMX tiles only if there is
+/// some. A kernel takes no more than the thread has room for, and else nothing but the legacy area
+/// (`check_xstate_in_sigframe` in `arch/x86/kernel/fpu/signal.c`).
+fn components(area: &[u8], xcr0: u64) -> u64 {
+    let in_use = area[XSTATE_BV..]
+        .first_chunk()
+        .map_or(0, |bits| u64::from_le_bytes(*bits));
+    xcr0 & (!TILE_DATA | in_use)
+}
+
 /// The XSAVE area as a signal frame has it: with the software's bytes, and the second magic behind.
 fn xsave_area(xsave: &[u8], xcr0: u64) -> Vec<u8> {
     let mut area = xsave.to_vec();
@@ -48,7 +62,7 @@ fn xsave_area(xsave: &[u8], xcr0: u64) -> Vec<u8> {
     let mut software = [0_u8; 48];
     software[..4].copy_from_slice(&FP_XSTATE_MAGIC1.to_le_bytes());
     software[4..8].copy_from_slice(&(bytes + 4).to_le_bytes());
-    software[8..16].copy_from_slice(&xcr0.to_le_bytes());
+    software[8..16].copy_from_slice(&components(&area, xcr0).to_le_bytes());
     software[16..20].copy_from_slice(&bytes.to_le_bytes());
     area[SOFTWARE_BYTES..SOFTWARE_BYTES + 48].copy_from_slice(&software);
     area.extend(FP_XSTATE_MAGIC2.to_le_bytes());

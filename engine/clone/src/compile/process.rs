@@ -19,6 +19,8 @@ const PR_TIMER_CREATE_RESTORE_IDS: u64 = 77;
 const PR_SET_MDWE: u64 = 65;
 const PR_SET_MEMORY_MERGE: u64 = 67;
 const ARCH_SET_FS: u64 = 0x1002;
+const ARCH_REQ_XCOMP_PERM: u64 = 0x1023;
+const XFEATURE_XTILE_DATA: u64 = 18;
 const RLIMIT_NOFILE: u8 = 7;
 /// SIGKILL and SIGSTOP.
 const UNCHANGEABLE: [u8; 2] = [9, 19];
@@ -51,6 +53,10 @@ pub(super) fn compile_template(builder: &mut Builder, manifest: &Manifest) {
         super::threads::inherited(builder, main);
         let slack = [PR_SET_TIMERSLACK, main.timer_slack_ns, 0, 0, 0, 0];
         builder.template.push(Op::new(sys::PRCTL, slack));
+    }
+    if process.tiles_permitted {
+        let ask = [ARCH_REQ_XCOMP_PERM, XFEATURE_XTILE_DATA, 0, 0, 0, 0];
+        builder.template.push(Op::new(sys::ARCH_PRCTL, ask));
     }
     if process.personality != 0 {
         let set = [u64::from(process.personality), 0, 0, 0, 0, 0];

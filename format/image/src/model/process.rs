@@ -28,6 +28,8 @@ pub struct Process {
     pub write_execute_denied: u8,
     /// `PR_GET_MEMORY_MERGE`: equal pages of all mappings may be merged.
     pub merges_memory: bool,
+    /// `ARCH_GET_XCOMP_PERM`: it may use the tiles of AMX, for which a program must ask.
+    pub tiles_permitted: bool,
     /// `/proc/pid/oom_score_adj`.
     pub oom_score_adj: i32,
     /// Seccomp. Filters cannot be read back; a clone gets its sandbox's.
