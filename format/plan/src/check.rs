@@ -50,6 +50,8 @@ const UFFD_REQUESTS: [u64; 2] = [0xc018_aa3f, 0xc020_aa00];
 /// `_IOW('T', 0, u64)` (`timerfd_create(2)`).
 const TFD_IOC_SET_TICKS: u64 = 0x4008_5400;
 
+/// Length of a `struct iovec`.
+const BUFFER_BYTES: usize = 16;
 /// Highest first descriptor of a stub: programs have theirs below.
 const MAX_FD_BASE: u32 = 1 << 20;
 /// Calls whose arguments are looked at.
@@ -179,6 +181,7 @@ pub fn check(plan: &[u8]) -> Result<(), Refused> {
     for (phase, span) in phases {
         check_span(plan, phase, span)?;
     }
+    part(plan, header.pinned, BUFFER_BYTES)?;
     for thread in part(plan, header.threads, size_of::<Thread>())?.chunks_exact(size_of::<Thread>())
     {
         let ops = Thread::from_bytes(thread).ok_or(Refused::Outside)?.ops;

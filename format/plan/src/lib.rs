@@ -40,7 +40,7 @@ pub const USER_END: u64 = 0x7fff_ffff_f000;
 /// `OFFPLAN\0`.
 pub const MAGIC: u64 = 0x004e_414c_5046_464f;
 /// Changes with every change of these types: plan and stub come from one build.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Descriptors of the stub, counted from the plan's [`Header::fd_base`].
 pub mod fd {
@@ -54,6 +54,8 @@ pub mod fd {
     pub const PID_NAMESPACE: u32 = 3;
     /// By which a watched clone is watched; stays open in it.
     pub const WATCHER: u32 = 4;
+    /// The ring that pins what clones write; never used.
+    pub const RING: u32 = 5;
     /// The first of the files that the plan's operations name. What a request has brought lies behind them in a clone.
     pub const FILES: u32 = 8;
 }
@@ -105,6 +107,9 @@ pub struct Header {
     pub resume: Span,
     /// The threads but the main thread.
     pub threads: Span,
+    /// Memory that is pinned in the template, so that `fork` copies it at once: address and length of each piece, as
+    /// `struct iovec` has them.
+    pub pinned: Span,
     /// Address of the main thread's id in its memory (`set_tid_address(2)`); 0 is none.
     pub main_child_tid: u64,
     /// Address of the main thread's signal frame.

@@ -18,6 +18,8 @@ mod identity;
 mod interpret;
 mod memory;
 mod message;
+mod pin;
+mod place;
 mod sys;
 mod threads;
 
@@ -102,6 +104,8 @@ unsafe extern "C" fn start(stack: *const u64) -> ! {
     let files = u64::from(fd_base + fd::FILES + header().kept_files);
     // SAFETY: closes descriptors that nothing uses any more.
     unsafe { sys::call3(sys::CLOSE_RANGE, files, u64::from(u32::MAX), 0) };
+    pin::pin();
+    pin::bring_plan_in();
     message::say(
         &Reply {
             kind: ReplyKind::Ready as u32,

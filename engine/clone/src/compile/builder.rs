@@ -92,6 +92,14 @@ impl Builder {
         u64::from(self.fd_base + fd::FILES) + index as u64
     }
 
+    /// Address and length of the stack of each thread that is made.
+    pub(super) fn thread_stacks(&self) -> impl Iterator<Item = (u64, u64)> {
+        let bytes = super::threads::STACK_BYTES as u64;
+        self.threads
+            .iter()
+            .map(move |(thread, _)| (thread.stack_end - bytes, bytes))
+    }
+
     /// The plan's bytes, and the files that it names. `header` has everything but the parts' places.
     pub(super) fn finish(
         mut self,
@@ -190,6 +198,7 @@ mod encode {
             header.watch,
             header.resume,
             header.threads,
+            header.pinned,
         ];
         for Span { offset, count } in spans {
             bytes.extend(offset.to_le_bytes());

@@ -6,6 +6,7 @@ mod descriptors;
 mod frame;
 mod memory;
 mod numbers;
+mod pin;
 mod process;
 mod profile;
 mod sockets;
@@ -109,6 +110,7 @@ pub fn compile(manifest: &Manifest, how: Compilation) -> Result<Plan, CompileErr
     let header = Header {
         specials,
         special_count,
+        pinned: pin::compile(&mut builder, manifest),
         awaits_threads: process::awaits_threads(manifest).into(),
         main_child_tid: manifest
             .threads

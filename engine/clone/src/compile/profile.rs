@@ -37,7 +37,7 @@ pub(super) fn compile(builder: &mut Builder, manifest: &Manifest, memory: Memory
     for mapping in manifest.mappings.iter().filter(|mapping| !mapping.shared) {
         if mapping.protection.write() {
             if memory == Memory::Local {
-                collapse(builder, mapping);
+                collapse(builder, manifest, mapping);
             }
             for range in within(&manifest.profile.dirty, mapping.start, mapping.end) {
                 let advise = [
@@ -60,8 +60,9 @@ pub(super) fn compile(builder: &mut Builder, manifest: &Manifest, memory: Memory
     watch(builder, manifest);
 }
 
-/// Never by `MADV_HUGEPAGE`, which splits a mapping in two that the program knows as one.
-fn collapse(builder: &mut Builder, mapping: &Mapping) {
+/// Never by `MADV_HUGEPAGE`, which splits a mapping in two that the program knows as one. A chunk that clones write to is
+/// left as it is: each would split the huge page first, which costs more than to copy 512 entries.
+fn collapse(builder: &mut Builder, manifest: &Manifest, mapping: &Mapping) {
     if mapping
         .flags
         .any(MappingFlags::NO_HUGE_PAGES | MappingFlags::GROWS_DOWN)
@@ -83,7 +84,9 @@ fn collapse(builder: &mut Builder, mapping: &Mapping) {
             .take_while(|run| run.page < end)
             .map(|run| overlap(&run))
             .sum();
-        if present >= DENSE_PAGES {
+        let dirty = &manifest.profile.dirty;
+        let is_written = !within(dirty, chunk * PAGE_BYTES, end * PAGE_BYTES).is_empty();
+        if present >= DENSE_PAGES && !is_written {
             let advise = [
                 chunk * PAGE_BYTES,
                 HUGE_PAGES * PAGE_BYTES,
@@ -184,7 +187,7 @@ fn watch(builder: &mut Builder, manifest: &Manifest) {
 }
 
 /// The parts of ranges that lie within addresses.
-fn within(ranges: &[PageRange], start: u64, end: u64) -> Vec<PageRange> {
+pub(super) fn within(ranges: &[PageRange], start: u64, end: u64) -> Vec<PageRange> {
     let (first, last) = (start / PAGE_BYTES, end / PAGE_BYTES);
     let from = ranges.partition_point(|range| range.page + range.pages <= first);
     ranges[from..]

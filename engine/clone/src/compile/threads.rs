@@ -10,7 +10,8 @@ const PR_SET_PDEATHSIG: u64 = 1;
 const PR_SET_NAME: u64 = 15;
 const PR_SET_TIMERSLACK: u64 = 29;
 const ARCH_SET_GS: u64 = 0x1001;
-const STACK_BYTES: usize = 4096;
+/// Length of the stack on which a thread runs the stub.
+pub(super) const STACK_BYTES: usize = 4096;
 const SCHED_FLAG_RESET_ON_FORK: u64 = 1;
 const IOPRIO_WHO_PROCESS: u64 = 1;
 const PR_SET_TSC: u64 = 26;
