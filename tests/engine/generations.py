@@ -86,8 +86,8 @@ class Bench:
             raise Failure("the seed does not start")
         return talker
 
-    def clone(self, name, backing):
-        return Talker([self.offshoot, "clone", name, "--backing", backing, *self.common], self.log)
+    def clone(self, name, backing, *more):
+        return Talker([self.offshoot, "clone", name, "--backing", backing, *self.common, *more], self.log)
 
 
 def ensure(holds, what):

@@ -27,6 +27,7 @@ pub use compile::{Compilation, CompileError, Plan, PlanFile, Substituted, compil
 pub use machine::{MachineError, this_machine};
 pub use nursery::{Exit, Nursery, NurseryError};
 pub use observe::{ObserveError, observe};
+pub use offshoot_plan::Who;
 pub use reader::{ReadError, Seed, read};
 pub use template::{Cloned, Fork, ForkError, SandboxJoin, Template, TemplateError, TemplateSpec};
 

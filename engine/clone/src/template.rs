@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use offshoot_image::Key;
 use offshoot_image::model::Profile;
-use offshoot_plan::{MAX_SUBSTITUTIONS, Reply, ReplyKind, Request};
+use offshoot_plan::{MAX_SUBSTITUTIONS, Reply, ReplyKind, Request, Who};
 use offshoot_sys::packet;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -103,6 +103,8 @@ pub struct Fork<'a> {
     pub park: Option<BorrowedFd<'a>>,
     /// Whether the clone says when it goes on: [`Template::await_running`].
     pub confirm: bool,
+    /// Who it becomes, whoever its seed was; without, it is who the seed was.
+    pub who: Option<Who>,
     /// Whether it is watched, so that [`observe`](crate::observe) can tell afterwards which pages it needed. Such a
     /// clone is slower, and has one descriptor more than its seed.
     pub watch: bool,
@@ -319,6 +321,10 @@ impl Template {
         if let Some(park) = fork.park {
             request.flags |= Request::PARK | Request::PREFAULT;
             fds.push(park);
+        }
+        if let Some(who) = fork.who {
+            request.flags |= Request::WHO;
+            request.who = who;
         }
         if fork.watch {
             request.flags |= Request::WATCH;

@@ -12,11 +12,13 @@
 
 mod check;
 mod decode;
+mod generation;
 mod message;
 mod op;
 
 pub use check::{Refused, check};
-pub use message::{MAX_SUBSTITUTIONS, Reply, ReplyKind, Request};
+pub use generation::Generation;
+pub use message::{MAX_SUBSTITUTIONS, Reply, ReplyKind, Request, Who};
 pub use op::{Check, Op, Phase};
 
 /// First address of the engine's own region in every template and clone. No runtime puts anything there: the program
@@ -34,6 +36,8 @@ pub const PLAN_MAX_BYTES: u64 = 0x400_0000;
 pub const PARK_BASE: u64 = ENGINE_BASE + 0x800_0000;
 /// Where the stub copies itself to before it lays the copy over itself.
 pub const COPY_BASE: u64 = ENGINE_BASE + 0x900_0000;
+/// The generation page (`docs/format/generation.md`).
+pub const GENERATION_BASE: u64 = ENGINE_BASE + 0xf00_0000;
 /// First address behind user space (`TASK_SIZE_MAX` with four levels of page tables).
 pub const USER_END: u64 = 0x7fff_ffff_f000;
 

@@ -7,8 +7,8 @@ use crate::decode::Bytes;
 /// Most descriptors that a request may substitute.
 pub const MAX_SUBSTITUTIONS: usize = 64;
 
-/// What is asked of a template: a clone. With it travel, in this order: the sandbox's pidfd, the cgroup directory (v2), the cgroup `tasks` files
-/// (v1), the park descriptor, the substituted files; each only if it is announced here.
+/// What is asked of a template: a clone. With it travel, in this order: the sandbox's pidfd, the cgroup directory (v2), the
+/// cgroup `tasks` files (v1), the park descriptor, the substituted files; each only if it is announced here.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct Request {
@@ -22,6 +22,8 @@ pub struct Request {
     pub cgroup_files: u32,
     /// How many files are substituted.
     pub substitutions: u32,
+    /// Who the clone may be at most, with [`Request::WHO`].
+    pub who: Who,
     /// Bit `n`: the nth substituted descriptor is closed on exec.
     pub close_on_exec: u64,
     /// The descriptors that they get.
@@ -41,6 +43,21 @@ impl Request {
     pub const PREFAULT: u32 = 16;
     /// The clone is watched: which pages does it touch?
     pub const WATCH: u32 = 32;
+    /// The clone becomes [`Request::who`], whoever its seed was.
+    pub const WHO: u32 = 64;
+}
+
+/// What a sandbox makes of whoever the seed was: its specification outranks what an image says.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Who {
+    /// All of the clone's user ids. It has no supplementary groups, and gains no rights by executing programs
+    /// (`PR_SET_NO_NEW_PRIVS`).
+    pub user: u32,
+    /// All of its group ids.
+    pub group: u32,
+    /// The capabilities that it may have at most, a bit each; of those it has what the seed had.
+    pub capabilities: u64,
 }
 
 impl Request {
@@ -52,6 +69,11 @@ impl Request {
             namespaces: 0,
             cgroup_files: 0,
             substitutions: 0,
+            who: Who {
+                user: 0,
+                group: 0,
+                capabilities: 0,
+            },
             close_on_exec: 0,
             targets: [0; MAX_SUBSTITUTIONS],
         }
@@ -73,6 +95,13 @@ impl Request {
         put(
             offset_of!(Self, substitutions),
             &self.substitutions.to_le_bytes(),
+        );
+        let who = offset_of!(Self, who);
+        put(who + offset_of!(Who, user), &self.who.user.to_le_bytes());
+        put(who + offset_of!(Who, group), &self.who.group.to_le_bytes());
+        put(
+            who + offset_of!(Who, capabilities),
+            &self.who.capabilities.to_le_bytes(),
         );
         put(
             offset_of!(Self, close_on_exec),

@@ -5,7 +5,7 @@ use core::ptr::addr_of_mut;
 use offshoot_plan::{MAX_SUBSTITUTIONS, Phase, ReplyKind, Request, fd};
 
 use crate::message::{MAX_DESCRIPTORS, Received, reply};
-use crate::{fail, header, identity, interpret, own, sys, threads};
+use crate::{fail, generation, header, identity, interpret, own, sys, threads};
 
 const CLONE_NEWPID: u32 = 0x2000_0000;
 const EINTR: i64 = -4;
@@ -19,8 +19,12 @@ pub fn become_clone(received: &Received, first: usize, sandbox: i32) -> ! {
     if let Err(error) = join(received, &mut next, sandbox) {
         stop(3, error);
     }
-    if let Err(error) = identity::apply(&header().credentials) {
+    let who = (request.flags & Request::WHO != 0).then_some(request.who);
+    if let Err(error) = identity::apply(&header().credentials, who) {
         stop(4, error);
+    }
+    if let Err(error) = generation::begin() {
+        stop(8, error);
     }
     let park = take_descriptors(received, next).unwrap_or_else(|error| stop(5, error));
     let run = |phase, span| {

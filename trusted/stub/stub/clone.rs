@@ -6,7 +6,7 @@ use core::ptr::{addr_of, addr_of_mut};
 use offshoot_plan::{Phase, Reply, ReplyKind, Request};
 
 use crate::message::{Received, receive, say};
-use crate::{child, clock, header, own, place, sys};
+use crate::{child, clock, generation, header, own, place, sys};
 
 const CLONE_PIDFD: u64 = 0x1000;
 const CLONE_PARENT: u64 = 0x8000;
@@ -91,6 +91,7 @@ fn fork(received: &Received) -> (i64, i32) {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = cgroup as u64;
     }
+    generation::count();
     place::bind();
     // SAFETY: a fork: the child gets a copy of everything, and goes on here on a copy of this stack.
     let pid = unsafe {

@@ -3,7 +3,7 @@
 use core::ptr::addr_of;
 
 use crate::sys;
-use offshoot_plan::Credentials;
+use offshoot_plan::{Credentials, Who};
 
 const SETFSUID: u32 = 122;
 const SETFSGID: u32 = 123;
@@ -12,6 +12,7 @@ const CAPGET: u32 = 125;
 const PR_SET_KEEPCAPS: u64 = 8;
 const PR_CAPBSET_DROP: u64 = 24;
 const PR_SET_SECUREBITS: u64 = 28;
+const PR_SET_NO_NEW_PRIVS: u64 = 38;
 const PR_CAP_AMBIENT: u64 = 47;
 const PR_CAP_AMBIENT_RAISE: u64 = 2;
 /// `_LINUX_CAPABILITY_VERSION_3`, this process.
@@ -22,11 +23,30 @@ const EFFECTIVE: usize = 2;
 const BOUNDING: usize = 3;
 const AMBIENT: usize = 4;
 
-/// Becomes who the credentials say. Rights can only shrink.
-pub fn apply(wanted: &Credentials) -> Result<(), i64> {
-    if wanted.apply == 0 {
-        return Ok(());
+/// Becomes who the credentials say, or of it what a sandbox allows. Rights can only shrink.
+pub fn apply(seed: &Credentials, who: Option<Who>) -> Result<(), i64> {
+    match who {
+        Some(who) => {
+            // SAFETY: changes only what this process may become.
+            must(unsafe { sys::call3(sys::PRCTL, PR_SET_NO_NEW_PRIVS, 1, 0) })?;
+            become_who(&clamped(seed, who))
+        }
+        None if seed.apply == 0 => Ok(()),
+        None => become_who(seed),
     }
+}
+
+fn clamped(seed: &Credentials, who: Who) -> Credentials {
+    Credentials {
+        users: [who.user; 4],
+        groups: [who.group; 4],
+        supplementary_count: 0,
+        capabilities: seed.capabilities.map(|set| set & who.capabilities),
+        ..*seed
+    }
+}
+
+fn become_who(wanted: &Credentials) -> Result<(), i64> {
     let [ruid, euid, suid, fsuid] = wanted.users.map(u64::from);
     let [rgid, egid, sgid, fsgid] = wanted.groups.map(u64::from);
     let groups = u64::from(wanted.supplementary_count);

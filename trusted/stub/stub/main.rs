@@ -14,6 +14,7 @@
 mod child;
 mod clock;
 mod clone;
+mod generation;
 mod identity;
 mod interpret;
 mod memory;
@@ -104,6 +105,9 @@ unsafe extern "C" fn start(stack: *const u64) -> ! {
     let files = u64::from(fd_base + fd::FILES + header().kept_files);
     // SAFETY: closes descriptors that nothing uses any more.
     unsafe { sys::call3(sys::CLOSE_RANGE, files, u64::from(u32::MAX), 0) };
+    if let Err(error) = generation::map() {
+        fail(0, Phase::Stub, 8, error);
+    }
     pin::pin();
     pin::bring_plan_in();
     message::say(

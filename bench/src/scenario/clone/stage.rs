@@ -142,8 +142,7 @@ impl<'g> Stage<'g> {
             substitutions: &[(CHANNEL, line.theirs.as_fd())],
             sandbox: Some(self.ground.sandbox.join(tasks)),
             park,
-            confirm: false,
-            watch: false,
+            ..Fork::default()
         };
         Ok(Living(template.fork(&fork)?))
     }

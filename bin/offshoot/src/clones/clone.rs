@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
-use offshoot_clone::{Cloned, Exit, Fork, Memory, Nursery, Template, TemplateSpec};
+use offshoot_clone::{Cloned, Exit, Fork, Memory, Nursery, Template, TemplateSpec, Who};
 use serde::Serialize;
 
 use super::place::{self, PlaceArgs};
@@ -34,6 +34,9 @@ pub struct CloneArgs {
     /// Where the template's memory lives
     #[arg(long, value_enum, default_value_t = Backing::Local)]
     backing: Backing,
+    /// Become this user and group (numbers), without capabilities, whoever the seed was
+    #[arg(long, value_name = "UID[:GID]", value_parser = who)]
+    user: Option<Who>,
     /// Do not wait for the clones to end
     #[arg(long)]
     detach: bool,
@@ -72,6 +75,19 @@ fn substitution(text: &str) -> Result<(u32, String), String> {
         .parse()
         .map_err(|_| format!("{number:?} is no descriptor"))?;
     Ok((number, path.to_owned()))
+}
+
+fn who(text: &str) -> Result<Who, String> {
+    let (user, group) = text.split_once(':').unwrap_or((text, text));
+    let number = |text: &str| {
+        text.parse()
+            .map_err(|_| format!("{text:?} is no number: write UID or UID:GID, such as 1000:1000"))
+    };
+    Ok(Who {
+        user: number(user)?,
+        group: number(group)?,
+        capabilities: 0,
+    })
 }
 
 /// Runs the command. Exits with 0 if all clones exited with 0.
@@ -143,6 +159,7 @@ fn fork_all(
             substitutions: &substitutions,
             park: park.as_ref().map(|(waiting, _)| waiting.as_fd()),
             confirm: !args.park,
+            who: args.user,
             ..Fork::default()
         };
         let cloned = template.fork(&fork).map_err(|error| failed(&error))?;

@@ -6,7 +6,7 @@
 //! as long as the ring lives; the template has such a ring, and does nothing else with it (`trusted/stub/stub/pin.rs`).
 
 use offshoot_image::model::{Backing, Manifest, Mapping, MappingFlags, PAGE_BYTES};
-use offshoot_plan::{STUB_DATA_BASE, Span};
+use offshoot_plan::{GENERATION_BASE, STUB_DATA_BASE, Span};
 
 use super::builder::Builder;
 use super::profile::within;
@@ -18,6 +18,7 @@ const MAX_BUFFER_BYTES: u64 = 1 << 30;
 /// Puts the buffers to be pinned into the plan: what the profile says is written, and what the stub writes.
 pub(super) fn compile(builder: &mut Builder, manifest: &Manifest) -> Span {
     let mut buffers = vec![(STUB_DATA_BASE, offshoot_stub::data_bytes())];
+    buffers.push((GENERATION_BASE, PAGE_BYTES));
     buffers.extend(builder.thread_stacks());
     for mapping in manifest
         .mappings

@@ -1,0 +1,67 @@
+#!/usr/bin/python3
+"""Does a sandbox's specification outrank what an image says? A seed that is root with groups and capabilities is cloned
+as somebody else, who must have none of it."""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+
+from generations import Bench, Failure, Talker, ensure
+
+PROGRAM = """
+import os, sys
+os.setgroups([4, 7])
+print('ready', os.getpid(), flush=True)
+for line in sys.stdin:
+    fields = dict(line.rstrip().split(':', 1) for line in open('/proc/self/status'))
+    wanted = 'Uid Gid Groups CapInh CapPrm CapEff CapBnd CapAmb NoNewPrivs'.split()
+    print('|'.join(' '.join(fields[name].split()) for name in wanted), flush=True)
+"""
+NOTHING = "0" * 16
+USER, GROUP = 64123, 64124
+
+
+def status(talker):
+    talker.process.stdin.write("line\n")
+    talker.process.stdin.flush()
+    return talker.process.stdout.readline().rstrip("\n").split("|")
+
+
+def check(bench):
+    seed = Talker(["/usr/bin/python3", "-I", "-c", PROGRAM], bench.log)
+    pid = int(seed.line()[1])
+    before = status(seed)
+    bench.checkpoint(pid, "identity")
+    seed.end()
+    for backing in ("local", "mapped"):
+        same = bench.clone("identity", backing)
+        found = status(same)
+        same.end()
+        # The positive control: without a specification a clone is who its seed was.
+        ensure(found == before and found[5] != NOTHING and found[2] == "4 7", f"{backing}: {found} instead of {before}")
+        other = bench.clone("identity", backing, "--user", f"{USER}:{GROUP}")
+        found = status(other)
+        other.end()
+        wanted = [" ".join([str(USER)] * 4), " ".join([str(GROUP)] * 4), "", *[NOTHING] * 5, "1"]
+        ensure(found == wanted, f"{backing}: {found} instead of {wanted}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bin", default="target/release/offshoot", help="the offshoot to test")
+    options = parser.parse_args()
+    scratch = tempfile.mkdtemp(prefix="offshoot-identity-", dir="/dev/shm")
+    try:
+        check(Bench(os.path.abspath(options.bin), scratch))
+    except Failure as failure:
+        print(f"failed: {failure}")
+        sys.exit(1)
+    finally:
+        shutil.rmtree(scratch)
+    print("passed")
+
+
+if __name__ == "__main__":
+    main()
