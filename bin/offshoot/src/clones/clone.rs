@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use offshoot_clone::{Cloned, Exit, Fork, Memory, Nursery, Template, TemplateSpec, Who};
 use serde::Serialize;
 
+use super::learn::{self, LearnArgs};
 use super::place::{self, PlaceArgs};
 use crate::cli::Context;
 use crate::hidden::TEMPLATES;
@@ -40,6 +41,8 @@ pub struct CloneArgs {
     /// Do not wait for the clones to end
     #[arg(long)]
     detach: bool,
+    #[command(flatten)]
+    learn: LearnArgs,
     #[command(flatten)]
     place: PlaceArgs,
 }
@@ -97,6 +100,7 @@ pub fn run(args: &CloneArgs, context: &Context) -> Result<ExitCode, Failure> {
     let lineage = pool
         .open_lineage(&name)
         .map_err(|error| place::unopened(&error))?;
+    let seed = (lineage.image.id(), lineage.manifest);
     let images: Vec<OwnedFd> = std::iter::once(lineage.image)
         .chain(lineage.ancestors)
         .map(OwnedFd::from)
@@ -120,6 +124,9 @@ pub fn run(args: &CloneArgs, context: &Context) -> Result<ExitCode, Failure> {
         .template(&spec)
         .map_err(|error| Failure::from_error(Kind::Failed, &error))?;
     let mut rows = fork_all(args, &mut template, context)?;
+    if let Some(row) = rows.first() {
+        learn::learn(&args.learn, &pool, seed, row.pid, context)?;
+    }
     if !args.detach {
         await_all(&mut nursery, &mut rows)?;
     }
@@ -160,6 +167,7 @@ fn fork_all(
             park: park.as_ref().map(|(waiting, _)| waiting.as_fd()),
             confirm: !args.park,
             who: args.user,
+            watch: args.learn.learn.is_some(),
             ..Fork::default()
         };
         let cloned = template.fork(&fork).map_err(|error| failed(&error))?;

@@ -3,6 +3,7 @@
 mod checkpoint;
 mod clone;
 mod image;
+mod learn;
 mod place;
 
 pub use checkpoint::{CheckpointArgs, run as checkpoint};

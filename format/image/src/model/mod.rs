@@ -56,3 +56,19 @@ pub struct Manifest {
     /// Which pages clones are known to need.
     pub profile: Profile,
 }
+
+impl Manifest {
+    /// The same process with another profile, as an image that has no pages of its own: all are its parent's, whose
+    /// manifest this is and whose id is `parent`.
+    pub fn with_profile(mut self, parent: ImageId, profile: Profile) -> Self {
+        let of_mappings = self.mappings.iter_mut().map(|mapping| &mut mapping.runs);
+        let of_contents = self.contents.iter_mut().map(|content| &mut content.runs);
+        for run in of_mappings.chain(of_contents).flatten() {
+            // Too long a chain is told by the rules of a manifest.
+            run.generation = run.generation.saturating_add(1);
+        }
+        self.parent = Some(parent);
+        self.profile = profile;
+        self
+    }
+}
