@@ -12,6 +12,7 @@ mod criu;
 mod end;
 mod ground;
 mod groups;
+mod hot;
 mod line;
 mod memory;
 mod restore;
@@ -35,6 +36,7 @@ use crate::record::Recorder;
 use cold::Cold;
 use criu::Criu;
 use ground::Ground;
+use hot::Hot;
 use restore::Restore;
 use seed::Seed;
 use stage::Stage;
@@ -119,6 +121,7 @@ fn systems<'a>(stage: &'a Stage<'_>) -> (Vec<Box<dyn System + 'a>>, Vec<String>)
         FromTemplate::local(stage).map(boxed),
         FromTemplate::mapped(stage).map(boxed),
         FromTemplate::parked(stage).map(boxed),
+        Hot::start(stage).map(boxed),
         Restore::new(stage).map(boxed),
         Ok(boxed(Cold::new(stage))),
     ];

@@ -15,7 +15,7 @@ use super::stage::Stage;
 use super::system::{Look, System};
 
 /// How long a parked clone is left alone, at least.
-const PARKED: Duration = Duration::from_millis(5);
+pub(super) const PARKED: Duration = Duration::from_millis(5);
 
 /// A template that is there, and how its clones are made.
 #[derive(Debug)]
