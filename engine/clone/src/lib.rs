@@ -20,6 +20,7 @@ mod maker;
 pub mod nursery;
 mod observe;
 mod reader;
+mod recipe;
 mod template;
 mod wire;
 
@@ -29,6 +30,7 @@ pub use nursery::{Exit, Nursery, NurseryError};
 pub use observe::{ObserveError, observe};
 pub use offshoot_plan::Who;
 pub use reader::{ReadError, Seed, read};
+pub use recipe::Recipe;
 pub use template::{Cloned, Fork, ForkError, SandboxJoin, Template, TemplateError, TemplateSpec};
 
 use serde::{Deserialize, Serialize};

@@ -14,13 +14,14 @@ use offshoot_image::model::FileIdentity;
 use offshoot_plan::{Header, Refused, fd};
 use offshoot_sys::clone::{CloneRequest, FreshChild, spawn};
 use offshoot_sys::{fds, packet};
-use rustix::fs::{FileType, MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::fs::{FileType, MemfdFlags, Mode, OFlags};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use crate::compile::Compilation;
 use crate::identity;
 use crate::machine::this_machine;
 use crate::reader::{Seed, SeedFile, read};
+use crate::recipe::{Recipe, Rest};
 use crate::wire::{self, Birth, Make};
 
 /// Longest message of a reader.
@@ -36,9 +37,11 @@ pub(crate) fn become_template(
     child: &FreshChild,
     make: &Make,
     control: &OwnedFd,
+    stub: &OwnedFd,
+    recipe: Option<&Recipe>,
     images: &[OwnedFd],
 ) -> u8 {
-    let Err(refusal) = try_become(child, make, control, images);
+    let Err(refusal) = try_become(child, make, control, stub, recipe, images);
     if let Ok(bytes) = wire::encode(&Birth::Refused(refusal)) {
         let _ = packet::send(control.as_fd(), &bytes, &[]);
     }
@@ -49,26 +52,42 @@ fn try_become(
     child: &FreshChild,
     make: &Make,
     control: &OwnedFd,
+    stub: &OwnedFd,
+    recipe: Option<&Recipe>,
     images: &[OwnedFd],
 ) -> Result<std::convert::Infallible, Refusal> {
-    let mut seed = read_without_rights(child, make, images)?;
-    let header = check(&seed)?;
-    identity::skip_if_own(&mut seed.plan);
-    let files = seed
+    let recipe = match recipe {
+        Some(recipe) => recipe,
+        None => &write_recipe(child, make, images)?,
+    };
+    let rest = recipe
+        .read_rest()
+        .map_err(|error| failed("the recipe", &error))?;
+    let files = rest
         .files
         .iter()
         .map(|file| open(file, images))
         .collect::<Result<Vec<_>, _>>()?;
-    let plan =
-        sealed_memory(c"plan", &seed.plan, false).map_err(|error| failed("the plan", &error))?;
-    let stub = sealed_memory(c"stub", offshoot_stub::STUB, true)
-        .map_err(|error| failed("the stub", &error))?;
-    let needs = wire::encode(&Birth::Needs(seed.substituted.clone()))
+    let needs = wire::encode(&Birth::Needs(rest.substituted))
         .map_err(|error| failed("the answer", &error))?;
-    packet::send(control.as_fd(), &needs, &[])
+    let parts = [recipe.plan.as_fd(), recipe.rest.as_fd()];
+    packet::send(control.as_fd(), &needs, &parts)
         .map_err(|error| failed("the answer", &error.into()))?;
-    execute(child, header.fd_base, control, &plan, &stub, &files)
+    execute(child, rest.fd_base, control, &recipe.plan, stub, &files)
         .map_err(|error| failed("the stub", &error))
+}
+
+/// From images to a recipe.
+fn write_recipe(child: &FreshChild, make: &Make, images: &[OwnedFd]) -> Result<Recipe, Refusal> {
+    let mut seed = read_without_rights(child, make, images)?;
+    let header = check(&seed)?;
+    identity::skip_if_own(&mut seed.plan);
+    let rest = Rest {
+        fd_base: header.fd_base,
+        files: seed.files,
+        substituted: seed.substituted,
+    };
+    Recipe::new(&seed.plan, &rest).map_err(|error| failed("the recipe", &error))
 }
 
 fn failed(what: &str, error: &io::Error) -> Refusal {
@@ -204,24 +223,6 @@ fn open_named(identity: &FileIdentity, mode: OFlags) -> Result<OwnedFd, Refusal>
         ));
     }
     Ok(file)
-}
-
-/// Bytes in memory that nobody can change any more.
-fn sealed_memory(name: &std::ffi::CStr, bytes: &[u8], executable: bool) -> io::Result<OwnedFd> {
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let wanted = if executable {
-        MemfdFlags::EXEC
-    } else {
-        MemfdFlags::NOEXEC_SEAL
-    };
-    // The two flags are of Linux 6.3; without them a memfd is executable.
-    let memory = rustix::fs::memfd_create(name, flags | wanted)
-        .or_else(|_| rustix::fs::memfd_create(name, flags))?;
-    let mut file = File::from(memory);
-    file.write_all(bytes)?;
-    let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
-    rustix::fs::fcntl_add_seals(&file, seals)?;
-    Ok(file.into())
 }
 
 /// Executes the stub with its descriptors where the plan has them.

@@ -11,6 +11,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Resource, Rlimit, WaitOptions};
 
 use crate::maker;
+use crate::recipe::{Recipe, sealed_memory};
 use crate::template::{Template, TemplateError, TemplateSpec};
 use crate::wire::{self, Make, Notice};
 
@@ -95,6 +96,7 @@ impl Nursery {
             .map_err(|errno| TemplateError::Nursery(NurseryError::Talk(errno.into())))?;
         let make = wire::encode(&Make {
             memory: spec.memory,
+            has_recipe: spec.recipe.is_some(),
             check_pages: spec.check_pages,
             sandbox_filters: spec.sandbox_filters,
             profile: spec.profile.cloned(),
@@ -102,6 +104,9 @@ impl Nursery {
         });
         let make = make.map_err(|error| TemplateError::Nursery(NurseryError::Talk(error)))?;
         let mut fds = vec![theirs.as_fd()];
+        if let Some(recipe) = spec.recipe {
+            fds.extend([recipe.plan.as_fd(), recipe.rest.as_fd()]);
+        }
         fds.extend(spec.images.iter().map(AsFd::as_fd));
         packet::send(self.socket.as_fd(), &make, &fds)
             .map_err(|errno| TemplateError::Nursery(NurseryError::Talk(errno.into())))?;
@@ -185,6 +190,7 @@ pub fn main() -> u8 {
 fn run(socket: BorrowedFd<'_>) -> io::Result<()> {
     let thread = SingleThread::check()?.ok_or(io::ErrorKind::ResourceBusy)?;
     raise_descriptor_limit()?;
+    let stub = sealed_memory(c"stub", offshoot_stub::STUB, true)?;
     let ended = offshoot_sys::signal::child_signals()?;
     say(socket, &Notice::Ready)?;
     loop {
@@ -208,7 +214,7 @@ fn run(socket: BorrowedFd<'_>) -> io::Result<()> {
             let Some((bytes, fds)) = packet::receive(socket)? else {
                 return Ok(());
             };
-            make(&thread, socket, &bytes, fds)?;
+            make(&thread, socket, &stub, &bytes, fds)?;
         }
     }
 }
@@ -231,21 +237,30 @@ fn raise_descriptor_limit() -> io::Result<()> {
 fn make(
     thread: &SingleThread,
     socket: BorrowedFd<'_>,
+    stub: &OwnedFd,
     bytes: &[u8],
-    mut fds: Vec<OwnedFd>,
+    fds: Vec<OwnedFd>,
 ) -> io::Result<()> {
     let make: Make = wire::decode(bytes)?;
-    if fds.len() < 2 {
+    let mut fds = fds.into_iter();
+    let control = fds.next();
+    let recipe = if make.has_recipe {
+        fds.next().zip(fds.next())
+    } else {
+        None
+    };
+    let recipe = recipe.map(|(plan, rest)| Recipe { plan, rest });
+    let images: Vec<OwnedFd> = fds.collect();
+    let (Some(control), false) = (control, images.is_empty()) else {
         return say(
             socket,
             &Notice::Failed {
                 what: "the request brings no image".into(),
             },
         );
-    }
-    let control = fds.remove(0);
+    };
     let spawned = spawn(thread, &CloneRequest::default(), |child| {
-        maker::become_template(child, &make, &control, &fds)
+        maker::become_template(child, &make, &control, stub, recipe.as_ref(), &images)
     });
     match spawned {
         Ok(spawned) => {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use offshoot_image::Key;
 use offshoot_image::model::Profile;
@@ -13,7 +14,7 @@ use rustix::io::Errno;
 
 use crate::nursery::NurseryError;
 use crate::wire::{self, Birth};
-use crate::{Memory, Substituted};
+use crate::{Memory, Recipe, Substituted};
 
 /// What a template is made of.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub struct TemplateSpec<'a> {
     pub key: &'a Key,
     /// Where its pages live.
     pub memory: Memory,
+    /// How a template of the same images was made before, with all else here the same: see [`Template::recipe`].
+    pub recipe: Option<&'a Recipe>,
     /// Whether every page is checked first: not needed for a file that was checked before and has not changed.
     pub check_pages: bool,
     /// Whether clones get a seccomp filter from their sandbox.
@@ -86,6 +89,7 @@ pub struct Template {
     pid: i32,
     pidfd: OwnedFd,
     needs: Vec<Substituted>,
+    recipe: Arc<Recipe>,
     next_token: u64,
     /// What clones have said while something else was waited for.
     heard: VecDeque<Reply>,
@@ -175,12 +179,15 @@ impl Template {
         pidfd: OwnedFd,
     ) -> Result<Self, TemplateError> {
         let talk = |errno: Errno| TemplateError::Talk(errno.into());
-        let Some((bytes, _)) = packet::receive(control.as_fd()).map_err(talk)? else {
+        let Some((bytes, mut parts)) = packet::receive(control.as_fd()).map_err(talk)? else {
             return Err(TemplateError::Ended);
         };
         let needs = match wire::decode(&bytes).map_err(TemplateError::Talk)? {
             Birth::Needs(needs) => needs,
             Birth::Refused(why) => return Err(TemplateError::Refused(why)),
+        };
+        let (Some(rest), Some(plan)) = (parts.pop(), parts.pop()) else {
+            return Err(TemplateError::Ended);
         };
         let Some((bytes, _)) = packet::receive(control.as_fd()).map_err(talk)? else {
             return Err(TemplateError::Ended);
@@ -199,6 +206,7 @@ impl Template {
             pid,
             pidfd,
             needs,
+            recipe: Arc::new(Recipe { plan, rest }),
             next_token: 1,
             heard: VecDeque::new(),
         })
@@ -207,6 +215,11 @@ impl Template {
     /// Its process id, in the nursery's namespace.
     pub fn pid(&self) -> i32 {
         self.pid
+    }
+
+    /// How it was made. Another template is made by it in half the time, also when this one has ended.
+    pub fn recipe(&self) -> &Arc<Recipe> {
+        &self.recipe
     }
 
     /// What each clone must be given.

@@ -7,11 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Memory, Substituted};
 
-/// Asks for a template. With it come the template's end of its control socket, and the images, the one to be cloned
-/// first.
+/// Asks for a template. With it come the template's end of its control socket, the two parts of a recipe if there is one,
+/// and the images, the one to be cloned first.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Make {
     pub(crate) memory: Memory,
+    /// Whether a recipe comes with it: then the images are not read.
+    pub(crate) has_recipe: bool,
     /// Whether every page is checked.
     pub(crate) check_pages: bool,
     /// Whether clones get a seccomp filter from their sandbox.
@@ -38,7 +40,7 @@ pub(crate) enum Notice {
 /// The first packet on a template's control socket.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Birth {
-    /// What each clone must be given.
+    /// What each clone must be given; with it come the two parts of the recipe.
     Needs(Vec<Substituted>),
     /// There will be no template.
     Refused(String),

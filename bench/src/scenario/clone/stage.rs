@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::Context;
 use offshoot_checkpoint::{Options, checkpoint};
-use offshoot_clone::{Fork, Memory, Nursery, Template, TemplateSpec, observe};
+use offshoot_clone::{Fork, Memory, Nursery, Recipe, Template, TemplateSpec, observe};
 use offshoot_image::model::Profile;
 use offshoot_pool::ImageName;
 use rustix::fd::BorrowedFd;
@@ -72,7 +72,7 @@ impl<'g> Stage<'g> {
     fn learn(&self) -> anyhow::Result<Profile> {
         let lineage = self.ground.pool()?.open_lineage(&self.image)?;
         let mut nursery = self.nursery()?;
-        let mut template = self.template(&mut nursery, &self.images()?, Memory::Local, true)?;
+        let mut template = self.template(&mut nursery, &self.images()?, Memory::Local, None)?;
         let tasks = self.ground.sandbox.tasks();
         let mut line = self.line()?;
         let fork = Fork {
@@ -112,13 +112,14 @@ impl<'g> Stage<'g> {
         nursery: &mut Nursery,
         images: &[OwnedFd],
         memory: Memory,
-        check_pages: bool,
+        recipe: Option<&Recipe>,
     ) -> anyhow::Result<Template> {
         let spec = TemplateSpec {
             images,
             key: self.ground.pool()?.key(),
             memory,
-            check_pages,
+            recipe,
+            check_pages: recipe.is_none(),
             sandbox_filters: false,
             profile: Some(&self.profile),
         };

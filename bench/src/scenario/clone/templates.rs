@@ -62,7 +62,7 @@ impl<'a> FromTemplate<'a> {
         is_parked: bool,
     ) -> anyhow::Result<Self> {
         let mut nursery = stage.nursery()?;
-        let template = stage.template(&mut nursery, &stage.images()?, memory, true);
+        let template = stage.template(&mut nursery, &stage.images()?, memory, None);
         let template = template.context(name)?;
         Ok(Self {
             name,

@@ -116,6 +116,7 @@ pub fn run(args: &CloneArgs, context: &Context) -> Result<ExitCode, Failure> {
             Backing::Local => Memory::Local,
             Backing::Mapped => Memory::Mapped,
         },
+        recipe: None,
         check_pages: true,
         sandbox_filters: false,
         profile: None,
