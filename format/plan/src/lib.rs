@@ -14,6 +14,7 @@ mod check;
 mod decode;
 mod message;
 mod op;
+pub mod traps;
 
 pub use check::{Refused, check};
 pub use message::{MAX_SUBSTITUTIONS, Reply, ReplyKind, Request};
@@ -40,7 +41,7 @@ pub const USER_END: u64 = 0x7fff_ffff_f000;
 /// `OFFPLAN\0`.
 pub const MAGIC: u64 = 0x004e_414c_5046_464f;
 /// Changes with every change of these types: plan and stub come from one build.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Descriptors of the stub, counted from the plan's [`Header::fd_base`].
 pub mod fd {
@@ -113,6 +114,8 @@ pub struct Header {
     pub credentials: Credentials,
     /// `CLOCK_MONOTONIC` and `CLOCK_BOOTTIME` at the checkpoint, in nanoseconds.
     pub clocks_ns: [u64; 2],
+    /// How system calls are trapped that memory of the pool would answer wrongly.
+    pub traps: traps::Traps,
 }
 
 /// One of the kernel's own mappings (`vdso(7)`).

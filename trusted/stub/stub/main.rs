@@ -20,6 +20,7 @@ mod memory;
 mod message;
 mod sys;
 mod threads;
+mod traps;
 
 use core::arch::global_asm;
 
@@ -97,6 +98,9 @@ unsafe extern "C" fn start(stack: *const u64) -> ! {
     }
     if let Err((op, result)) = interpret::run(header().template) {
         fail(0, Phase::Template, op, result);
+    }
+    if let Err((op, result)) = traps::install() {
+        fail(0, Phase::Stub, op, result);
     }
     // Most files have only been mapped.
     let files = u64::from(fd_base + fd::FILES + header().kept_files);
