@@ -1,4 +1,5 @@
 //! The filter, run by a small interpreter.
+#![allow(clippy::unwrap_used)]
 
 use super::*;
 
@@ -6,6 +7,11 @@ const LIBC: u64 = 0x7f12_3400_0000;
 const GETPID: i64 = 39;
 const DONTNEED: u64 = 4;
 const WILLNEED: u64 = 3;
+
+/// One range.
+fn memory() -> Vec<Range<u64>> {
+    std::iter::once(0x7f00_0000_0000..0x7f00_0010_0000).collect()
+}
 
 /// What the filter says of a call.
 fn verdict(filter: &[Instruction], number: i64, pointer: u64, arguments: [u64; 6]) -> u32 {
@@ -70,7 +76,6 @@ fn what_touches_memory_of_the_pool_is_trapped() {
         assert!(advised(&filter, start - (1 << 33), 1 << 40), "around it");
         assert!(!advised(&filter, start - 4096, 4096), "before it");
         assert!(!advised(&filter, end, 4096), "behind it");
-        assert!(!advised(&filter, start, 0) || start % 4096 == 0);
     }
     assert!(advised(&filter, 0x7f12_3456_7000, 1));
     assert!(!advised(&filter, 0x7f20_0000_0000, 1 << 40));
@@ -79,7 +84,7 @@ fn what_touches_memory_of_the_pool_is_trapped() {
 
 #[test]
 fn other_advice_and_other_calls_pass() {
-    let filter = compile(vec![0x7f00_0000_0000..0x7f00_0010_0000], Vec::new());
+    let filter = compile(memory(), Vec::new());
     let call = |number, third| {
         verdict(
             &filter,
@@ -101,7 +106,7 @@ fn other_advice_and_other_calls_pass() {
 
 #[test]
 fn the_stub_is_not_trapped() {
-    let filter = compile(vec![0x7f00_0000_0000..0x7f00_0010_0000], Vec::new());
+    let filter = compile(memory(), Vec::new());
     let drop = [0x7f00_0000_0000, 4096, DONTNEED, 0, 0, 0];
     let from = |pointer| verdict(&filter, sys::MADVISE, pointer, drop);
     assert_eq!(from(ENGINE_BASE), ALLOW);
@@ -116,7 +121,7 @@ fn masks_are_trapped_where_the_image_has_code() {
         0x5555_0000_0000..0x5555_0000_4000,
         0x7f12_ffff_f000..0x7f13_0000_1000,
     ];
-    let filter = compile(vec![0x7f00_0000_0000..0x7f00_0010_0000], code.to_vec());
+    let filter = compile(memory(), code.to_vec());
     for number in [sys::RT_SIGPROCMASK, sys::RT_SIGACTION] {
         let from = |pointer| verdict(&filter, number, pointer, [0; 6]);
         for Range { start, end } in code.clone() {
@@ -132,7 +137,7 @@ fn masks_are_trapped_where_the_image_has_code() {
 
 #[test]
 fn other_architectures_pass() {
-    let filter = compile(vec![0x7f00_0000_0000..0x7f00_0010_0000], Vec::new());
+    let filter = compile(memory(), Vec::new());
     assert_eq!(filter[2], Instruction::new(code::RETURN, ALLOW));
     assert_eq!(filter[1], Instruction::compare(code::IS, X86_64, 1, 0));
 }
