@@ -20,6 +20,7 @@ use crate::pieces::{Owner, Piece};
 use crate::sources::Sources;
 use crate::space::Space;
 use crate::store::{self, Store};
+use crate::trapped::Trapped;
 use crate::window::Window;
 use crate::{
     CheckpointError, Refusal, admission, files, machine, pieces, proc, process, restart, smaps,
@@ -258,6 +259,7 @@ fn read(
         .map(offshoot_trace::Tracee::tid)
         .collect();
     let shared = process::read(pid, &frozen.threads()[0], &tids)?;
+    let trapped = Trapped::find(&frozen.threads()[0], &memory);
     let ignores_trap = shared.ignores_trap()?;
     let mut threads = Vec::with_capacity(tids.len());
     for tracee in frozen.threads_mut() {
@@ -300,7 +302,7 @@ fn read(
     }
     pieces.reverse();
     let (later, now) = pieces.into_iter().partition(Piece::can_wait);
-    let manifest = Manifest {
+    let mut manifest = Manifest {
         machine: machine::describe(vdso.vdso),
         parent: None,
         process: shared.with(process_answers, executable)?,
@@ -322,6 +324,9 @@ fn read(
         descriptors: tables.descriptors,
         profile: Profile::default(),
     };
+    if let Some(trapped) = trapped {
+        trapped.hide(&mut manifest);
+    }
     let sources = Sources::open(pid, memory, tables.contents, tables.files)?;
     Ok(Draft {
         manifest,

@@ -41,6 +41,7 @@ mod sources;
 mod space;
 mod store;
 mod thread;
+mod trapped;
 mod vdso;
 mod window;
 

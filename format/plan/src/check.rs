@@ -5,6 +5,7 @@
 //! anything pass: memory of the process itself, its own signals and timers, and, once the clone is its final self,
 //! descriptors.
 
+use crate::traps::{Instruction, MAX_INSTRUCTIONS, TrapRange, TrapState, Traps};
 use crate::{
     ENGINE_BASE, ENGINE_BYTES, Header, MAGIC, MAX_FILES, Op, PLAN_BASE, PLAN_MAX_BYTES, Phase,
     Span, Thread, USER_END, VERSION,
@@ -35,6 +36,8 @@ pub enum Refused {
     },
     /// A part lies outside the plan.
     Outside,
+    /// The traps' filter could do more than trap, or there is something wrong with what belongs to it.
+    Traps,
 }
 
 // x86-64 system call numbers (`arch/x86/entry/syscalls/syscall_64.tbl`).
@@ -187,7 +190,35 @@ pub fn check(plan: &[u8]) -> Result<(), Refused> {
         let ops = Thread::from_bytes(thread).ok_or(Refused::Outside)?.ops;
         check_span(plan, Phase::Thread, ops)?;
     }
-    Ok(())
+    check_traps(plan, &header.traps)
+}
+
+/// The template installs the filter, with its rights: see [`Instruction::is_allowed`].
+fn check_traps(plan: &[u8], traps: &Traps) -> Result<(), Refused> {
+    let filter = part(plan, traps.filter, size_of::<Instruction>())?;
+    let ranges = part(plan, traps.ranges, size_of::<TrapRange>())?;
+    let probes = part(plan, traps.probes, size_of::<u64>())?;
+    part(plan, traps.state, size_of::<TrapState>())?;
+    let of_filter =
+        |bytes: &[u8]| Instruction::from_bytes(bytes).is_some_and(|one| one.is_allowed());
+    let of_range = |bytes: &[u8]| {
+        TrapRange::from_bytes(bytes).is_some_and(|range| {
+            let bytes = range.end.checked_sub(range.start);
+            bytes.is_some_and(|bytes| is_programs(range.start, bytes))
+        })
+    };
+    let is_right = filter.chunks_exact(size_of::<Instruction>()).all(of_filter)
+        && ranges.chunks_exact(size_of::<TrapRange>()).all(of_range)
+        && probes
+            .as_chunks()
+            .0
+            .iter()
+            .all(|probe| is_programs(u64::from_le_bytes(*probe), 1))
+        && traps.filter.count <= MAX_INSTRUCTIONS
+        && traps.state.count == u64::from(traps.filter.count > 0)
+        // The state is written to: it must not be the header, which the stub believes.
+        && (traps.state.count == 0 || is_plans(PLAN_BASE + traps.state.offset));
+    is_right.then_some(()).ok_or(Refused::Traps)
 }
 
 fn check_span(plan: &[u8], phase: Phase, span: Span) -> Result<(), Refused> {
@@ -365,6 +396,64 @@ mod tests {
         }
         let stores = Op::new(39, [0; 6]).store(ENGINE_BASE);
         assert!(check_one(Phase::Clone, stores).is_err());
+    }
+
+    /// A plan of 16 KiB with a filter at 8 KiB, two ranges behind it, and a state at 12 KiB.
+    fn trapping(filter: &[Instruction], ranges: &[[u64; 2]], state: u64) -> Result<(), Refused> {
+        let mut plan = [0_u8; 16384];
+        for (index, one) in filter.iter().enumerate() {
+            let at = 8192 + index * 8;
+            plan[at..at + 2].copy_from_slice(&one.code.to_le_bytes());
+            plan[at + 4..at + 8].copy_from_slice(&one.k.to_le_bytes());
+        }
+        for (index, [start, end]) in ranges.iter().enumerate() {
+            let at = 8400 + index * size_of::<TrapRange>();
+            plan[at..at + 8].copy_from_slice(&start.to_le_bytes());
+            plan[at + 8..at + 16].copy_from_slice(&end.to_le_bytes());
+        }
+        let span = |offset, count: usize| Span {
+            offset,
+            count: count as u64,
+        };
+        let traps = Traps {
+            filter: span(8192, filter.len()),
+            ranges: span(8400, ranges.len()),
+            probes: Span::default(),
+            state: span(state, usize::from(!filter.is_empty())),
+        };
+        check_traps(&plan, &traps)
+    }
+
+    #[test]
+    fn a_template_traps_calls_and_does_not_answer_them() {
+        use crate::traps::{ALLOW, TRAP, code};
+        let verdict = |k| Instruction::new(code::RETURN, k);
+        let heap = [[0x5555_0000_0000, 0x5555_0000_1000]];
+        assert_eq!(trapping(&[], &[], 0), Ok(()));
+        assert_eq!(
+            trapping(&[verdict(TRAP), verdict(ALLOW)], &heap, 12288),
+            Ok(())
+        );
+        // "It worked", said of a call that never was: of giving up rights.
+        let lie = [verdict(0x0005_0000), verdict(ALLOW)];
+        assert_eq!(trapping(&lie, &heap, 12288), Err(Refused::Traps));
+    }
+
+    #[test]
+    fn traps_are_about_the_programs_memory_and_remember_in_the_plan() {
+        use crate::traps::{ALLOW, code};
+        let filter = [Instruction::new(code::RETURN, ALLOW)];
+        let heap = [[0x5555_0000_0000, 0x5555_0000_1000]];
+        for [start, end] in [
+            [ENGINE_BASE, ENGINE_BASE + 4096],
+            [8192, 4096],
+            [0, u64::MAX],
+        ] {
+            let found = trapping(&filter, &[[start, end]], 12288);
+            assert_eq!(found, Err(Refused::Traps), "{start:#x}");
+        }
+        assert_eq!(trapping(&filter, &heap, 0), Err(Refused::Traps));
+        assert_eq!(trapping(&filter, &heap, 16000), Err(Refused::Outside));
     }
 
     #[test]

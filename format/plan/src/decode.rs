@@ -3,6 +3,7 @@
 
 use core::mem::offset_of;
 
+use crate::traps::{Instruction, TrapRange, Traps};
 use crate::{Credentials, Header, Op, Span, Special, Thread};
 
 /// Reads numbers at offsets.
@@ -51,6 +52,7 @@ impl Header {
             main_frame: bytes.u64(offset_of!(Self, main_frame))?,
             credentials: credentials(bytes, offset_of!(Self, credentials))?,
             clocks_ns: [0; 2],
+            traps: traps(bytes, offset_of!(Self, traps))?,
         };
         for (index, special) in header.specials.iter_mut().enumerate() {
             let at = offset_of!(Self, specials) + index * size_of::<Special>();
@@ -64,6 +66,42 @@ impl Header {
             *clock_ns = bytes.u64(offset_of!(Self, clocks_ns) + 8 * index)?;
         }
         Some(header)
+    }
+}
+
+fn traps(bytes: Bytes<'_>, at: usize) -> Option<Traps> {
+    Some(Traps {
+        filter: bytes.span(at + offset_of!(Traps, filter))?,
+        ranges: bytes.span(at + offset_of!(Traps, ranges))?,
+        probes: bytes.span(at + offset_of!(Traps, probes))?,
+        state: bytes.span(at + offset_of!(Traps, state))?,
+    })
+}
+
+impl Instruction {
+    /// From its bytes; none if there are too few.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let bytes = Bytes(bytes);
+        let first = bytes.u32(0)?;
+        Some(Self {
+            code: first as u16,
+            if_true: (first >> 16) as u8,
+            if_false: (first >> 24) as u8,
+            k: bytes.u32(offset_of!(Self, k))?,
+        })
+    }
+}
+
+impl TrapRange {
+    /// From its bytes; none if there are too few.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let bytes = Bytes(bytes);
+        Some(Self {
+            start: bytes.u64(offset_of!(Self, start))?,
+            end: bytes.u64(offset_of!(Self, end))?,
+            map_flags: bytes.u32(offset_of!(Self, map_flags))?,
+            advice: bytes.u32(offset_of!(Self, advice))?,
+        })
     }
 }
 

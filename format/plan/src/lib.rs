@@ -15,6 +15,7 @@ mod decode;
 mod generation;
 mod message;
 mod op;
+pub mod traps;
 
 pub use check::{Refused, check};
 pub use generation::Generation;
@@ -122,6 +123,8 @@ pub struct Header {
     pub credentials: Credentials,
     /// `CLOCK_MONOTONIC` and `CLOCK_BOOTTIME` at the checkpoint, in nanoseconds.
     pub clocks_ns: [u64; 2],
+    /// How system calls are trapped that memory of the pool would answer wrongly.
+    pub traps: traps::Traps,
 }
 
 /// One of the kernel's own mappings (`vdso(7)`).

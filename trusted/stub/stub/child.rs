@@ -24,7 +24,7 @@ pub fn become_clone(received: &Received, first: usize, sandbox: i32) -> ! {
         stop(4, error);
     }
     if let Err(error) = generation::begin() {
-        stop(8, error);
+        stop(11, error);
     }
     let park = take_descriptors(received, next).unwrap_or_else(|error| stop(5, error));
     let run = |phase, span| {

@@ -23,6 +23,7 @@ mod pin;
 mod place;
 mod sys;
 mod threads;
+mod traps;
 
 use core::arch::global_asm;
 
@@ -101,12 +102,15 @@ unsafe extern "C" fn start(stack: *const u64) -> ! {
     if let Err((op, result)) = interpret::run(header().template) {
         fail(0, Phase::Template, op, result);
     }
+    if let Err((op, result)) = traps::install() {
+        fail(0, Phase::Stub, op, result);
+    }
     // Most files have only been mapped.
     let files = u64::from(fd_base + fd::FILES + header().kept_files);
     // SAFETY: closes descriptors that nothing uses any more.
     unsafe { sys::call3(sys::CLOSE_RANGE, files, u64::from(u32::MAX), 0) };
     if let Err(error) = generation::map() {
-        fail(0, Phase::Stub, 8, error);
+        fail(0, Phase::Stub, 11, error);
     }
     pin::pin();
     pin::bring_plan_in();

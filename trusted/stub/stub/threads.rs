@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use offshoot_plan::{PLAN_BASE, Phase, Thread};
 
 use crate::clone::{CLONE_CHILD_TID, CloneArgs};
-use crate::{fail, header, interpret, sys};
+use crate::{fail, header, interpret, sys, traps};
 
 const CLONE_PARENT_SETTID: u64 = 0x0010_0000;
 /// VM, FS, FILES, SIGHAND, THREAD, SYSVSEM and SETTLS.
@@ -94,6 +94,7 @@ pub unsafe fn become_program(frame: u64) -> ! {
     // SAFETY: the frame points to its XSAVE area, which is at least 576 bytes long; tiles are touched only where the
     // program had some, so that the processor has them, and the template has asked for them.
     unsafe {
+        traps::admit(frame);
         let area = *((frame + FRAME_XSAVE) as *const u64);
         if *((area + XSAVE_COMPONENTS) as *const u64) & TILE_DATA != 0 {
             // The kernel makes room for them, and restores them, only after their first use.

@@ -21,6 +21,7 @@ pub(crate) mod op {
     pub(crate) const PEEKSIGINFO: u32 = 0x4209;
     pub(crate) const GETSIGMASK: u32 = 0x420a;
     pub(crate) const SETSIGMASK: u32 = 0x420b;
+    pub(crate) const SECCOMP_GET_FILTER: u32 = 0x420c;
     pub(crate) const GET_RSEQ_CONFIGURATION: u32 = 0x420f;
     pub(crate) const GET_SYSCALL_USER_DISPATCH_CONFIG: u32 = 0x4211;
 }

@@ -17,6 +17,8 @@ use crate::{TraceError, query};
 const OPTION_SYSGOOD: u64 = 1;
 /// `PTRACE_O_SUSPEND_SECCOMP`.
 const OPTION_SUSPEND_SECCOMP: u64 = 1 << 21;
+/// `BPF_MAXINSNS`.
+const FILTER_MOST: usize = 4096;
 /// `NT_X86_XSTATE` (`elf.h`).
 const XSTATE: u64 = 0x202;
 /// More than any XSAVE area of today: AMX makes 11 KiB.
@@ -127,6 +129,27 @@ impl Tracee {
             "PTRACE_O_SUSPEND_SECCOMP",
             raw::plain(op::SETOPTIONS, self.tid, 0, options),
         )
+    }
+
+    /// One of its seccomp filters as instructions of eight bytes, 0 being the first that was installed; none if it has no
+    /// more.
+    ///
+    /// # Errors
+    /// The caller lacks `CAP_SYS_ADMIN` or has a seccomp filter itself; the kernel keeps no filters
+    /// (`CONFIG_CHECKPOINT_RESTORE`); the thread is not stopped any more.
+    pub fn seccomp_filter(&self, index: u64) -> Result<Option<Vec<[u8; 8]>>, TraceError> {
+        let mut filter = vec![[0_u8; 8]; FILTER_MOST];
+        let into = filter.as_mut_ptr() as u64;
+        // SAFETY: the kernel writes a whole filter, which has at most `FILTER_MOST` instructions of eight bytes.
+        let returned = unsafe { raw::request(op::SECCOMP_GET_FILTER, self.tid, index, into) };
+        match returned {
+            Ok(count) => {
+                filter.truncate(usize::try_from(count).unwrap_or(0));
+                Ok(Some(filter))
+            }
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(None),
+            Err(error) => self.check("PTRACE_SECCOMP_GET_FILTER", Err(error)),
+        }
     }
 
     /// Its general registers, in the order of `struct user_regs_struct`.

@@ -213,6 +213,11 @@ mod encode {
         bytes.extend(who.supplementary.to_le_bytes());
         bytes.extend(who.capabilities.into_iter().flat_map(u64::to_le_bytes));
         bytes.extend(header.clocks_ns.into_iter().flat_map(u64::to_le_bytes));
+        let traps = &header.traps;
+        for Span { offset, count } in [traps.filter, traps.ranges, traps.probes, traps.state] {
+            bytes.extend(offset.to_le_bytes());
+            bytes.extend(count.to_le_bytes());
+        }
         bytes
     }
 

@@ -6,7 +6,7 @@ use offshoot_image::model::{
 use offshoot_plan::Op;
 
 use super::builder::{Builder, PlanFile};
-use super::numbers as sys;
+use super::{numbers as sys, traps};
 use crate::Memory;
 
 /// A read-only run of so many pages is mapped; a shorter one is copied, because a mapping more costs each fork as much
@@ -34,7 +34,11 @@ pub(super) fn compile_all(builder: &mut Builder, manifest: &Manifest, memory: Me
         if mapping.shared {
             shared(builder, manifest, mapping);
         } else {
-            private(builder, mapping, memory);
+            private(
+                builder,
+                mapping,
+                traps::of_mapping(manifest, mapping, memory),
+            );
         }
     }
     for mapping in &manifest.mappings {
@@ -55,7 +59,7 @@ pub(super) fn taken(mapping: &Mapping, memory: Memory) -> impl Iterator<Item = &
 /// Whether a run is mapped from the pool; else it is copied.
 fn maps(mapping: &Mapping, run: &Run, memory: Memory) -> bool {
     match memory {
-        Memory::Mapped => !mapping.flags.any(MappingFlags::GROWS_DOWN),
+        Memory::Mapped => true,
         Memory::Local => !mapping.protection.write() && run.pages >= LEAST_MAPPED_PAGES,
     }
 }
@@ -193,12 +197,20 @@ fn base(builder: &mut Builder, mapping: &Mapping, bits: u64) {
         .push(Op::new(sys::MMAP, map).equals(mapping.start));
 }
 
-fn reserve(mapping: &Mapping) -> u64 {
+pub(super) fn reserve(mapping: &Mapping) -> u64 {
     if mapping.flags.any(MappingFlags::NO_RESERVE) {
         sys::MAP_NORESERVE
     } else {
         0
     }
+}
+
+/// The advice that a mapping has, bit `n` being the advice `n` of `madvise(2)`.
+pub(super) fn advice(mapping: &Mapping) -> u32 {
+    let fork = (MappingFlags::DONT_FORK, MADV_DONTFORK);
+    let all = ADVICE.into_iter().chain([fork]);
+    all.filter(|(flag, _)| mapping.flags.any(*flag))
+        .fold(0, |bits, (_, advice)| bits | 1 << advice)
 }
 
 /// A shared mapping of a file is the template's, and its clones'; shared memory is each clone's own.

@@ -11,6 +11,7 @@ mod process;
 mod profile;
 mod sockets;
 mod threads;
+mod traps;
 
 use offshoot_image::model::{Backing, Manifest, OpenFileKind, SeccompMode, SpecialKind};
 use offshoot_plan::{Credentials, Header, Special};
@@ -99,8 +100,9 @@ pub fn compile(manifest: &Manifest, how: Compilation) -> Result<Plan, CompileErr
     }
     let fd_base = (highest + 1).next_multiple_of(LEAST_FD_BASE);
     let mut builder = Builder::new(fd_base, kept_images(manifest));
-    memory::compile_all(&mut builder, manifest, how.memory);
-    profile::compile(&mut builder, manifest, how.memory);
+    let memory = traps::of_image(manifest, how.memory);
+    memory::compile_all(&mut builder, manifest, memory);
+    profile::compile(&mut builder, manifest, memory);
     process::compile_template(&mut builder, manifest);
     process::compile_clone(&mut builder, manifest);
     descriptors::compile(&mut builder, manifest);
@@ -122,6 +124,7 @@ pub fn compile(manifest: &Manifest, how: Compilation) -> Result<Plan, CompileErr
             manifest.process.clocks.monotonic_ns,
             manifest.process.clocks.boottime_ns,
         ],
+        traps: traps::compile(&mut builder, manifest, memory),
         ..Header::default()
     };
     let (bytes, files) = builder.finish(header)?;

@@ -35,6 +35,7 @@ const UFFDIO_REGISTER_MODE_WP: u64 = 2;
 /// Adds what the profile is good for, and dense chunks of memory become huge pages.
 pub(super) fn compile(builder: &mut Builder, manifest: &Manifest, memory: Memory) {
     for mapping in manifest.mappings.iter().filter(|mapping| !mapping.shared) {
+        let memory = super::traps::of_mapping(manifest, mapping, memory);
         if mapping.protection.write() {
             if memory == Memory::Local {
                 collapse(builder, manifest, mapping);
