@@ -42,6 +42,7 @@ e2e: build ## real clients against the real daemon: aws CLI, boto3, official run
 
 clones: build ## does a program notice that it was frozen and cloned?
 	/usr/bin/python3 tests/fidelity/run.py --bin target/release/offshoot --quick
+	/usr/bin/python3 tests/engine/runtimes.py --bin target/release/offshoot --quick
 	/usr/bin/python3 tests/engine/generations.py --bin target/release/offshoot
 	/usr/bin/python3 tests/engine/kill_sweep.py --bin target/release/offshoot
 	/usr/bin/python3 tests/engine/kill_checkpoint.py --bin target/release/offshoot
