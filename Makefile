@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help setup build demo test check unit runtimes e2e clones bench clean
+.PHONY: help setup build demo test check unit fuzz runtimes e2e clones bench clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -16,7 +16,7 @@ build: setup ## the release binary: target/release/offshoot
 demo: build ## deploy the example functions, invoke each cold and hot, print one table
 	/usr/bin/python3 scripts/demo.py --bin target/release/offshoot
 
-test: setup check unit runtimes e2e clones ## everything that CI runs
+test: setup check unit fuzz runtimes e2e clones ## everything that CI runs
 	@echo "everything passed"
 
 check: ## format, lints, docs, layers
@@ -28,6 +28,10 @@ check: ## format, lints, docs, layers
 unit: ## tests beside the code; those of sandboxes want root
 	cargo test --workspace --locked --quiet
 
+# A minute when it is built: nine targets, two at a time on two cores, 10 s each (FUZZ_SECONDS), and the planted bugs.
+fuzz: ## every decoder of hostile bytes, for a bounded time
+	scripts/fuzz.sh
+
 runtimes: ## the bootstraps, and the workloads' own checks
 	/usr/bin/python3 -m unittest discover -s runtimes
 	/usr/bin/python3 workloads/workloads.py build all
@@ -38,6 +42,7 @@ e2e: build ## real clients against the real daemon: aws CLI, boto3, official run
 
 clones: build ## does a program notice that it was frozen and cloned?
 	/usr/bin/python3 tests/fidelity/run.py --bin target/release/offshoot --quick
+	/usr/bin/python3 tests/engine/runtimes.py --bin target/release/offshoot --quick
 	/usr/bin/python3 tests/engine/generations.py --bin target/release/offshoot
 	/usr/bin/python3 tests/engine/identity.py --bin target/release/offshoot
 	/usr/bin/python3 tests/engine/kill_sweep.py --bin target/release/offshoot

@@ -7,6 +7,7 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 packages=()
 need() { command -v "$1" >/dev/null 2>&1 || [ -x "$1" ] || packages+=("$2"); }
 need gcc build-essential
+need c++ g++
 need cmake cmake
 need ip iproute2
 need nft nftables

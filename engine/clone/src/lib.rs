@@ -14,6 +14,9 @@
 //! Cost: docs/benchmarks.md.
 
 mod compile;
+#[cfg(feature = "fuzz")]
+#[doc(hidden)]
+pub mod fuzz;
 mod identity;
 mod machine;
 mod maker;

@@ -205,6 +205,14 @@ pub fn forge(metadata: Vec<u8>, like: &Sealed, key: &Key) -> Sealed {
     }
 }
 
+/// The same fields with the digest of another digest list.
+pub fn forge_digests(like: &Header, list: &[u8], key: &Key) -> Header {
+    Header {
+        digests_digest: key.list_digest(list).into(),
+        ..like.clone()
+    }
+}
+
 /// A genuine header with other fields.
 pub fn forge_header(
     like: &Sealed,

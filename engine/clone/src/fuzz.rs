@@ -1,0 +1,47 @@
+//! What the fuzz targets in `fuzz/` need of this crate's inside (feature `fuzz`).
+
+use offshoot_image::model::Profile;
+
+use crate::reader::Seed;
+use crate::wire::{Birth, Make, Notice, decode, encode};
+use crate::{Memory, Substituted};
+
+/// Any bytes as each message that a process of this crate reads from another.
+pub fn messages(bytes: &[u8]) {
+    let _ = decode::<Make>(bytes);
+    let _ = decode::<Notice>(bytes);
+    let _ = decode::<Birth>(bytes);
+    let _ = decode::<Result<Seed, String>>(bytes);
+}
+
+/// A genuine message of each kind.
+pub fn message_samples() -> Vec<Vec<u8>> {
+    let make = Make {
+        memory: Memory::Local,
+        check_pages: true,
+        sandbox_filters: false,
+        profile: Some(Profile::default()),
+        key: [7; 32],
+    };
+    let needs = Birth::Needs(vec![Substituted {
+        number: 3,
+        open_file: 1,
+        close_on_exec: true,
+        description: "a pipe".into(),
+    }]);
+    let seed: Result<Seed, String> = Ok(Seed {
+        plan: vec![1, 2, 3],
+        files: Vec::new(),
+        substituted: Vec::new(),
+        pid: 100,
+    });
+    let ended = Notice::Ended { pid: 7, status: 9 };
+    let samples = [
+        encode(&make),
+        encode(&ended),
+        encode(&needs),
+        encode(&Birth::Refused("no".into())),
+        encode(&seed),
+    ];
+    samples.into_iter().flatten().collect()
+}
