@@ -60,7 +60,11 @@ pub(super) fn taken(mapping: &Mapping, memory: Memory) -> impl Iterator<Item = &
 fn maps(mapping: &Mapping, run: &Run, memory: Memory) -> bool {
     match memory {
         Memory::Mapped => true,
-        Memory::Local => !mapping.protection.write() && run.pages >= LEAST_MAPPED_PAGES,
+        // Memory without a file is zeros when it is dropped, also if it cannot be written now.
+        Memory::Local => {
+            let has_file = matches!(mapping.backing, Backing::File { .. });
+            has_file && !mapping.protection.write() && run.pages >= LEAST_MAPPED_PAGES
+        }
     }
 }
 
