@@ -1,6 +1,7 @@
 //! `offshoot doctor`: what this machine has, what it lacks, and what that costs.
 
 mod checks;
+mod clones;
 mod disk;
 
 use clap::Args;
@@ -50,6 +51,7 @@ pub async fn run(args: &DoctorArgs, context: &Context) -> Result<(), Failure> {
     let config = settings.check()?;
     let mut rows = checks::sandbox();
     rows.extend(checks::runtimes());
+    rows.extend(clones::rows());
     rows.push(disk::check(&config.server.state_dir));
     rows.push(checks::daemon(&context.client()?).await);
     let console = &context.console;
