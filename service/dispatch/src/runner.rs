@@ -41,24 +41,29 @@ impl Runner for AsyncRunner {
             queued: Duration::ZERO,
         };
         let executed_version = found.version().to_owned();
-        match self.dispatch.invoke(&found, event, Reply::Whole).await {
-            Err(error) => Ran::Refused {
-                why: error.to_string(),
+        let outcome = match self.dispatch.invoke(&found, event, Reply::Whole).await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                return Ran::Refused {
+                    why: error.to_string(),
+                };
+            }
+        };
+        // Before the event leaves the queue, from which moment on its log is all that tells of it.
+        outcome.log.write();
+        match outcome.answer {
+            Answer::Response(response) => Ran::Succeeded {
+                response,
+                executed_version,
             },
-            Ok(outcome) => match outcome.answer {
-                Answer::Response(response) => Ran::Succeeded {
-                    response,
-                    executed_version,
-                },
-                Answer::Streamed => Ran::Succeeded {
-                    response: Default::default(),
-                    executed_version,
-                },
-                Answer::Failure(failure) => Ran::Failed {
-                    error_type: failure.error_type,
-                    response: failure.body,
-                    executed_version,
-                },
+            Answer::Streamed => Ran::Succeeded {
+                response: Default::default(),
+                executed_version,
+            },
+            Answer::Failure(failure) => Ran::Failed {
+                error_type: failure.error_type,
+                response: failure.body,
+                executed_version,
             },
         }
     }

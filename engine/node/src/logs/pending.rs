@@ -33,15 +33,32 @@ impl PendingLog {
             end,
         }))
     }
+
+    /// Writes the lines down now, for who says next that the request is done: a daemon that is killed in between has
+    /// then neither forgotten the event nor its log.
+    pub fn write(mut self) {
+        if let Some(pending) = self.0.take() {
+            let (book, function, lines) = pending.finish();
+            book.append(&function, &lines);
+        }
+    }
+}
+
+impl Pending {
+    /// Where the lines belong, and all of them.
+    fn finish(mut self) -> (Arc<LogBook>, Arc<str>, Vec<u8>) {
+        if let Some(end) = &self.end {
+            end.write(&mut self.lines);
+        }
+        (self.book, self.function, self.lines)
+    }
 }
 
 impl Drop for PendingLog {
     fn drop(&mut self) {
-        if let Some(mut pending) = self.0.take() {
-            if let Some(end) = &pending.end {
-                end.write(&mut pending.lines);
-            }
-            pending.book.append_soon(&pending.function, &pending.lines);
+        if let Some(pending) = self.0.take() {
+            let (book, function, lines) = pending.finish();
+            book.append_soon(&function, &lines);
         }
     }
 }
