@@ -260,12 +260,13 @@ fn genuine_header_with_reserved_bytes_is_refused() {
 #[test]
 fn unknown_version_is_refused_by_its_number() {
     let (sealed, _) = image();
-    let header = sample::forge_bytes(&sealed, &KEY, |bytes| bytes[8] = 2);
+    let next = VERSION + 1;
+    let header = sample::forge_bytes(&sealed, &KEY, |bytes| bytes[8] = next as u8);
     let refused = Header::open(&header, &KEY, sealed.file_bytes()).unwrap_err();
-    assert_eq!(refused, HeaderError::UnknownVersion { found: 2 });
+    assert_eq!(refused, HeaderError::UnknownVersion { found: next });
     assert_eq!(
         refused.to_string(),
-        "the image has format version 2; this program reads version 1"
+        format!("the image has format version {next}; this program reads version {VERSION}")
     );
 }
 
