@@ -85,7 +85,10 @@ class Tracer:
         try:
             signal.setitimer(signal.ITIMER_REAL, limit_s)
             while self.tracees or self.creators or self.orphaned_stops:
-                pid, status = os.waitpid(-1, WALL)
+                try:
+                    pid, status = os.waitpid(-1, WALL)
+                except ChildProcessError:
+                    break  # a child ended before its creator's event told of it, and was nobody's to be waited for
                 self.handle(pid, status)
                 if pid == first and self.outcome.code is not None and deadline is not None:
                     signal.setitimer(signal.ITIMER_REAL, linger_s)

@@ -17,6 +17,7 @@ pub fn messages(bytes: &[u8]) {
 /// A genuine message of each kind.
 pub fn message_samples() -> Vec<Vec<u8>> {
     let make = Make {
+        has_recipe: false,
         memory: Memory::Local,
         check_pages: true,
         sandbox_filters: false,
