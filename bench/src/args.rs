@@ -39,6 +39,9 @@ pub struct BenchArgs {
     /// Measure these workloads (for `clone`: seeds) only
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub workloads: Vec<String>,
+    /// For `clone`: measure these systems only, beside the yardstick
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub systems: Vec<String>,
     /// Samples of each figure, cycles, or events
     #[arg(long)]
     pub n: Option<u64>,

@@ -38,6 +38,8 @@ pub enum Refused {
     Outside,
     /// The traps' filter could do more than trap, or there is something wrong with what belongs to it.
     Traps,
+    /// The stub would read where it must not.
+    Touched,
 }
 
 // x86-64 system call numbers (`arch/x86/entry/syscalls/syscall_64.tbl`).
@@ -185,12 +187,25 @@ pub fn check(plan: &[u8]) -> Result<(), Refused> {
         check_span(plan, phase, span)?;
     }
     part(plan, header.pinned, BUFFER_BYTES)?;
+    check_touched(part(plan, header.touched, BUFFER_BYTES)?)?;
     for thread in part(plan, header.threads, size_of::<Thread>())?.chunks_exact(size_of::<Thread>())
     {
         let ops = Thread::from_bytes(thread).ok_or(Refused::Outside)?.ops;
         check_span(plan, Phase::Thread, ops)?;
     }
     check_traps(plan, &header.traps)
+}
+
+/// The stub reads there itself: only what is the program's, page by page.
+fn check_touched(buffers: &[u8]) -> Result<(), Refused> {
+    let words = buffers.as_chunks().0;
+    let word = |at: usize| words.get(at).map_or(0, |word| u64::from_le_bytes(*word));
+    let is_touchable = |at: usize| {
+        let (start, bytes) = (word(at), word(at + 1));
+        start.is_multiple_of(4096) && bytes.is_multiple_of(4096) && is_programs(start, bytes)
+    };
+    let all = (0..words.len()).step_by(2).all(is_touchable);
+    all.then_some(()).ok_or(Refused::Touched)
 }
 
 /// The template installs the filter, with its rights: see [`Instruction::is_allowed`].

@@ -48,6 +48,7 @@ impl Header {
             resume: bytes.span(offset_of!(Self, resume))?,
             threads: bytes.span(offset_of!(Self, threads))?,
             pinned: bytes.span(offset_of!(Self, pinned))?,
+            touched: bytes.span(offset_of!(Self, touched))?,
             main_child_tid: bytes.u64(offset_of!(Self, main_child_tid))?,
             main_frame: bytes.u64(offset_of!(Self, main_frame))?,
             credentials: credentials(bytes, offset_of!(Self, credentials))?,

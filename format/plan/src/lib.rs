@@ -115,6 +115,8 @@ pub struct Header {
     /// Memory that is pinned in the template, so that `fork` copies it at once: address and length of each piece, as
     /// `struct iovec` has them.
     pub pinned: Span,
+    /// Memory that a clone reads before it parks, laid out in the same way: see `touch` in the stub.
+    pub touched: Span,
     /// Address of the main thread's id in its memory (`set_tid_address(2)`); 0 is none.
     pub main_child_tid: u64,
     /// Address of the main thread's signal frame.

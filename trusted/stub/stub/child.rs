@@ -5,7 +5,7 @@ use core::ptr::addr_of_mut;
 use offshoot_plan::{MAX_SUBSTITUTIONS, Phase, ReplyKind, Request, fd};
 
 use crate::message::{MAX_DESCRIPTORS, Received, reply};
-use crate::{fail, generation, header, identity, interpret, own, sys, threads};
+use crate::{fail, generation, header, identity, interpret, own, sys, threads, touch};
 
 const CLONE_NEWPID: u32 = 0x2000_0000;
 const EINTR: i64 = -4;
@@ -38,6 +38,9 @@ pub fn become_clone(received: &Received, first: usize, sandbox: i32) -> ! {
         run(Phase::Prefault, header().prefault);
     }
     let watched = request.flags & Request::WATCH != 0;
+    if park.is_some() && !watched {
+        touch::touch();
+    }
     if watched {
         run(Phase::Watch, header().watch);
     }

@@ -92,7 +92,6 @@ fn fork(received: &Received) -> (i64, i32) {
         args.cgroup = cgroup as u64;
     }
     generation::count();
-    place::bind();
     // SAFETY: a fork: the child gets a copy of everything, and goes on here on a copy of this stack.
     let pid = unsafe {
         sys::call3(
@@ -102,8 +101,8 @@ fn fork(received: &Received) -> (i64, i32) {
             0,
         )
     };
-    place::free();
     if pid == 0 {
+        place::leave();
         child::become_clone(received, next, sandbox);
     }
     (pid, pidfd)

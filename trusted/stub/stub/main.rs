@@ -23,6 +23,7 @@ mod pin;
 mod place;
 mod sys;
 mod threads;
+mod touch;
 mod traps;
 
 use core::arch::global_asm;
@@ -112,6 +113,7 @@ unsafe extern "C" fn start(stack: *const u64) -> ! {
     if let Err(error) = generation::map() {
         fail(0, Phase::Stub, 11, error);
     }
+    place::settle();
     pin::pin();
     pin::bring_plan_in();
     message::say(

@@ -46,6 +46,8 @@ use yardstick::Yardstick;
 
 /// Name of the scenario that is about no seed.
 const SUSTAINED: &str = "sustained";
+/// The system that all others are compared with.
+const YARDSTICK: &str = "fork-yardstick";
 /// Checkpoints of a seed, unless it is to be quick.
 const FREEZES: u64 = 10;
 
@@ -105,7 +107,7 @@ fn of_seed(
         "us",
         freezes.summary(),
     )?;
-    let (mut systems, broken) = systems(&stage);
+    let (mut systems, broken) = systems(&stage, &bench.args.systems);
     rounds::in_blocks(bench, &mut systems, &scenario, recorder)?;
     rounds::of_memory(bench, &mut systems, &scenario, recorder)?;
     rounds::after_idleness(bench, &mut systems, &scenario, recorder)?;
@@ -113,23 +115,42 @@ fn of_seed(
     Ok(())
 }
 
-/// The systems that give a right answer, and why the others do not. Of the former, whatever is only there after the first
-/// time is there.
-fn systems<'a>(stage: &'a Stage<'_>) -> (Vec<Box<dyn System + 'a>>, Vec<String>) {
-    let mut begun: Vec<anyhow::Result<Box<dyn System + 'a>>> = vec![
-        Yardstick::start(stage).map(boxed),
-        FromTemplate::local(stage).map(boxed),
-        FromTemplate::mapped(stage).map(boxed),
-        FromTemplate::parked(stage).map(boxed),
-        Hot::start(stage).map(boxed),
-        Restore::new(stage).map(boxed),
-        Ok(boxed(Cold::new(stage))),
+/// How a system is begun.
+type Begin<'a> = fn(&'a Stage<'a>) -> anyhow::Result<Box<dyn System + 'a>>;
+
+/// The systems of `wanted`, all if that is empty, that give a right answer, and why the others do not. Of the former,
+/// whatever is only there after the first time is there.
+fn systems<'a>(
+    stage: &'a Stage<'a>,
+    wanted: &[String],
+) -> (Vec<Box<dyn System + 'a>>, Vec<String>) {
+    let all: [(&str, Begin<'a>); 7] = [
+        (YARDSTICK, |stage| Yardstick::start(stage).map(boxed)),
+        ("template-local", |stage| {
+            FromTemplate::local(stage).map(boxed)
+        }),
+        ("template-mapped", |stage| {
+            FromTemplate::mapped(stage).map(boxed)
+        }),
+        ("parked", |stage| FromTemplate::parked(stage).map(boxed)),
+        ("hot", |stage| Hot::start(stage).map(boxed)),
+        ("restore", |stage| Restore::new(stage).map(boxed)),
+        ("cold", |stage| Ok(boxed(Cold::new(stage)))),
     ];
-    match Criu::prepare(stage) {
-        Ok(criu) => begun.push(Ok(boxed(criu))),
-        Err(reason) => {
-            let seed = stage.seed.name();
-            eprintln!("bench: clone/{seed}: no figures of criu: {reason:#}");
+    let is_wanted =
+        |name: &str| wanted.is_empty() || name == YARDSTICK || wanted.iter().any(|one| one == name);
+    let mut begun: Vec<_> = all
+        .into_iter()
+        .filter(|(name, _)| is_wanted(name))
+        .map(|(_, begin)| begin(stage))
+        .collect();
+    if is_wanted("criu") {
+        match Criu::prepare(stage) {
+            Ok(criu) => begun.push(Ok(boxed(criu))),
+            Err(reason) => {
+                let seed = stage.seed.name();
+                eprintln!("bench: clone/{seed}: no figures of criu: {reason:#}");
+            }
         }
     }
     let (mut working, mut broken) = (Vec::new(), Vec::new());

@@ -199,6 +199,7 @@ mod encode {
             header.resume,
             header.threads,
             header.pinned,
+            header.touched,
         ];
         for Span { offset, count } in spans {
             bytes.extend(offset.to_le_bytes());

@@ -11,6 +11,7 @@ mod process;
 mod profile;
 mod sockets;
 mod threads;
+mod touch;
 mod traps;
 
 use offshoot_image::model::{Backing, Manifest, OpenFileKind, SeccompMode, SpecialKind};
@@ -113,6 +114,7 @@ pub fn compile(manifest: &Manifest, how: Compilation) -> Result<Plan, CompileErr
         specials,
         special_count,
         pinned: pin::compile(&mut builder, manifest),
+        touched: touch::compile(&mut builder, manifest),
         awaits_threads: process::awaits_threads(manifest).into(),
         main_child_tid: manifest
             .threads

@@ -45,8 +45,8 @@ pub(super) fn compile(builder: &mut Builder, manifest: &Manifest) -> Span {
 
 /// Whether it is private memory that can be written, and that a clone has from its template. One buffer that is not
 /// would have all refused.
-fn is_forked(mapping: &Mapping) -> bool {
-    let not_forked = MappingFlags::DONT_FORK | MappingFlags::WIPE_ON_FORK | MappingFlags::DROPPABLE;
+pub(super) fn is_forked(mapping: &Mapping) -> bool {
+    let not_forked = MappingFlags::WIPE_ON_FORK | MappingFlags::DROPPABLE;
     let is_templates = !matches!(mapping.backing, Backing::Content { .. });
     let is_private = !mapping.shared && mapping.protection.write();
     is_private && is_templates && !mapping.flags.any(not_forked)
