@@ -3,8 +3,8 @@
 
 Good runs are traced; each (role, system call, occurrence) in them is a point at which that process is killed, or at
 which the call fails for lack of memory, descriptors or permission. After each case: every clone has written exactly its
-line or nothing; success is only claimed if all have; and two seconds after the command has ended there is no process,
-mount, cgroup, descriptor or file that was not there before."""
+line or nothing; success is only claimed if all have; a nursery that was killed after its start has cost no clone; and two
+seconds after the command has ended there is no process, mount, cgroup, descriptor or file that was not there before."""
 
 import argparse
 import errno
@@ -149,6 +149,11 @@ class Stage:
             problems.append(f"the command says that all is well, but only {self.answers} clones have answered")
         if outcome.code == 0 and outcome.hit and case.error is None and case.point.role == "cli":
             problems.append("the command was killed and ends with 0")
+        if outcome.hit and case.error is None and case.point.role == "nursery":
+            if self.answers < CLONES and "cannot start" not in self.said:
+                problems.append(f"only {self.answers} clones have answered, because the nursery was killed")
+            if outcome.code != 0 and "nursery of templates" not in self.said:
+                problems.append("the command does not say that the nursery was killed")
         panics = [line for line in self.said.splitlines() if "panicked" in line and NOT_OUR_PANICS not in line]
         problems += [f"a panic: {line}" for line in panics]
         if outcome.code not in (0, None) and outcome.code > 0 and not self.said.strip():

@@ -1,11 +1,12 @@
 //! Templates and clones: from an image to running processes.
 //!
-//! 1. [`Nursery::start`] starts a small single-threaded process, in which [`nursery::main`] runs.
-//! 2. [`Nursery::template`] hands it an image. A child without rights checks and compiles it ([`compile()`]) into a plan;
+//! 1. [`Nursery::start`] starts a small single-threaded process, in which [`nursery::main`] runs. A [`Keeper`] starts
+//!    another one if it ends.
+//! 2. [`Nursery::template`], or [`Keeper::template`], hands it an image. A child without rights checks and compiles it ([`compile()`]) into a plan;
 //!    a second child looks the plan over, opens the files that it names and executes the stub, which obeys it: a template.
 //! 3. [`Template::fork`] asks the template for a clone: one packet there, one packet back. The clone enters its sandbox,
 //!    makes its descriptors and threads and goes on where the seed was frozen. Its parent is the nursery, so it outlives
-//!    its template, and the nursery too.
+//!    its template, and the nursery too, as templates do.
 //! 4. A parked clone has done all that, and waits for one write.
 //!
 //! What callers must still ensure: the image files do not change while templates map them (pools keep them read-only),
@@ -18,6 +19,7 @@ mod compile;
 #[doc(hidden)]
 pub mod fuzz;
 mod identity;
+mod keeper;
 mod machine;
 mod maker;
 pub mod nursery;
@@ -28,6 +30,7 @@ mod template;
 mod wire;
 
 pub use compile::{Compilation, CompileError, Plan, PlanFile, Substituted, compile};
+pub use keeper::Keeper;
 pub use machine::{MachineError, this_machine};
 pub use nursery::{Exit, Nursery, NurseryError};
 pub use observe::{ObserveError, observe};

@@ -1,35 +1,63 @@
 //! The nursery: a small single-threaded process that makes templates and reaps what ends.
 
+mod life;
+
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
-use offshoot_sys::clone::{CloneRequest, SingleThread, spawn};
 use offshoot_sys::packet;
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Resource, Rlimit, WaitOptions};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use crate::maker;
-use crate::recipe::{Recipe, sealed_memory};
 use crate::template::{Template, TemplateError, TemplateSpec};
 use crate::wire::{self, Make, Notice};
 
-/// `fs.nr_open` by default: the kernel's own limit of a process.
-const MOST_DESCRIPTORS: u64 = 1 << 20;
+pub use life::main;
 
 /// Why a nursery does not work.
 #[derive(Debug, thiserror::Error)]
 pub enum NurseryError {
     /// It cannot be started.
-    #[error("cannot start the nursery of templates")]
-    Start(#[source] io::Error),
-    /// It has ended.
+    #[error("cannot start {} as the nursery of templates", program.display())]
+    Start {
+        /// What should have become the nursery.
+        program: PathBuf,
+        /// Why it has not.
+        #[source]
+        source: io::Error,
+    },
+    /// It has ended without a word.
     #[error("the nursery of templates has ended")]
     Ended,
+    /// It has ended because of something that it could not do; the text says what.
+    #[error("the nursery of templates has ended: {0}")]
+    GaveUp(String),
+    /// It, and the one that followed it, have ended while they made the same template.
+    #[error("two nurseries of templates have ended while they made this template")]
+    EndedAgain,
+    /// It has ended, and no other one can be started.
+    #[error("the nursery of templates has ended and cannot be started again")]
+    Restart(#[source] Box<Self>),
     /// It cannot be talked to.
     #[error("cannot talk to the nursery of templates")]
     Talk(#[source] io::Error),
+}
+
+impl NurseryError {
+    /// Whether this says that the nursery's process has ended, or is about to.
+    pub(crate) fn is_end(&self) -> bool {
+        matches!(self, Self::Ended | Self::GaveUp(_))
+    }
+
+    fn talk(errno: Errno) -> Self {
+        match errno {
+            Errno::PIPE | Errno::CONNRESET => Self::Ended,
+            errno => Self::Talk(errno.into()),
+        }
+    }
 }
 
 /// How a process ended.
@@ -54,11 +82,16 @@ impl Exit {
     }
 }
 
-/// A running nursery, as its client has it. It ends when this is dropped, and templates with it; clones live on.
+/// A running nursery, as its client has it. It ends when this is dropped.
+///
+/// Templates and clones do not need it: they go on, whether this is dropped or the nursery is killed, each template
+/// until its [`Template`] is dropped. Whoever adopts orphans (`PR_SET_CHILD_SUBREAPER`, else the first process of the
+/// namespace) is their parent then, also of clones that such a template makes later, and reaps them.
 #[derive(Debug)]
 pub struct Nursery {
     socket: OwnedFd,
     child: Child,
+    pidfd: OwnedFd,
     exits: Vec<Exit>,
 }
 
@@ -66,24 +99,41 @@ impl Nursery {
     /// Starts `program` with `arguments`; it must call [`main`].
     ///
     /// # Errors
-    /// The program cannot be started, or says nothing.
+    /// The program cannot be started, or ends instead of becoming a nursery.
     pub fn start(program: &Path, arguments: &[&str]) -> Result<Self, NurseryError> {
-        let (socket, theirs) = packet::pair().map_err(|errno| NurseryError::Start(errno.into()))?;
-        let child = Command::new(program)
+        Self::try_start(program, arguments).map_err(|source| NurseryError::Start {
+            program: program.to_owned(),
+            source,
+        })
+    }
+
+    fn try_start(program: &Path, arguments: &[&str]) -> io::Result<Self> {
+        let (socket, theirs) = packet::pair()?;
+        let mut child = Command::new(program)
             .args(arguments)
             .stdin(Stdio::from(theirs))
             .env_clear()
-            .spawn()
-            .map_err(NurseryError::Start)?;
+            .spawn()?;
+        let pidfd = match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
+            Ok(pidfd) => pidfd,
+            Err(errno) => {
+                drop(socket);
+                let _ = child.wait();
+                return Err(errno.into());
+            }
+        };
         let mut nursery = Self {
             socket,
             child,
+            pidfd,
             exits: Vec::new(),
         };
-        match nursery.receive()?.0 {
-            Notice::Ready => Ok(nursery),
-            Notice::Failed { what } => Err(NurseryError::Start(io::Error::other(what))),
-            _ => Err(NurseryError::Ended),
+        match nursery.receive() {
+            Ok((Notice::Ready, _)) => Ok(nursery),
+            Ok(_) => Err(io::Error::other("it does not speak as a nursery does")),
+            Err(NurseryError::GaveUp(what)) => Err(io::Error::other(what)),
+            Err(NurseryError::Talk(error)) => Err(error),
+            Err(_) => Err(io::Error::other("it ended before it was ready")),
         }
     }
 
@@ -92,8 +142,22 @@ impl Nursery {
     /// # Errors
     /// The image is refused, or the nursery has ended.
     pub fn template(&mut self, spec: &TemplateSpec<'_>) -> Result<Template, TemplateError> {
-        let (control, theirs) = packet::pair()
-            .map_err(|errno| TemplateError::Nursery(NurseryError::Talk(errno.into())))?;
+        let control = self.ask(spec).map_err(TemplateError::Nursery)?;
+        let (pid, pidfd) = loop {
+            let (notice, mut fds) = self.receive().map_err(TemplateError::Nursery)?;
+            match notice {
+                Notice::Making { pid } => break (pid, fds.pop().ok_or_else(no_pidfd)?),
+                Notice::Ended { pid, status } => self.exits.push(Exit { pid, status }),
+                Notice::Failed { what } => return Err(TemplateError::Refused(what)),
+                Notice::Ready | Notice::Ending { .. } => {}
+            }
+        };
+        Template::await_ready(control, pid, pidfd)
+    }
+
+    /// Asks for a template; gives our end of its control socket.
+    fn ask(&self, spec: &TemplateSpec<'_>) -> Result<OwnedFd, NurseryError> {
+        let (control, theirs) = packet::pair().map_err(NurseryError::talk)?;
         let make = wire::encode(&Make {
             memory: spec.memory,
             has_recipe: spec.recipe.is_some(),
@@ -102,37 +166,20 @@ impl Nursery {
             profile: spec.profile.cloned(),
             key: spec.key.0,
         });
-        let make = make.map_err(|error| TemplateError::Nursery(NurseryError::Talk(error)))?;
+        let make = make.map_err(NurseryError::Talk)?;
         let mut fds = vec![theirs.as_fd()];
         if let Some(recipe) = spec.recipe {
             fds.extend([recipe.plan.as_fd(), recipe.rest.as_fd()]);
         }
         fds.extend(spec.images.iter().map(AsFd::as_fd));
-        packet::send(self.socket.as_fd(), &make, &fds)
-            .map_err(|errno| TemplateError::Nursery(NurseryError::Talk(errno.into())))?;
-        drop(theirs);
-        let (pid, pidfd) = loop {
-            let (notice, mut fds) = self.receive().map_err(TemplateError::Nursery)?;
-            match notice {
-                Notice::Making { pid } => {
-                    break (
-                        pid,
-                        fds.pop()
-                            .ok_or(TemplateError::Nursery(NurseryError::Ended))?,
-                    );
-                }
-                Notice::Ended { pid, status } => self.exits.push(Exit { pid, status }),
-                Notice::Failed { what } => return Err(TemplateError::Refused(what)),
-                Notice::Ready => {}
-            }
-        };
-        Template::await_ready(control, pid, pidfd)
+        packet::send(self.socket.as_fd(), &make, &fds).map_err(NurseryError::talk)?;
+        Ok(control)
     }
 
     /// The next process that has ended; waits for one.
     ///
     /// # Errors
-    /// The nursery has ended.
+    /// The nursery has ended. What ends from now on is known by its pidfd only.
     pub fn next_exit(&mut self) -> Result<Exit, NurseryError> {
         if !self.exits.is_empty() {
             return Ok(self.exits.remove(0));
@@ -149,13 +196,59 @@ impl Nursery {
         self.child.id()
     }
 
+    /// Whether its process has not ended yet.
+    pub(crate) fn is_alive(&self) -> bool {
+        let mut ended = [PollFd::new(&self.pidfd, PollFlags::IN)];
+        let now = Timespec::default();
+        !matches!(poll(&mut ended, Some(&now)), Ok(1..))
+    }
+
+    /// Reaps the nursery, which must have ended or be about to. Gives what it has reported and nobody has asked for, and
+    /// how it ended.
+    pub(crate) fn bury(mut self) -> (Vec<Exit>, io::Result<ExitStatus>) {
+        let status = self.child.wait();
+        let mut exits = std::mem::take(&mut self.exits);
+        while let Ok((notice, _)) = self.receive() {
+            if let Notice::Ended { pid, status } = notice {
+                exits.push(Exit { pid, status });
+            }
+        }
+        (exits, status)
+    }
+
+    /// The next notice. A maker that is on its way holds the nursery's end of the socket, too, so that its end says
+    /// nothing: the process is watched. What it has said before its end is still heard.
     fn receive(&mut self) -> Result<(Notice, Vec<OwnedFd>), NurseryError> {
-        let packet = packet::receive(self.socket.as_fd());
-        match packet.map_err(|errno| NurseryError::Talk(errno.into()))? {
-            Some((bytes, fds)) => Ok((wire::decode(&bytes).map_err(NurseryError::Talk)?, fds)),
-            None => Err(NurseryError::Ended),
+        loop {
+            // In this order: if the process had ended when the kernel looked, all that it said was there when the
+            // kernel looked at the socket.
+            let mut ready = [
+                PollFd::new(&self.pidfd, PollFlags::IN),
+                PollFd::new(&self.socket, PollFlags::IN),
+            ];
+            rustix::io::retry_on_intr(|| poll(&mut ready, None)).map_err(NurseryError::talk)?;
+            if ready[1].revents().is_empty() {
+                return Err(NurseryError::Ended);
+            }
+            let (bytes, fds) = match packet::receive(self.socket.as_fd()) {
+                Ok(Some(packet)) => packet,
+                Ok(None) => return Err(NurseryError::Ended),
+                // Said once, and first, if it has ended with a request unread.
+                Err(Errno::CONNRESET) => continue,
+                Err(errno) => return Err(NurseryError::talk(errno)),
+            };
+            return match wire::decode(&bytes).map_err(NurseryError::Talk)? {
+                Notice::Ending { what } => Err(NurseryError::GaveUp(what)),
+                notice => Ok((notice, fds)),
+            };
         }
     }
+}
+
+/// The kernel leaves descriptors out that the receiver has no room for.
+fn no_pidfd() -> TemplateError {
+    let error = io::Error::other("the template's pidfd did not come with its id");
+    TemplateError::Nursery(NurseryError::Talk(error))
 }
 
 impl AsFd for Nursery {
@@ -170,130 +263,4 @@ impl Drop for Nursery {
         let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
         let _ = self.child.wait();
     }
-}
-
-/// The nursery's own life, with its client on standard input. Returns the process's exit code.
-pub fn main() -> u8 {
-    let socket = io::stdin();
-    match run(socket.as_fd()) {
-        Ok(()) => 0,
-        Err(error) => {
-            let what = error.to_string();
-            if let Ok(bytes) = wire::encode(&Notice::Failed { what }) {
-                let _ = packet::send(socket.as_fd(), &bytes, &[]);
-            }
-            1
-        }
-    }
-}
-
-fn run(socket: BorrowedFd<'_>) -> io::Result<()> {
-    let thread = SingleThread::check()?.ok_or(io::ErrorKind::ResourceBusy)?;
-    raise_descriptor_limit()?;
-    let stub = sealed_memory(c"stub", offshoot_stub::STUB, true)?;
-    let ended = offshoot_sys::signal::child_signals()?;
-    say(socket, &Notice::Ready)?;
-    loop {
-        let mut ready = [
-            PollFd::new(&socket, PollFlags::IN),
-            PollFd::new(&ended, PollFlags::IN),
-        ];
-        match poll(&mut ready, None) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-        let (asked, child) = (
-            !ready[0].revents().is_empty(),
-            !ready[1].revents().is_empty(),
-        );
-        if child {
-            let _ = rustix::io::read(&ended, &mut [0_u8; 128]);
-            reap(socket)?;
-        }
-        if asked {
-            let Some((bytes, fds)) = packet::receive(socket)? else {
-                return Ok(());
-            };
-            make(&thread, socket, &stub, &bytes, fds)?;
-        }
-    }
-}
-
-/// Descriptors of stubs lie above those of programs, which may go up to their limit.
-fn raise_descriptor_limit() -> io::Result<()> {
-    let limit = rustix::process::getrlimit(Resource::Nofile);
-    let most = Some(MOST_DESCRIPTORS);
-    let raised = |maximum| Rlimit {
-        current: maximum,
-        maximum,
-    };
-    // Without CAP_SYS_RESOURCE the hard limit stays what it is.
-    if rustix::process::setrlimit(Resource::Nofile, raised(most)).is_err() {
-        rustix::process::setrlimit(Resource::Nofile, raised(limit.maximum))?;
-    }
-    Ok(())
-}
-
-fn make(
-    thread: &SingleThread,
-    socket: BorrowedFd<'_>,
-    stub: &OwnedFd,
-    bytes: &[u8],
-    fds: Vec<OwnedFd>,
-) -> io::Result<()> {
-    let make: Make = wire::decode(bytes)?;
-    let mut fds = fds.into_iter();
-    let control = fds.next();
-    let recipe = if make.has_recipe {
-        fds.next().zip(fds.next())
-    } else {
-        None
-    };
-    let recipe = recipe.map(|(plan, rest)| Recipe { plan, rest });
-    let images: Vec<OwnedFd> = fds.collect();
-    let (Some(control), false) = (control, images.is_empty()) else {
-        return say(
-            socket,
-            &Notice::Failed {
-                what: "the request brings no image".into(),
-            },
-        );
-    };
-    let spawned = spawn(thread, &CloneRequest::default(), |child| {
-        maker::become_template(child, &make, &control, stub, recipe.as_ref(), &images)
-    });
-    match spawned {
-        Ok(spawned) => {
-            let notice = wire::encode(&Notice::Making { pid: spawned.pid })?;
-            packet::send(socket, &notice, &[spawned.pidfd.as_fd()])?;
-            Ok(())
-        }
-        Err(error) => say(
-            socket,
-            &Notice::Failed {
-                what: error.to_string(),
-            },
-        ),
-    }
-}
-
-/// Reports every child that has ended. A client that has gone is no reason to stop reaping; a report that is lost is one
-/// to end, because the client would wait for it for ever.
-fn reap(socket: BorrowedFd<'_>) -> io::Result<()> {
-    while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
-        let notice = Notice::Ended {
-            pid: pid.as_raw_nonzero().get(),
-            status: status.as_raw(),
-        };
-        match say(socket, &notice) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn say(socket: BorrowedFd<'_>, notice: &Notice) -> io::Result<()> {
-    packet::send(socket, &wire::encode(notice)?, &[])?;
-    Ok(())
 }

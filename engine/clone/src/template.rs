@@ -82,7 +82,7 @@ impl std::fmt::Display for Failure {
     }
 }
 
-/// A template. Ends when this is dropped; its clones live on.
+/// A template. Ends when this is dropped; its clones live on. It does not need the nursery that has made it.
 #[derive(Debug)]
 pub struct Template {
     control: OwnedFd,

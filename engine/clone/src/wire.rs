@@ -35,6 +35,8 @@ pub(crate) enum Notice {
     Ended { pid: i32, status: i32 },
     /// Something could not be done.
     Failed { what: String },
+    /// It ends, because it could not do something.
+    Ending { what: String },
 }
 
 /// The first packet on a template's control socket.

@@ -8,11 +8,11 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
-use offshoot_clone::{Cloned, Exit, Fork, Memory, Nursery, Template, TemplateSpec, Who};
-use serde::Serialize;
+use offshoot_clone::{Fork, Keeper, Memory, Template, TemplateSpec, Who};
 
 use super::learn::{self, LearnArgs};
 use super::place::{self, PlaceArgs};
+use super::rows::{self, Row};
 use crate::cli::Context;
 use crate::hidden::TEMPLATES;
 use crate::report::{Failure, Kind};
@@ -56,20 +56,6 @@ pub enum Backing {
     Mapped,
 }
 
-/// A clone, as the user sees it.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Row {
-    clone: u32,
-    pid: i32,
-    /// From the request until the process existed.
-    fork_us: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    exit_code: Option<i32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    signal: Option<i32>,
-}
-
 fn substitution(text: &str) -> Result<(u32, String), String> {
     let (number, path) = text
         .split_once('=')
@@ -107,7 +93,7 @@ pub fn run(args: &CloneArgs, context: &Context) -> Result<ExitCode, Failure> {
         .collect();
     let program =
         std::env::current_exe().map_err(|error| Failure::from_error(Kind::Environment, &error))?;
-    let mut nursery = Nursery::start(&program, &[TEMPLATES])
+    let mut keeper = Keeper::start(&program, &[TEMPLATES])
         .map_err(|error| Failure::from_error(Kind::Environment, &error))?;
     let spec = TemplateSpec {
         images: &images,
@@ -121,18 +107,18 @@ pub fn run(args: &CloneArgs, context: &Context) -> Result<ExitCode, Failure> {
         sandbox_filters: false,
         profile: None,
     };
-    let mut template = nursery
-        .template(&spec)
-        .map_err(|error| Failure::from_error(Kind::Failed, &error))?;
+    let template = keeper.template(&spec);
+    rows::warn_of_restarts(&keeper, context);
+    let mut template = template.map_err(|error| Failure::from_error(Kind::Failed, &error))?;
     let mut rows = fork_all(args, &mut template, context)?;
     if let Some(row) = rows.first() {
-        learn::learn(&args.learn, &pool, seed, row.pid, context)?;
+        learn::learn(&args.learn, &pool, seed, row.cloned.pid, context)?;
     }
     if !args.detach {
-        await_all(&mut nursery, &mut rows)?;
+        rows::await_all(&mut keeper, &mut rows, context)?;
     }
-    report(&rows, context)?;
-    let all_well = args.detach || rows.iter().all(|row| row.exit_code == Some(0));
+    rows::report(&rows, context)?;
+    let all_well = args.detach || rows.iter().all(Row::is_well);
     Ok(if all_well {
         ExitCode::SUCCESS
     } else {
@@ -154,8 +140,7 @@ fn fork_all(
     } else {
         None
     };
-    let mut rows = Vec::new();
-    let mut clones: Vec<Cloned> = Vec::new();
+    let mut rows: Vec<Row> = Vec::new();
     for clone in 1..=args.number {
         let files = open_all(args, template, clone)?;
         let substitutions: Vec<(u32, BorrowedFd<'_>)> = files
@@ -172,16 +157,9 @@ fn fork_all(
             ..Fork::default()
         };
         let cloned = template.fork(&fork).map_err(|error| failed(&error))?;
-        rows.push(Row {
-            clone,
-            pid: cloned.pid,
-            fork_us: begun.elapsed().as_micros() as u64,
-            exit_code: None,
-            signal: None,
-        });
-        clones.push(cloned);
+        rows.push(Row::new(clone, cloned, begun.elapsed()));
     }
-    for cloned in &clones {
+    for Row { cloned, .. } in &rows {
         let awaited = if args.park {
             template.await_parked(cloned)
         } else {
@@ -192,7 +170,7 @@ fn fork_all(
     if let Some((_, wake)) = park {
         context.console.note("parked: press Enter to wake");
         let _ = std::io::stdin().read_line(&mut String::new());
-        let words = vec![1; 8 * clones.len()];
+        let words = vec![1; 8 * rows.len()];
         let woken = File::from(wake).write_all(&words);
         woken.map_err(|error| {
             Failure::new(
@@ -265,40 +243,4 @@ fn duplicate(number: i32) -> rustix::io::Result<OwnedFd> {
     use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
     let own = pidfd_open(getpid(), PidfdFlags::empty())?;
     pidfd_getfd(own, number, PidfdGetfdFlags::empty())
-}
-
-fn await_all(nursery: &mut Nursery, rows: &mut [Row]) -> Result<(), Failure> {
-    let mut left = rows.len();
-    while left > 0 {
-        let exit: Exit = nursery
-            .next_exit()
-            .map_err(|error| Failure::from_error(Kind::Failed, &error))?;
-        if let Some(row) = rows.iter_mut().find(|row| row.pid == exit.pid) {
-            row.exit_code = exit.code();
-            row.signal = exit.signal();
-            left -= 1;
-        }
-    }
-    Ok(())
-}
-
-fn report(rows: &[Row], context: &Context) -> Result<(), Failure> {
-    let console = &context.console;
-    if console.wants_json() {
-        return Ok(console.json(&rows)?);
-    }
-    let end = |row: &Row| match (row.exit_code, row.signal) {
-        (Some(code), _) => format!("exited with {code}"),
-        (_, Some(signal)) => format!("killed by signal {signal}"),
-        _ => "runs".to_owned(),
-    };
-    let cells = rows.iter().map(|row| {
-        vec![
-            row.clone.to_string(),
-            row.pid.to_string(),
-            format!("{} µs", row.fork_us),
-            end(row),
-        ]
-    });
-    Ok(console.table(&["clone", "pid", "forked in", ""], cells.collect())?)
 }

@@ -5,6 +5,7 @@ mod clone;
 mod image;
 mod learn;
 mod place;
+mod rows;
 
 pub use checkpoint::{CheckpointArgs, run as checkpoint};
 pub use clone::{CloneArgs, run as clone};
