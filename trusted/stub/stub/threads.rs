@@ -5,7 +5,7 @@ use core::mem::size_of;
 use core::ptr::{addr_of, addr_of_mut};
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use offshoot_plan::{PLAN_BASE, Phase, Thread};
+use offshoot_plan::{PLAN_BASE, Phase, Rseq, THREAD_STACK_BYTES, Thread};
 
 use crate::clone::{CLONE_CHILD_TID, CloneArgs};
 use crate::{fail, header, interpret, sys, traps};
@@ -90,7 +90,8 @@ const XSAVE_COMPONENTS: u64 = 464 + 8;
 ///
 /// # Safety
 /// `frame` is one of the plan's signal frames.
-pub unsafe fn become_program(frame: u64) -> ! {
+pub unsafe fn become_program(frame: u64, rseq: Rseq) -> ! {
+    register(rseq);
     // SAFETY: the frame points to its XSAVE area, which is at least 576 bytes long; tiles are touched only where the
     // program had some, so that the processor has them, and the template has asked for them.
     unsafe {
@@ -101,6 +102,24 @@ pub unsafe fn become_program(frame: u64) -> ! {
             touch_tiles();
         }
         return_to(frame)
+    }
+}
+
+/// Registers restartable sequences. From now on memory of the program's says where this thread goes on when the kernel has
+/// interrupted it, so nothing of the engine's is left for it to reach.
+fn register(rseq: Rseq) {
+    if rseq.address == 0 {
+        return;
+    }
+    let Rseq {
+        address,
+        bytes,
+        signature,
+    } = rseq;
+    let call = [address, bytes.into(), 0, signature.into(), 0, 0];
+    // SAFETY: the kernel writes to memory that the program has given it for this.
+    if sys::is_error(unsafe { sys::call(sys::RSEQ, call) }) {
+        sys::exit(97);
     }
 }
 
@@ -135,8 +154,8 @@ pub fn start(token: u64) {
         let mut args = CloneArgs {
             flags: CLONE_THREAD,
             tls,
-            stack: stack_end - 4096,
-            stack_bytes: 4096,
+            stack: stack_end - THREAD_STACK_BYTES,
+            stack_bytes: THREAD_STACK_BYTES,
             ..CloneArgs::default()
         };
         if child_tid != 0 {
@@ -176,7 +195,9 @@ pub fn wait_for_all() {
 /// `thread` is one of the plan's.
 unsafe extern "C" fn thread(thread: *const Thread) -> ! {
     // SAFETY: as the caller's.
-    let Thread { ops, frame, .. } = unsafe { core::ptr::read(thread) };
+    let Thread {
+        ops, frame, rseq, ..
+    } = unsafe { core::ptr::read(thread) };
     if let Err((op, result)) = interpret::run(ops) {
         // SAFETY: written before the first thread was made.
         fail(unsafe { TOKEN }, Phase::Thread, op, result);
@@ -191,6 +212,6 @@ unsafe extern "C" fn thread(thread: *const Thread) -> ! {
         while addr_of!(GO).read_volatile() == 0 {
             sys::call3(sys::FUTEX, addr_of!(GO) as u64, FUTEX_WAIT_PRIVATE, 0);
         }
-        become_program(frame)
+        become_program(frame, rseq)
     }
 }
