@@ -2,11 +2,11 @@
 
 use core::arch::global_asm;
 use core::mem::size_of;
-use core::ptr::{addr_of, addr_of_mut};
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::AtomicU32;
 
 use offshoot_plan::{PLAN_BASE, Phase, Rseq, THREAD_STACK_BYTES, Thread};
 
+use crate::barrier::{Barrier, Futex};
 use crate::clone::{CLONE_CHILD_TID, CloneArgs};
 use crate::{fail, header, interpret, sys, traps};
 
@@ -16,12 +16,39 @@ const CLONE_THREAD: u64 = 0x100 | 0x200 | 0x400 | 0x800 | 0x1_0000 | 0x4_0000 | 
 const FUTEX_WAIT_PRIVATE: u64 = 128;
 const FUTEX_WAKE_PRIVATE: u64 = 129;
 
-/// Threads wait here until it is not zero: no thread of the program runs before all exist.
-static mut GO: u32 = 0;
+/// No thread of the program runs before all exist.
+static BARRIER: Barrier = Barrier::new();
 /// The request that this clone answers.
 static mut TOKEN: u64 = 0;
-/// How many threads have done their operations.
-static ARRIVED: AtomicU32 = AtomicU32::new(0);
+
+/// The kernel's futex (`futex(2)`).
+struct Kernel;
+
+impl Futex for Kernel {
+    fn wait(&self, word: &AtomicU32, expected: u32) {
+        // SAFETY: the kernel reads the word.
+        unsafe {
+            sys::call3(
+                sys::FUTEX,
+                word.as_ptr() as u64,
+                FUTEX_WAIT_PRIVATE,
+                expected.into(),
+            )
+        };
+    }
+
+    fn wake(&self, word: &AtomicU32) {
+        // SAFETY: wakes who waits for the word.
+        unsafe {
+            sys::call3(
+                sys::FUTEX,
+                word.as_ptr() as u64,
+                FUTEX_WAKE_PRIVATE,
+                i32::MAX as u64,
+            )
+        };
+    }
+}
 
 global_asm!(
     ".globl spawn_thread",
@@ -125,14 +152,8 @@ fn register(rseq: Rseq) {
 
 /// Lets the threads run the program.
 pub fn let_go() {
-    if header().threads.count == 0 {
-        return;
-    }
-    // SAFETY: the word is only ever set, and the call wakes who waits for it.
-    unsafe {
-        addr_of_mut!(GO).write_volatile(1);
-        let word = addr_of!(GO) as u64;
-        sys::call3(sys::FUTEX, word, FUTEX_WAKE_PRIVATE, i32::MAX as u64);
+    if header().threads.count > 0 {
+        BARRIER.let_go(&Kernel);
     }
 }
 
@@ -175,17 +196,8 @@ pub fn start(token: u64) {
 
 /// Waits until all threads have done their operations, if what follows needs it.
 pub fn wait_for_all() {
-    let wanted = header().threads.count as u32;
-    while header().awaits_threads != 0 {
-        let arrived = ARRIVED.load(Ordering::Acquire);
-        if arrived >= wanted {
-            return;
-        }
-        // SAFETY: waits for the word to change.
-        unsafe {
-            let word = addr_of!(ARRIVED) as u64;
-            sys::call3(sys::FUTEX, word, FUTEX_WAIT_PRIVATE, u64::from(arrived))
-        };
+    if header().awaits_threads != 0 {
+        BARRIER.await_arrivals(&Kernel, header().threads.count as u32);
     }
 }
 
@@ -202,16 +214,8 @@ unsafe extern "C" fn thread(thread: *const Thread) -> ! {
         // SAFETY: written before the first thread was made.
         fail(unsafe { TOKEN }, Phase::Thread, op, result);
     }
-    ARRIVED.fetch_add(1, Ordering::Release);
-    if header().awaits_threads != 0 {
-        // SAFETY: wakes the main thread.
-        unsafe { sys::call3(sys::FUTEX, addr_of!(ARRIVED) as u64, FUTEX_WAKE_PRIVATE, 1) };
-    }
-    // SAFETY: waits for the main thread's word, then nothing of the stub runs in this thread any more.
-    unsafe {
-        while addr_of!(GO).read_volatile() == 0 {
-            sys::call3(sys::FUTEX, addr_of!(GO) as u64, FUTEX_WAIT_PRIVATE, 0);
-        }
-        become_program(frame, rseq)
-    }
+    BARRIER.arrive(&Kernel, header().awaits_threads != 0);
+    BARRIER.await_go(&Kernel);
+    // SAFETY: nothing of the stub runs in this thread any more.
+    unsafe { become_program(frame, rseq) }
 }
