@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help setup build demo test check unit fuzz runtimes e2e clones bench clean
+.PHONY: help setup build demo test check unit loom memcheck fuzz runtimes e2e clones bench clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -16,7 +16,7 @@ build: setup ## the release binary: target/release/offshoot
 demo: build ## deploy the example functions, invoke each cold and hot, print one table
 	/usr/bin/python3 scripts/demo.py --bin target/release/offshoot
 
-test: setup check unit fuzz runtimes e2e clones ## everything that CI runs
+test: setup check unit loom memcheck fuzz runtimes e2e clones ## everything that CI runs
 	@echo "everything passed"
 
 check: ## format, lints, docs, layers
@@ -27,6 +27,13 @@ check: ## format, lints, docs, layers
 
 unit: ## tests beside the code; those of sandboxes want root
 	cargo test --workspace --locked --quiet
+
+# In a folder of its own: the flag would have everything else built again.
+loom: ## how a clone's threads wait for each other, under the memory model
+	RUSTFLAGS="--cfg loom" cargo test --release --locked --quiet -p offshoot-stub --test barrier --target-dir target/loom
+
+memcheck: ## valgrind over the crates with `unsafe`, and the formats
+	scripts/memcheck.sh
 
 # A minute when it is built: nine targets, two at a time on two cores, 10 s each (FUZZ_SECONDS), and the planted bugs.
 fuzz: ## every decoder of hostile bytes, for a bounded time

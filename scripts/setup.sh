@@ -14,6 +14,7 @@ need nft nftables
 need runc runc
 need curl curl
 need strace strace
+need valgrind valgrind
 need /usr/bin/python3 python3
 /usr/bin/python3 -c 'import venv, ensurepip' 2>/dev/null || packages+=(python3-venv)
 /usr/bin/python3 -c 'import pip' 2>/dev/null || packages+=(python3-pip)

@@ -75,6 +75,7 @@ impl std::fmt::Display for Failure {
             3 => "prefault operation",
             4 => "resume operation",
             5 => "thread operation",
+            7 => "memory operation",
             _ => "watch operation",
         };
         let error = io::Error::from_raw_os_error(-(self.result as i32));

@@ -4,7 +4,7 @@
 use core::mem::offset_of;
 
 use crate::traps::{Instruction, TrapRange, Traps};
-use crate::{Credentials, Header, Op, Span, Special, Thread};
+use crate::{Credentials, Header, Op, Rseq, Span, Special, Thread};
 
 /// Reads numbers at offsets.
 #[derive(Clone, Copy)]
@@ -42,6 +42,7 @@ impl Header {
             kept_files: bytes.u32(offset_of!(Self, kept_files))?,
             awaits_threads: bytes.u32(offset_of!(Self, awaits_threads))?,
             template: bytes.span(offset_of!(Self, template))?,
+            memory: bytes.span(offset_of!(Self, memory))?,
             clone: bytes.span(offset_of!(Self, clone))?,
             prefault: bytes.span(offset_of!(Self, prefault))?,
             watch: bytes.span(offset_of!(Self, watch))?,
@@ -51,6 +52,7 @@ impl Header {
             touched: bytes.span(offset_of!(Self, touched))?,
             main_child_tid: bytes.u64(offset_of!(Self, main_child_tid))?,
             main_frame: bytes.u64(offset_of!(Self, main_frame))?,
+            main_rseq: rseq(bytes, offset_of!(Self, main_rseq))?,
             credentials: credentials(bytes, offset_of!(Self, credentials))?,
             clocks_ns: [0; 2],
             traps: traps(bytes, offset_of!(Self, traps))?,
@@ -68,6 +70,14 @@ impl Header {
         }
         Some(header)
     }
+}
+
+fn rseq(bytes: Bytes<'_>, at: usize) -> Option<Rseq> {
+    Some(Rseq {
+        address: bytes.u64(at + offset_of!(Rseq, address))?,
+        bytes: bytes.u32(at + offset_of!(Rseq, bytes))?,
+        signature: bytes.u32(at + offset_of!(Rseq, signature))?,
+    })
 }
 
 fn traps(bytes: Bytes<'_>, at: usize) -> Option<Traps> {
@@ -134,6 +144,7 @@ impl Thread {
             stack_end: bytes.u64(offset_of!(Self, stack_end))?,
             ops: bytes.span(offset_of!(Self, ops))?,
             frame: bytes.u64(offset_of!(Self, frame))?,
+            rseq: rseq(bytes, offset_of!(Self, rseq))?,
         })
     }
 }

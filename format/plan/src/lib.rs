@@ -19,7 +19,7 @@ pub mod traps;
 
 pub use check::{Refused, check};
 pub use generation::Generation;
-pub use message::{MAX_SUBSTITUTIONS, Reply, ReplyKind, Request, Who};
+pub use message::{MAX_BROUGHT, MAX_SUBSTITUTIONS, Reply, ReplyKind, Request, Who};
 pub use op::{Check, Op, Phase};
 
 /// First address of the engine's own region in every template and clone. No runtime puts anything there: the program
@@ -45,7 +45,7 @@ pub const USER_END: u64 = 0x7fff_ffff_f000;
 /// `OFFPLAN\0`.
 pub const MAGIC: u64 = 0x004e_414c_5046_464f;
 /// Changes with every change of these types: plan and stub come from one build.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Descriptors of the stub, counted from the plan's [`Header::fd_base`].
 pub mod fd {
@@ -63,7 +63,21 @@ pub mod fd {
     pub const RING: u32 = 5;
     /// The first of the files that the plan's operations name. What a request has brought lies behind them in a clone.
     pub const FILES: u32 = 8;
+
+    /// Most memory files that a clone makes for itself.
+    pub const MAX_CONTENTS: u32 = 4096;
+    /// How many numbers lie behind them, for what operations have to put aside.
+    pub const MAX_ASIDE: u32 = 8;
+
+    /// The first descriptor that a clone's operations hold for themselves, behind all that a request has brought:
+    /// [`MAX_CONTENTS`] memory files, then [`MAX_ASIDE`] others.
+    pub const fn held(fd_base: u32, kept_files: u32) -> u32 {
+        fd_base + FILES + kept_files + super::MAX_BROUGHT as u32
+    }
 }
+
+/// Length of the stack on which a thread runs the stub, in bytes.
+pub const THREAD_STACK_BYTES: u64 = 4096;
 
 /// Most files that a plan may name.
 pub const MAX_FILES: u32 = 2000;
@@ -102,7 +116,9 @@ pub struct Header {
     pub awaits_threads: u32,
     /// Operations that make the template, by [`Phase`].
     pub template: Span,
-    /// Operations of each clone after it has joined its sandbox.
+    /// Operations of each clone after it has joined its sandbox: memory of its own, filled from the plan's files.
+    pub memory: Span,
+    /// Then, with no file of the plan's left: descriptors.
     pub clone: Span,
     /// Operations that bring pages in which the program will need, before a clone parks.
     pub prefault: Span,
@@ -121,6 +137,8 @@ pub struct Header {
     pub main_child_tid: u64,
     /// Address of the main thread's signal frame.
     pub main_frame: u64,
+    /// The main thread's restartable sequences.
+    pub main_rseq: Rseq,
     /// Who the program is.
     pub credentials: Credentials,
     /// `CLOCK_MONOTONIC` and `CLOCK_BOOTTIME` at the checkpoint, in nanoseconds.
@@ -155,6 +173,21 @@ pub struct Thread {
     pub ops: Span,
     /// Address of its signal frame.
     pub frame: u64,
+    /// Its restartable sequences.
+    pub rseq: Rseq,
+}
+
+/// What a thread registers for restartable sequences (`rseq(2)`), as the last thing before it goes on: memory of the
+/// program's then says where the kernel has a thread continue that it interrupts, and that must not be the stub.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rseq {
+    /// Its `struct rseq`; 0 is none.
+    pub address: u64,
+    /// Its length, in bytes.
+    pub bytes: u32,
+    /// What lies in front of the code where a sequence is aborted.
+    pub signature: u32,
 }
 
 /// Who the program is, and what it may.

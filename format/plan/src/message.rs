@@ -7,6 +7,9 @@ use crate::decode::Bytes;
 /// Most descriptors that a request may substitute.
 pub const MAX_SUBSTITUTIONS: usize = 64;
 
+/// Most descriptors that a request may bring.
+pub const MAX_BROUGHT: usize = MAX_SUBSTITUTIONS + 16;
+
 /// What is asked of a template: a clone. With it travel, in this order: the sandbox's pidfd, the cgroup directory (v2), the
 /// cgroup `tasks` files (v1), the park descriptor, the substituted files; each only if it is announced here.
 #[repr(C)]

@@ -43,7 +43,7 @@ pub enum Phase {
     Stub = 0,
     /// Making the template.
     Template = 1,
-    /// Each clone.
+    /// Each clone: its descriptors.
     Clone = 2,
     /// Bringing pages in.
     Prefault = 3,
@@ -53,6 +53,8 @@ pub enum Phase {
     Thread = 5,
     /// Being watched.
     Watch = 6,
+    /// Each clone, before: its memory.
+    Memory = 7,
 }
 
 impl Op {

@@ -32,6 +32,8 @@ pub fn become_clone(received: &Received, first: usize, sandbox: i32) -> ! {
             fail(token, phase, op, result);
         }
     };
+    run(Phase::Memory, header().memory);
+    close_templates();
     run(Phase::Clone, header().clone);
     threads::start(token);
     if request.flags & Request::PREFAULT != 0 {
@@ -60,8 +62,16 @@ pub fn become_clone(received: &Received, first: usize, sandbox: i32) -> ! {
         let kept = if watched { fd::WATCHER + 1 } else { 0 };
         sys::call3(sys::CLOSE_RANGE, own(kept), u64::from(u32::MAX), 0);
         threads::let_go();
-        threads::become_program(header().main_frame)
+        threads::become_program(header().main_frame, header().main_rseq)
     }
+}
+
+/// Closes what the template has given this clone, but the control socket: before a path is opened, because a file that is
+/// open can be opened again by its path in `/proc/self/fd`, with more rights, and a socket cannot.
+fn close_templates() {
+    let last = own(fd::FILES + header().kept_files) - 1;
+    // SAFETY: closes descriptors of this process that it does not use any more.
+    unsafe { sys::call3(sys::CLOSE_RANGE, own(fd::CONTROL + 1), last, 0) };
 }
 
 /// Enters the sandbox. Writing "0" moves the writer itself, which is cheap as long as it has one thread.

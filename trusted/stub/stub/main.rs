@@ -11,6 +11,7 @@
 #![no_std]
 #![no_main]
 
+mod barrier;
 mod child;
 mod clock;
 mod clone;

@@ -3,7 +3,7 @@
 use core::mem::size_of;
 use core::ptr::{addr_of, addr_of_mut};
 
-use offshoot_plan::{MAX_SUBSTITUTIONS, Reply, ReplyKind, Request, fd};
+use offshoot_plan::{MAX_BROUGHT, Reply, ReplyKind, Request, fd};
 
 use crate::{own, sys};
 
@@ -15,7 +15,7 @@ const EINTR: i64 = -4;
 const EPIPE: i64 = -32;
 const ECONNRESET: i64 = -104;
 
-pub const MAX_DESCRIPTORS: usize = MAX_SUBSTITUTIONS + 16;
+pub const MAX_DESCRIPTORS: usize = MAX_BROUGHT;
 
 /// `struct msghdr`.
 #[repr(C)]

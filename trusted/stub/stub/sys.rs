@@ -32,6 +32,7 @@ pub const IO_URING_REGISTER: u32 = 427;
 pub const UNSHARE: u32 = 272;
 pub const DUP3: u32 = 292;
 pub const SETNS: u32 = 308;
+pub const RSEQ: u32 = 334;
 pub const CLONE3: u32 = 435;
 pub const CLOSE_RANGE: u32 = 436;
 pub const CLOCK_GETTIME: u32 = 228;

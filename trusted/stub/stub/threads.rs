@@ -2,11 +2,11 @@
 
 use core::arch::global_asm;
 use core::mem::size_of;
-use core::ptr::{addr_of, addr_of_mut};
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::AtomicU32;
 
-use offshoot_plan::{PLAN_BASE, Phase, Thread};
+use offshoot_plan::{PLAN_BASE, Phase, Rseq, THREAD_STACK_BYTES, Thread};
 
+use crate::barrier::{Barrier, Futex};
 use crate::clone::{CLONE_CHILD_TID, CloneArgs};
 use crate::{fail, header, interpret, sys, traps};
 
@@ -16,12 +16,39 @@ const CLONE_THREAD: u64 = 0x100 | 0x200 | 0x400 | 0x800 | 0x1_0000 | 0x4_0000 | 
 const FUTEX_WAIT_PRIVATE: u64 = 128;
 const FUTEX_WAKE_PRIVATE: u64 = 129;
 
-/// Threads wait here until it is not zero: no thread of the program runs before all exist.
-static mut GO: u32 = 0;
+/// No thread of the program runs before all exist.
+static BARRIER: Barrier = Barrier::new();
 /// The request that this clone answers.
 static mut TOKEN: u64 = 0;
-/// How many threads have done their operations.
-static ARRIVED: AtomicU32 = AtomicU32::new(0);
+
+/// The kernel's futex (`futex(2)`).
+struct Kernel;
+
+impl Futex for Kernel {
+    fn wait(&self, word: &AtomicU32, expected: u32) {
+        // SAFETY: the kernel reads the word.
+        unsafe {
+            sys::call3(
+                sys::FUTEX,
+                word.as_ptr() as u64,
+                FUTEX_WAIT_PRIVATE,
+                expected.into(),
+            )
+        };
+    }
+
+    fn wake(&self, word: &AtomicU32) {
+        // SAFETY: wakes who waits for the word.
+        unsafe {
+            sys::call3(
+                sys::FUTEX,
+                word.as_ptr() as u64,
+                FUTEX_WAKE_PRIVATE,
+                i32::MAX as u64,
+            )
+        };
+    }
+}
 
 global_asm!(
     ".globl spawn_thread",
@@ -90,7 +117,8 @@ const XSAVE_COMPONENTS: u64 = 464 + 8;
 ///
 /// # Safety
 /// `frame` is one of the plan's signal frames.
-pub unsafe fn become_program(frame: u64) -> ! {
+pub unsafe fn become_program(frame: u64, rseq: Rseq) -> ! {
+    register(rseq);
     // SAFETY: the frame points to its XSAVE area, which is at least 576 bytes long; tiles are touched only where the
     // program had some, so that the processor has them, and the template has asked for them.
     unsafe {
@@ -104,16 +132,28 @@ pub unsafe fn become_program(frame: u64) -> ! {
     }
 }
 
-/// Lets the threads run the program.
-pub fn let_go() {
-    if header().threads.count == 0 {
+/// Registers restartable sequences. From now on memory of the program's says where this thread goes on when the kernel has
+/// interrupted it, so nothing of the engine's is left for it to reach.
+fn register(rseq: Rseq) {
+    if rseq.address == 0 {
         return;
     }
-    // SAFETY: the word is only ever set, and the call wakes who waits for it.
-    unsafe {
-        addr_of_mut!(GO).write_volatile(1);
-        let word = addr_of!(GO) as u64;
-        sys::call3(sys::FUTEX, word, FUTEX_WAKE_PRIVATE, i32::MAX as u64);
+    let Rseq {
+        address,
+        bytes,
+        signature,
+    } = rseq;
+    let call = [address, bytes.into(), 0, signature.into(), 0, 0];
+    // SAFETY: the kernel writes to memory that the program has given it for this.
+    if sys::is_error(unsafe { sys::call(sys::RSEQ, call) }) {
+        sys::exit(97);
+    }
+}
+
+/// Lets the threads run the program.
+pub fn let_go() {
+    if header().threads.count > 0 {
+        BARRIER.let_go(&Kernel);
     }
 }
 
@@ -135,8 +175,8 @@ pub fn start(token: u64) {
         let mut args = CloneArgs {
             flags: CLONE_THREAD,
             tls,
-            stack: stack_end - 4096,
-            stack_bytes: 4096,
+            stack: stack_end - THREAD_STACK_BYTES,
+            stack_bytes: THREAD_STACK_BYTES,
             ..CloneArgs::default()
         };
         if child_tid != 0 {
@@ -156,17 +196,8 @@ pub fn start(token: u64) {
 
 /// Waits until all threads have done their operations, if what follows needs it.
 pub fn wait_for_all() {
-    let wanted = header().threads.count as u32;
-    while header().awaits_threads != 0 {
-        let arrived = ARRIVED.load(Ordering::Acquire);
-        if arrived >= wanted {
-            return;
-        }
-        // SAFETY: waits for the word to change.
-        unsafe {
-            let word = addr_of!(ARRIVED) as u64;
-            sys::call3(sys::FUTEX, word, FUTEX_WAIT_PRIVATE, u64::from(arrived))
-        };
+    if header().awaits_threads != 0 {
+        BARRIER.await_arrivals(&Kernel, header().threads.count as u32);
     }
 }
 
@@ -176,21 +207,15 @@ pub fn wait_for_all() {
 /// `thread` is one of the plan's.
 unsafe extern "C" fn thread(thread: *const Thread) -> ! {
     // SAFETY: as the caller's.
-    let Thread { ops, frame, .. } = unsafe { core::ptr::read(thread) };
+    let Thread {
+        ops, frame, rseq, ..
+    } = unsafe { core::ptr::read(thread) };
     if let Err((op, result)) = interpret::run(ops) {
         // SAFETY: written before the first thread was made.
         fail(unsafe { TOKEN }, Phase::Thread, op, result);
     }
-    ARRIVED.fetch_add(1, Ordering::Release);
-    if header().awaits_threads != 0 {
-        // SAFETY: wakes the main thread.
-        unsafe { sys::call3(sys::FUTEX, addr_of!(ARRIVED) as u64, FUTEX_WAKE_PRIVATE, 1) };
-    }
-    // SAFETY: waits for the main thread's word, then nothing of the stub runs in this thread any more.
-    unsafe {
-        while addr_of!(GO).read_volatile() == 0 {
-            sys::call3(sys::FUTEX, addr_of!(GO) as u64, FUTEX_WAIT_PRIVATE, 0);
-        }
-        become_program(frame)
-    }
+    BARRIER.arrive(&Kernel, header().awaits_threads != 0);
+    BARRIER.await_go(&Kernel);
+    // SAFETY: nothing of the stub runs in this thread any more.
+    unsafe { become_program(frame, rseq) }
 }

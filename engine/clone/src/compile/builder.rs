@@ -1,6 +1,6 @@
-//! A plan that is being built: data first, operations behind.
+//! A plan that is being built: data first, then threads' stacks, operations behind. What operations write is data.
 
-use offshoot_plan::{Header, Op, PLAN_BASE, PLAN_MAX_BYTES, Span, Thread, fd};
+use offshoot_plan::{Header, Op, PLAN_BASE, PLAN_MAX_BYTES, Span, THREAD_STACK_BYTES, Thread, fd};
 
 use super::CompileError;
 
@@ -23,6 +23,7 @@ pub enum PlanFile {
 pub(super) struct Builder {
     data: Vec<u8>,
     pub(super) template: Vec<Op>,
+    pub(super) memory: Vec<Op>,
     pub(super) clone: Vec<Op>,
     pub(super) prefault: Vec<Op>,
     pub(super) watch: Vec<Op>,
@@ -40,6 +41,7 @@ impl Builder {
         Self {
             data: vec![0; HEADER_BYTES],
             template: Vec::new(),
+            memory: Vec::new(),
             clone: Vec::new(),
             prefault: Vec::new(),
             watch: Vec::new(),
@@ -94,10 +96,19 @@ impl Builder {
 
     /// Address and length of the stack of each thread that is made.
     pub(super) fn thread_stacks(&self) -> impl Iterator<Item = (u64, u64)> {
-        let bytes = super::threads::STACK_BYTES as u64;
+        let bytes = THREAD_STACK_BYTES;
         self.threads
             .iter()
             .map(move |(thread, _)| (thread.stack_end - bytes, bytes))
+    }
+
+    /// Gives each thread its stack. Nothing that operations write is put into the plan from now on.
+    pub(super) fn put_stacks(&mut self) {
+        const BYTES: usize = THREAD_STACK_BYTES as usize;
+        for index in 0..self.threads.len() {
+            let stack = self.put(&[0; BYTES], BYTES);
+            self.threads[index].0.stack_end = stack + THREAD_STACK_BYTES;
+        }
     }
 
     /// The plan's bytes, and the files that it names. `header` has everything but the parts' places.
@@ -106,6 +117,7 @@ impl Builder {
         mut header: Header,
     ) -> Result<(Vec<u8>, Vec<PlanFile>), CompileError> {
         header.template = self.put_ops_of(|builder| std::mem::take(&mut builder.template));
+        header.memory = self.put_ops_of(|builder| std::mem::take(&mut builder.memory));
         header.clone = self.put_ops_of(|builder| std::mem::take(&mut builder.clone));
         header.prefault = self.put_ops_of(|builder| std::mem::take(&mut builder.prefault));
         header.watch = self.put_ops_of(|builder| std::mem::take(&mut builder.watch));
@@ -152,7 +164,7 @@ impl Builder {
 
 /// The plan's structures as bytes: `repr(C)`, little-endian, padding zero.
 mod encode {
-    use offshoot_plan::{Header, Op, Span, Thread};
+    use offshoot_plan::{Header, Op, Rseq, Span, Thread};
 
     pub(super) fn op(op: &Op) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(size_of::<Op>());
@@ -169,7 +181,15 @@ mod encode {
         let ops = [thread.ops.offset, thread.ops.count];
         let words = [thread.child_tid, thread.tls, thread.stack_end];
         let words = words.into_iter().chain(ops).chain([thread.frame]);
-        words.flat_map(u64::to_le_bytes).collect()
+        words
+            .chain(rseq(&thread.rseq))
+            .flat_map(u64::to_le_bytes)
+            .collect()
+    }
+
+    fn rseq(rseq: &Rseq) -> [u64; 2] {
+        let bytes_and_signature = u64::from(rseq.bytes) | u64::from(rseq.signature) << 32;
+        [rseq.address, bytes_and_signature]
     }
 
     pub(super) fn header(header: &Header) -> Vec<u8> {
@@ -193,6 +213,7 @@ mod encode {
         }
         let spans = [
             header.template,
+            header.memory,
             header.clone,
             header.prefault,
             header.watch,
@@ -207,6 +228,11 @@ mod encode {
         }
         bytes.extend(header.main_child_tid.to_le_bytes());
         bytes.extend(header.main_frame.to_le_bytes());
+        bytes.extend(
+            rseq(&header.main_rseq)
+                .into_iter()
+                .flat_map(u64::to_le_bytes),
+        );
         let who = &header.credentials;
         let numbers = [who.apply].into_iter().chain(who.users).chain(who.groups);
         let numbers = numbers.chain([who.supplementary_count, who.securebits, who.padding]);

@@ -1,7 +1,7 @@
 //! Memory that lives in the image: each clone gets its own, as a memfd.
 
 use offshoot_image::model::{Content, ContentKind, Manifest, Mapping, PAGE_BYTES};
-use offshoot_plan::{MAX_SUBSTITUTIONS, Op, fd};
+use offshoot_plan::{Op, fd};
 
 use super::builder::{Builder, PlanFile};
 use super::numbers as sys;
@@ -11,9 +11,14 @@ const F_ADD_SEALS: u64 = 1033;
 const F_SEAL_SEAL: u32 = 1;
 const SYS_FCHMOD: i64 = 91;
 
-/// The descriptor of a content while a clone is being made: behind all that requests bring.
+/// The descriptor of a content while a clone is being made.
 pub(super) fn descriptor(builder: &Builder, content: u32) -> u32 {
-    builder.fd_base() + fd::FILES + builder.kept_files() + MAX_SUBSTITUTIONS as u32 + 16 + content
+    fd::held(builder.fd_base(), builder.kept_files()) + content
+}
+
+/// A descriptor for what is put aside: one of [`fd::MAX_ASIDE`].
+pub(super) fn aside(builder: &Builder, index: u32) -> u32 {
+    descriptor(builder, fd::MAX_CONTENTS + index)
 }
 
 /// Makes and fills all contents.
@@ -52,7 +57,7 @@ fn make(builder: &mut Builder, index: u32, content: &Content) {
         ops.push(Op::new(sys::LSEEK, [fd, start, 0, 0, 0, 0]));
         ops.push(Op::new(sys::SENDFILE, [fd, image, offset, bytes, 0, 0]).equals(bytes));
     }
-    builder.clone.extend(ops);
+    builder.memory.extend(ops);
     if seals != 0 && seals != F_SEAL_SEAL {
         let seal = [fd, F_ADD_SEALS, u64::from(seals), 0, 0, 0];
         builder.resume.push(Op::new(sys::FCNTL, seal));
@@ -69,6 +74,6 @@ pub(super) fn map(builder: &mut Builder, content: u32, mapping: &Mapping, offset
     let bits = u64::from(mapping.protection.0);
     let map = [mapping.start, len, bits, flags, fd, offset];
     builder
-        .clone
+        .memory
         .push(Op::new(sys::MMAP, map).equals(mapping.start));
 }

@@ -144,12 +144,11 @@ impl Made<'_, '_> {
                 let semaphore = if *semaphore { EFD_SEMAPHORE } else { 0 };
                 let now = (*count).min(u64::from(u32::MAX));
                 let args = [now, sys::O_CLOEXEC | nonblock | semaphore, 0, 0, 0, 0];
-                self.make(Op::new(sys::EVENTFD2, args), number);
-                if *count > now {
+                let rest = (*count > now).then(|| {
                     let rest = self.builder.put_words(&[count - now]);
-                    let add = [number.into(), rest, 8, 0, 0, 0];
-                    self.builder.clone.push(Op::new(sys::WRITE, add));
-                }
+                    Op::new(sys::WRITE, [number.into(), rest, 8, 0, 0, 0])
+                });
+                self.make_and(Op::new(sys::EVENTFD2, args), number, rest);
             }
             OpenFileKind::Epoll { .. } => {
                 self.make(
@@ -179,11 +178,17 @@ impl Made<'_, '_> {
     }
 
     fn make(&mut self, op: Op, number: u32) {
+        self.make_and(op, number, None);
+    }
+
+    /// The same, with an operation right behind it: the place for a `write` (`offshoot_plan::check`).
+    fn make_and(&mut self, op: Op, number: u32, then: Option<Op>) {
         self.table.take(number);
         let close_on_exec = closes_on_exec(self.manifest, number);
         self.builder
             .clone
             .push(op.descriptor(number, close_on_exec));
+        self.builder.clone.extend(then);
         // Made close-on-exec, and perhaps at once where it belongs.
         if !close_on_exec {
             set_close_on_exec(self.builder, number, false);
@@ -248,7 +253,7 @@ impl Made<'_, '_> {
         let path = self
             .builder
             .put_path(pipe.path.as_deref().unwrap_or_default());
-        let holder = contents::descriptor(self.builder, self.manifest.contents.len() as u32);
+        let holder = contents::aside(self.builder, 4);
         let both = u64::from(O_RDWR) | sys::O_CLOEXEC | sys::O_NONBLOCK;
         let hold = Op::new(sys::OPEN, [path, both, 0, 0, 0, 0]).descriptor(holder, true);
         self.builder.clone.push(hold);
@@ -296,7 +301,7 @@ pub(super) fn place_pair(
     let dup =
         |from: u32, to: u32| Op::new(sys::DUP3, [from.into(), to.into(), sys::O_CLOEXEC, 0, 0, 0]);
     // By way of two numbers above all others: one's place may be where the other was made.
-    let above = contents::descriptor(builder, 4096);
+    let above = contents::aside(builder, 0);
     for (at, from) in made.into_iter().enumerate() {
         builder.clone.push(dup(from, above + at as u32));
         builder.clone.push(close(from));

@@ -165,17 +165,17 @@ fn private_content(builder: &mut Builder, mapping: &Mapping, content: u32, offse
     let flags = sys::MAP_PRIVATE | sys::MAP_FIXED | reserve(mapping);
     let (start, len) = (mapping.start, mapping.end - mapping.start);
     let map = Op::new(sys::MMAP, [start, len, bits, flags, file, offset]);
-    builder.clone.push(map.equals(start));
+    builder.memory.push(map.equals(start));
     for run in &mapping.runs {
         let image = builder.file(PlanFile::Image(run.generation));
         let (address, bytes) = (run.page * PAGE_BYTES, u64::from(run.pages) * PAGE_BYTES);
         let read = [image, address, bytes, run.file_page * PAGE_BYTES, 0, 0];
         builder
-            .clone
+            .memory
             .push(Op::new(sys::PREAD64, read).equals(bytes));
     }
     let protect = [start, len, u64::from(mapping.protection.0), 0, 0, 0];
-    builder.clone.push(Op::new(sys::MPROTECT, protect));
+    builder.memory.push(Op::new(sys::MPROTECT, protect));
 }
 
 /// What is behind the pages that the image does not hold.
@@ -251,7 +251,7 @@ fn shared(builder: &mut Builder, manifest: &Manifest, mapping: &Mapping) {
                 0,
             ];
             builder
-                .clone
+                .memory
                 .push(Op::new(sys::MMAP, map).equals(mapping.start));
         }
     }
@@ -278,19 +278,19 @@ fn afterwards(builder: &mut Builder, mapping: &Mapping) {
         ops.push(Op::new(sys::PRCTL, set).anything());
     }
     if of_clone {
-        builder.clone.extend(ops);
+        builder.memory.extend(ops);
     } else {
         builder.template.extend(ops);
     }
     // A child inherits neither locks nor, of course, what it is not to have.
     if mapping.flags.any(MappingFlags::DONT_FORK) {
         let advise = [mapping.start, len, MADV_DONTFORK, 0, 0, 0];
-        builder.clone.push(Op::new(sys::MADVISE, advise));
+        builder.memory.push(Op::new(sys::MADVISE, advise));
     }
     if mapping.flags.any(MappingFlags::LOCKED) {
         let on_fault = u64::from(mapping.flags.any(MappingFlags::LOCK_ON_FAULT));
         let lock = [mapping.start, len, on_fault, 0, 0, 0];
-        builder.clone.push(Op::new(sys::MLOCK2, lock));
+        builder.memory.push(Op::new(sys::MLOCK2, lock));
     }
     if mapping.flags.any(MappingFlags::SEALED) {
         builder

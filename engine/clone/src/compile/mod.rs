@@ -15,7 +15,7 @@ mod touch;
 mod traps;
 
 use offshoot_image::model::{Backing, Manifest, OpenFileKind, SeccompMode, SpecialKind};
-use offshoot_plan::{Credentials, Header, Special};
+use offshoot_plan::{Credentials, Header, Special, fd};
 use serde::{Deserialize, Serialize};
 
 use crate::Memory;
@@ -51,6 +51,12 @@ pub enum CompileError {
     Descriptor {
         /// Its number.
         number: u32,
+    },
+    /// Too many memory files.
+    #[error("the program has {count} memory files, more than {}", fd::MAX_CONTENTS)]
+    Contents {
+        /// How many it has.
+        count: usize,
     },
 }
 
@@ -99,7 +105,13 @@ pub fn compile(manifest: &Manifest, how: Compilation) -> Result<Plan, CompileErr
     if highest > MOST_DESCRIPTOR {
         return Err(CompileError::Descriptor { number: highest });
     }
-    let fd_base = (highest + 1).next_multiple_of(LEAST_FD_BASE);
+    if manifest.contents.len() > fd::MAX_CONTENTS as usize {
+        return Err(CompileError::Contents {
+            count: manifest.contents.len(),
+        });
+    }
+    // A pair of which one end is closed is made at two numbers, also right above all others.
+    let fd_base = (highest + 3).next_multiple_of(LEAST_FD_BASE);
     let mut builder = Builder::new(fd_base, kept_images(manifest));
     let memory = traps::of_image(manifest, how.memory);
     memory::compile_all(&mut builder, manifest, memory);
@@ -109,6 +121,7 @@ pub fn compile(manifest: &Manifest, how: Compilation) -> Result<Plan, CompileErr
     descriptors::compile(&mut builder, manifest);
     let main_frame = threads::compile(&mut builder, manifest);
     process::compile_resume(&mut builder, manifest);
+    builder.put_stacks();
     let (specials, special_count) = specials(manifest);
     let header = Header {
         specials,
@@ -121,6 +134,10 @@ pub fn compile(manifest: &Manifest, how: Compilation) -> Result<Plan, CompileErr
             .first()
             .map_or(0, |main| main.clear_child_tid),
         main_frame,
+        main_rseq: manifest
+            .threads
+            .first()
+            .map_or_else(Default::default, threads::rseq),
         credentials: credentials(&mut builder, manifest),
         clocks_ns: [
             manifest.process.clocks.monotonic_ns,

@@ -9,7 +9,7 @@ pub(super) use libc::{
     SYS_lseek as LSEEK, SYS_madvise as MADVISE, SYS_memfd_create as MEMFD_CREATE,
     SYS_mlock2 as MLOCK2, SYS_mmap as MMAP, SYS_mprotect as MPROTECT, SYS_mremap as MREMAP,
     SYS_open as OPEN, SYS_personality as PERSONALITY, SYS_pipe2 as PIPE2, SYS_prctl as PRCTL,
-    SYS_pread64 as PREAD64, SYS_prlimit64 as PRLIMIT64, SYS_read as READ, SYS_rseq as RSEQ,
+    SYS_pread64 as PREAD64, SYS_prlimit64 as PRLIMIT64, SYS_read as READ,
     SYS_rt_sigaction as RT_SIGACTION, SYS_rt_sigprocmask as RT_SIGPROCMASK,
     SYS_rt_sigqueueinfo as RT_SIGQUEUEINFO, SYS_rt_tgsigqueueinfo as RT_TGSIGQUEUEINFO,
     SYS_sched_setaffinity as SCHED_SETAFFINITY, SYS_sched_setattr as SCHED_SETATTR,

@@ -140,7 +140,7 @@ fn oom_score(builder: &mut Builder, adjustment: i32) {
     let text = adjustment.to_string();
     let bytes = text.len() as u64;
     let text = builder.put(text.as_bytes(), 1);
-    let number = super::contents::descriptor(builder, 4098);
+    let number = super::contents::aside(builder, 2);
     let open = [path, O_WRONLY_CLOEXEC, 0, 0, 0, 0];
     let write = [u64::from(number), text, bytes, 0, 0, 0];
     builder

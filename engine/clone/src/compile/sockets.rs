@@ -150,7 +150,7 @@ fn send_to_itself(builder: &mut Builder, messages: &[Vec<u8>], address: u64, add
     if messages.is_empty() {
         return;
     }
-    let sender = super::contents::descriptor(builder, 4099);
+    let sender = super::contents::aside(builder, 3);
     let make = [AF_UNIX, 2 | SOCK_CLOEXEC, 0, 0, 0, 0];
     builder
         .clone

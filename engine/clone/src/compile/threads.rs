@@ -1,7 +1,7 @@
 //! Threads: what each does before it goes on.
 
 use offshoot_image::model::{Manifest, Registers, Scheduling, Thread};
-use offshoot_plan::{Op, Thread as PlanThread};
+use offshoot_plan::{Op, Rseq, Thread as PlanThread};
 
 use super::builder::Builder;
 use super::{frame, numbers as sys, process};
@@ -10,8 +10,6 @@ const PR_SET_PDEATHSIG: u64 = 1;
 const PR_SET_NAME: u64 = 15;
 const PR_SET_TIMERSLACK: u64 = 29;
 const ARCH_SET_GS: u64 = 0x1001;
-/// Length of the stack on which a thread runs the stub.
-pub(super) const STACK_BYTES: usize = 4096;
 const SCHED_FLAG_RESET_ON_FORK: u64 = 1;
 const IOPRIO_WHO_PROCESS: u64 = 1;
 const PR_SET_TSC: u64 = 26;
@@ -20,9 +18,6 @@ const PR_TSC_SIGSEGV: u64 = 2;
 /// What a thread gets from a template's only thread by `fork`.
 pub(super) fn inherited(builder: &mut Builder, main: &Thread) {
     let mut ops = Vec::new();
-    if let Some(rseq) = main.rseq {
-        ops.push(register_rseq(rseq));
-    }
     gs_base(&mut ops, main);
     name(builder, &mut ops, main);
     if main.scheduling != Scheduling::default() && !main.scheduling.reset_on_fork {
@@ -43,13 +38,13 @@ pub(super) fn compile(builder: &mut Builder, manifest: &Manifest) -> u64 {
     }
     for thread in others {
         let ops = thread_ops(builder, thread, main);
-        let stack = builder.put(&[0; STACK_BYTES], STACK_BYTES);
         let record = PlanThread {
             child_tid: thread.clear_child_tid,
             tls: thread.registers.0[Registers::FS_BASE],
-            stack_end: stack + STACK_BYTES as u64,
+            stack_end: 0,
             ops: Default::default(),
             frame: frame::put(builder, thread, xcr0),
+            rseq: rseq(thread),
         };
         builder.threads.push((record, ops));
     }
@@ -85,9 +80,6 @@ fn thread_ops(builder: &mut Builder, thread: &Thread, main: &Thread) -> Vec<Op> 
         ];
         ops.push(Op::new(sys::SET_ROBUST_LIST, set));
     }
-    if let Some(rseq) = thread.rseq {
-        ops.push(register_rseq(rseq));
-    }
     gs_base(&mut ops, thread);
     if thread.name != main.name {
         name(builder, &mut ops, thread);
@@ -118,9 +110,13 @@ fn thread_ops(builder: &mut Builder, thread: &Thread, main: &Thread) -> Vec<Op> 
     ops
 }
 
-fn register_rseq(rseq: offshoot_image::model::Rseq) -> Op {
-    let (bytes, signature) = (u64::from(rseq.bytes), u64::from(rseq.signature));
-    Op::new(sys::RSEQ, [rseq.address, bytes, 0, signature, 0, 0])
+/// What a thread registers for restartable sequences.
+pub(super) fn rseq(thread: &Thread) -> Rseq {
+    thread.rseq.map_or_else(Rseq::default, |rseq| Rseq {
+        address: rseq.address,
+        bytes: rseq.bytes,
+        signature: rseq.signature,
+    })
 }
 
 fn gs_base(ops: &mut Vec<Op>, thread: &Thread) {
