@@ -15,6 +15,7 @@ use super::memory::{Piece, pieces, taken};
 use super::numbers as sys;
 use crate::Memory;
 
+const MADV_DONTNEED: u64 = 4;
 const MADV_POPULATE_READ: u64 = 22;
 const MADV_POPULATE_WRITE: u64 = 23;
 const MADV_COLLAPSE: u64 = 25;
@@ -23,6 +24,8 @@ const HUGE_PAGES: u64 = 512;
 const DENSE_PAGES: u64 = 256;
 /// Fewer hot pages than this are faulted faster than a private page costs.
 const LEAST_HOT_PAGES: u64 = 2;
+/// 64 KiB, the kernel's `fault_around_bytes`: where it is less, nothing is there to be dropped; where it is more, some stays.
+const AROUND_PAGES: u64 = 16;
 const SYS_USERFAULTFD: i64 = 323;
 const SYS_IOCTL: i64 = 16;
 const UFFDIO_API: u64 = 0xc018_aa3f;
@@ -122,16 +125,65 @@ fn warm(builder: &mut Builder, manifest: &Manifest, mapping: &Mapping, memory: M
                 .template
                 .push(Op::new(sys::MADVISE, advise).anything());
         }
+        let copied = copied(mapping, memory, &piece);
+        if piece.run.is_none() {
+            for range in around(&hot, &copied, &piece) {
+                let (address, bytes) = (range.page * PAGE_BYTES, range.pages * PAGE_BYTES);
+                let advise = [address, bytes, MADV_DONTNEED, 0, 0, 0];
+                builder.template.push(Op::new(sys::MADVISE, advise));
+            }
+        }
         // A page that was copied is private already.
-        let copied = taken(mapping, memory).any(|run| {
-            piece.run.is_none()
-                && run.page * PAGE_BYTES < piece.end
-                && run.end() * PAGE_BYTES > piece.start
-        });
-        if !copied {
+        if copied.is_empty() {
             make_private(builder, mapping, &piece, first.page * PAGE_BYTES);
         }
     }
+}
+
+/// The pages of a piece that were copied from the image.
+fn copied(mapping: &Mapping, memory: Memory, piece: &Piece) -> Vec<PageRange> {
+    let runs = taken(mapping, memory).filter(|_| piece.run.is_none());
+    let ranges: Vec<_> = runs
+        .map(|run| PageRange {
+            page: run.page,
+            pages: run.pages.into(),
+        })
+        .collect();
+    within(&ranges, piece.start, piece.end)
+}
+
+/// What the kernel has brought in around hot pages of a file, because it was there (`fault_around_bytes`), and what each
+/// `fork` would copy the entries of. Not what was copied: dropped, that would be the file's again.
+fn around(hot: &[PageRange], copied: &[PageRange], piece: &Piece) -> Vec<PageRange> {
+    let (first, last) = (piece.start / PAGE_BYTES, piece.end / PAGE_BYTES);
+    let mut kept = [hot, copied].concat();
+    kept.sort_by_key(|range| range.page);
+    let mut kept = kept.into_iter().peekable();
+    let mut dropped = Vec::new();
+    let mut at = first;
+    for range in hot {
+        let end = range.page + range.pages;
+        let window = range.page / AROUND_PAGES * AROUND_PAGES;
+        let window_end = end.next_multiple_of(AROUND_PAGES).min(last);
+        at = at.max(window);
+        while let Some(kept) = kept.next_if(|kept| kept.page < window_end) {
+            if kept.page > at {
+                dropped.push(PageRange {
+                    page: at,
+                    pages: kept.page - at,
+                });
+            }
+            at = at.max(kept.page + kept.pages);
+        }
+        if at < window_end {
+            dropped.push(PageRange {
+                page: at,
+                pages: window_end - at,
+            });
+            at = window_end;
+        }
+    }
+    dropped
 }
 
 /// Writes a few bytes of a page over themselves.
@@ -208,9 +260,36 @@ pub(super) fn within(ranges: &[PageRange], start: u64, end: u64) -> Vec<PageRang
 mod tests {
     use super::*;
 
+    fn range(page: u64, pages: u64) -> PageRange {
+        PageRange { page, pages }
+    }
+
+    #[test]
+    fn what_came_along_is_dropped_and_what_was_copied_is_not() {
+        let piece = Piece {
+            start: 4 * PAGE_BYTES,
+            end: 70 * PAGE_BYTES,
+            run: None,
+        };
+        let found = around(
+            &[range(10, 2), range(13, 1), range(33, 1)],
+            &[range(6, 1), range(35, 30)],
+            &piece,
+        );
+        let wanted = [
+            range(4, 2),
+            range(7, 3),
+            range(12, 1),
+            range(14, 2),
+            range(32, 1),
+            range(34, 1),
+        ];
+        assert_eq!(found, wanted);
+        assert!(around(&[range(16, 16)], &[], &piece).is_empty());
+    }
+
     #[test]
     fn ranges_are_cut_at_the_edges() {
-        let range = |page, pages| PageRange { page, pages };
         let ranges = [range(1, 2), range(5, 4), range(20, 1)];
         let found = within(&ranges, 2 * PAGE_BYTES, 6 * PAGE_BYTES);
         assert_eq!(found, [range(2, 1), range(5, 1)]);
