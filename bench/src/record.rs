@@ -29,6 +29,9 @@ pub struct Measurement {
     pub machine: String,
     /// When it was measured (RFC 3339, UTC).
     pub date: String,
+    /// Why there is no figure, if there is none; then `n` is zero.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absent: Option<String>,
 }
 
 /// Collects figures and appends them to a file.
@@ -63,19 +66,44 @@ impl Recorder {
         unit: &str,
         summary: Summary,
     ) -> anyhow::Result<()> {
-        let measurement = Measurement {
-            scenario: scenario.to_owned(),
-            system: system.to_owned(),
-            metric: metric.to_owned(),
-            unit: unit.to_owned(),
-            summary,
-            machine: self.machine.clone(),
-            date: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
-        };
         eprintln!(
             "bench: {scenario} {system}: {metric} p50 {} p90 {} p99 {} {unit} (n = {})",
             summary.p50, summary.p90, summary.p99, summary.n
         );
+        self.keep([scenario, system, metric, unit], summary, None)
+    }
+
+    /// Keeps and writes that a figure could not be had, and why.
+    pub fn record_absence(
+        &mut self,
+        scenario: &str,
+        system: &str,
+        metric: &str,
+        unit: &str,
+        reason: &str,
+    ) -> anyhow::Result<()> {
+        eprintln!("bench: {scenario} {system}: no figure: {reason}");
+        let nothing = Summary::single(0, 0.0);
+        self.keep([scenario, system, metric, unit], nothing, Some(reason))
+    }
+
+    fn keep(
+        &mut self,
+        names: [&str; 4],
+        summary: Summary,
+        absent: Option<&str>,
+    ) -> anyhow::Result<()> {
+        let [scenario, system, metric, unit] = names.map(str::to_owned);
+        let measurement = Measurement {
+            scenario,
+            system,
+            metric,
+            unit,
+            summary,
+            machine: self.machine.clone(),
+            date: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
+            absent: absent.map(str::to_owned),
+        };
         if let Some(file) = &mut self.file {
             // In one write, so that a line is whole or absent.
             let line = format!("{}\n", serde_json::to_string(&measurement)?);
@@ -127,6 +155,7 @@ mod tests {
             },
             machine: "AMD EPYC 2 vCPU 24 GiB Linux 6.18.44".into(),
             date: "2026-01-02T03:04:05Z".into(),
+            absent: None,
         }
     }
 

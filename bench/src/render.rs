@@ -156,6 +156,7 @@ mod tests {
             },
             machine: "AMD EPYC".into(),
             date: date.into(),
+            absent: None,
         }
     }
 

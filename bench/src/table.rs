@@ -26,6 +26,15 @@ pub(crate) fn table(all: &[Measurement]) -> String {
 
 /// The cells of one figure, in the order of the header.
 pub(crate) fn row(one: &Measurement, all: &[Measurement]) -> [String; 11] {
+    if let Some(reason) = &one.absent {
+        let mut cells = [const { String::new() }; 11];
+        cells[0].clone_from(&one.scenario);
+        cells[1].clone_from(&one.system);
+        cells[2].clone_from(&one.metric);
+        cells[3].push('0');
+        cells[9] = format!("absent: {reason}");
+        return cells;
+    }
     let standing = standing(one, all);
     let summary = &one.summary;
     let met = standing

@@ -135,7 +135,7 @@ const fn in_clones(system: &'static str, baseline: &'static str) -> Pair {
 }
 
 /// How a figure stands.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Standing {
     /// The median divided by that of the baseline, where one was measured.
     pub(crate) ratio: Option<f64>,
@@ -158,6 +158,9 @@ impl std::fmt::Display for Target {
 
 /// Judges one figure among all of a run.
 pub(crate) fn standing(one: &Measurement, all: &[Measurement]) -> Standing {
+    if one.absent.is_some() {
+        return Standing::default();
+    }
     let ratio = baseline(one, all).map(|base| one.summary.p50 / base.summary.p50);
     let target = TARGETS
         .iter()
@@ -208,6 +211,7 @@ mod tests {
             summary: Summary::single(1, p50),
             machine: "m".into(),
             date: "d".into(),
+            absent: None,
         }
     }
 

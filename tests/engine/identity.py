@@ -5,6 +5,7 @@ as somebody else, who must have none of it."""
 import argparse
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 
@@ -48,13 +49,37 @@ def check(bench):
         ensure(found == wanted, f"{backing}: {found} instead of {wanted}")
 
 
+def check_files(bench):
+    """An image must not have a template open what its clones' user may not read."""
+    secret = str(bench.scratch / "secret")
+    bench.scratch.chmod(0o711)
+    with open(os.open(secret, os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
+        file.write("s" * 8192)
+    program = f"import mmap\nwith open({secret!r}) as file:\n"
+    program += "    kept = mmap.mmap(file.fileno(), 0, mmap.MAP_PRIVATE, mmap.PROT_READ)\n" + PROGRAM
+    seed = Talker(["/usr/bin/python3", "-I", "-c", program], bench.log)
+    bench.checkpoint(int(seed.line()[1]), "secret")
+    seed.end()
+    # The positive control: root may read it.
+    root = bench.clone("secret", "local")
+    ensure(status(root), "no answer")
+    root.end()
+    user = ["--user", f"{USER}:{GROUP}"]
+    command = [bench.offshoot, "clone", "secret", *user, *bench.common]
+    refused = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    said = refused.stderr
+    ensure(refused.returncode != 0 and secret in said and "Permission denied" in said, f"not refused: {said}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin", default="target/release/offshoot", help="the offshoot to test")
     options = parser.parse_args()
     scratch = tempfile.mkdtemp(prefix="offshoot-identity-", dir="/dev/shm")
     try:
-        check(Bench(os.path.abspath(options.bin), scratch))
+        bench = Bench(os.path.abspath(options.bin), scratch)
+        check(bench)
+        check_files(bench)
     except Failure as failure:
         print(f"failed: {failure}")
         sys.exit(1)

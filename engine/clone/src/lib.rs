@@ -15,6 +15,7 @@
 //! Cost: docs/benchmarks.md.
 
 mod compile;
+mod file_user;
 #[cfg(feature = "fuzz")]
 #[doc(hidden)]
 pub mod fuzz;
@@ -37,7 +38,9 @@ pub use observe::{ObserveError, observe};
 pub use offshoot_plan::Who;
 pub use reader::{ReadError, Seed, read};
 pub use recipe::Recipe;
-pub use template::{Cloned, Fork, ForkError, SandboxJoin, Template, TemplateError, TemplateSpec};
+pub use template::{
+    Cloned, FileUser, Fork, ForkError, SandboxJoin, Template, TemplateError, TemplateSpec,
+};
 
 use serde::{Deserialize, Serialize};
 

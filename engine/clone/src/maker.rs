@@ -18,6 +18,7 @@ use rustix::fs::{FileType, MemfdFlags, Mode, OFlags};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use crate::compile::Compilation;
+use crate::file_user;
 use crate::identity;
 use crate::machine::this_machine;
 use crate::reader::{Seed, SeedFile, read};
@@ -63,11 +64,12 @@ fn try_become(
     let rest = recipe
         .read_rest()
         .map_err(|error| failed("the recipe", &error))?;
-    let files = rest
-        .files
-        .iter()
-        .map(|file| open(file, images))
-        .collect::<Result<Vec<_>, _>>()?;
+    let files = file_user::with(make.files_as, || {
+        let files = rest.files.iter();
+        files
+            .map(|file| open(file, images))
+            .collect::<Result<Vec<_>, _>>()
+    })?;
     let needs = wire::encode(&Birth::Needs(rest.substituted))
         .map_err(|error| failed("the answer", &error))?;
     let parts = [recipe.plan.as_fd(), recipe.rest.as_fd()];

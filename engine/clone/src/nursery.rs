@@ -164,6 +164,7 @@ impl Nursery {
             check_pages: spec.check_pages,
             sandbox_filters: spec.sandbox_filters,
             profile: spec.profile.cloned(),
+            files_as: spec.files_as,
             key: spec.key.0,
         });
         let make = make.map_err(NurseryError::Talk)?;

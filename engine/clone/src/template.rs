@@ -11,6 +11,7 @@ use offshoot_plan::{MAX_SUBSTITUTIONS, Reply, ReplyKind, Request, Who};
 use offshoot_sys::packet;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 use crate::nursery::NurseryError;
 use crate::wire::{self, Birth};
@@ -33,6 +34,18 @@ pub struct TemplateSpec<'a> {
     pub sandbox_filters: bool,
     /// Which pages clones need, if that is known better than the image knows it.
     pub profile: Option<&'a Profile>,
+    /// As whom the files are opened that the program had mapped; without it, with all rights of the nursery, on the word
+    /// of the image. Give it whenever clones get a [`Fork::who`].
+    pub files_as: Option<FileUser>,
+}
+
+/// As whom files are opened: with no other group than this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileUser {
+    /// Its user id.
+    pub user: u32,
+    /// Its group id.
+    pub group: u32,
 }
 
 /// Why there is no template.

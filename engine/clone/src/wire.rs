@@ -5,7 +5,7 @@ use std::io;
 use offshoot_image::model::Profile;
 use serde::{Deserialize, Serialize};
 
-use crate::{Memory, Substituted};
+use crate::{FileUser, Memory, Substituted};
 
 /// Asks for a template. With it come the template's end of its control socket, the two parts of a recipe if there is one,
 /// and the images, the one to be cloned first.
@@ -20,6 +20,8 @@ pub(crate) struct Make {
     pub(crate) sandbox_filters: bool,
     /// Which pages clones need, if it is not the image that knows it.
     pub(crate) profile: Option<Profile>,
+    /// As whom files are opened, if not with all rights.
+    pub(crate) files_as: Option<FileUser>,
     /// The key of the images.
     pub(crate) key: [u8; 32],
 }

@@ -48,11 +48,13 @@ use yardstick::Yardstick;
 const SUSTAINED: &str = "sustained";
 /// The system that all others are compared with.
 const YARDSTICK: &str = "fork-yardstick";
+const CRIU: &str = "criu";
 /// Checkpoints of a seed, unless it is to be quick.
 const FREEZES: u64 = 10;
 
 pub(crate) fn run(bench: &Bench<'_>, recorder: &mut Recorder) -> anyhow::Result<()> {
     let (seeds, sustained) = choose(&bench.args.workloads, bench.args.quick)?;
+    require_known(&bench.args.systems)?;
     let ground = Ground::prepare(bench)?;
     let mut failed = Vec::new();
     let mut keep = |name: &str, result: anyhow::Result<()>| {
@@ -92,6 +94,23 @@ fn choose(wanted: &[String], quick: bool) -> anyhow::Result<(Vec<Seed>, bool)> {
     Ok((seeds, wanted.iter().any(|name| name == SUSTAINED)))
 }
 
+fn require_known(systems: &[String]) -> anyhow::Result<()> {
+    let known: Vec<&str> = SYSTEMS
+        .iter()
+        .map(|(name, _)| *name)
+        .chain([CRIU])
+        .collect();
+    for name in systems {
+        let is_known = known.contains(&name.as_str());
+        ensure!(
+            is_known,
+            "there is no system {name}; there are: {}",
+            known.join(", ")
+        );
+    }
+    Ok(())
+}
+
 fn of_seed(
     bench: &Bench<'_>,
     ground: &Ground,
@@ -107,65 +126,76 @@ fn of_seed(
         "us",
         freezes.summary(),
     )?;
-    let (mut systems, broken) = systems(&stage, &bench.args.systems);
-    rounds::in_blocks(bench, &mut systems, &scenario, recorder)?;
-    rounds::of_memory(bench, &mut systems, &scenario, recorder)?;
-    rounds::after_idleness(bench, &mut systems, &scenario, recorder)?;
-    ensure!(broken.is_empty(), "{}", broken.join("; "));
+    let mut found = Systems::begin(&stage, &bench.args.systems);
+    rounds::in_blocks(bench, &mut found.working, &scenario, recorder)?;
+    rounds::of_memory(bench, &mut found.working, &scenario, recorder)?;
+    rounds::after_idleness(bench, &mut found.working, &scenario, recorder)?;
+    if let Some(reason) = &found.no_criu {
+        recorder.record_absence(&scenario, CRIU, "to_response_us", "us", reason)?;
+    }
+    ensure!(found.broken.is_empty(), "{}", found.broken.join("; "));
     Ok(())
 }
 
 /// How a system is begun.
-type Begin<'a> = fn(&'a Stage<'a>) -> anyhow::Result<Box<dyn System + 'a>>;
+type Begin = for<'a> fn(&'a Stage<'a>) -> anyhow::Result<Box<dyn System + 'a>>;
 
-/// The systems of `wanted`, all if that is empty, that give a right answer, and why the others do not. Of the former,
-/// whatever is only there after the first time is there.
-fn systems<'a>(
-    stage: &'a Stage<'a>,
-    wanted: &[String],
-) -> (Vec<Box<dyn System + 'a>>, Vec<String>) {
-    let all: [(&str, Begin<'a>); 7] = [
-        (YARDSTICK, |stage| Yardstick::start(stage).map(boxed)),
-        ("template-local", |stage| {
-            FromTemplate::local(stage).map(boxed)
-        }),
-        ("template-mapped", |stage| {
-            FromTemplate::mapped(stage).map(boxed)
-        }),
-        ("parked", |stage| FromTemplate::parked(stage).map(boxed)),
-        ("hot", |stage| Hot::start(stage).map(boxed)),
-        ("restore", |stage| Restore::new(stage).map(boxed)),
-        ("cold", |stage| Ok(boxed(Cold::new(stage)))),
-    ];
-    let is_wanted =
-        |name: &str| wanted.is_empty() || name == YARDSTICK || wanted.iter().any(|one| one == name);
-    let mut begun: Vec<_> = all
-        .into_iter()
-        .filter(|(name, _)| is_wanted(name))
-        .map(|(_, begin)| begin(stage))
-        .collect();
-    if is_wanted("criu") {
-        match Criu::prepare(stage) {
-            Ok(criu) => begun.push(Ok(boxed(criu))),
-            Err(reason) => {
-                let seed = stage.seed.name();
-                eprintln!("bench: clone/{seed}: no figures of criu: {reason:#}");
+/// The systems by their names, in the order in which they take turns; behind them CRIU.
+const SYSTEMS: [(&str, Begin); 7] = [
+    (YARDSTICK, |stage| Yardstick::start(stage).map(boxed)),
+    ("template-local", |stage| {
+        FromTemplate::local(stage).map(boxed)
+    }),
+    ("template-mapped", |stage| {
+        FromTemplate::mapped(stage).map(boxed)
+    }),
+    ("parked", |stage| FromTemplate::parked(stage).map(boxed)),
+    ("hot", |stage| Hot::start(stage).map(boxed)),
+    ("restore", |stage| Restore::new(stage).map(boxed)),
+    ("cold", |stage| Ok(boxed(Cold::new(stage)))),
+];
+
+/// The systems of a seed.
+#[derive(Default)]
+struct Systems<'a> {
+    /// Those that give a right answer. Whatever is only there after the first time is there.
+    working: Vec<Box<dyn System + 'a>>,
+    /// Why others do not.
+    broken: Vec<String>,
+    /// Why there is no CRIU.
+    no_criu: Option<String>,
+}
+
+impl<'a> Systems<'a> {
+    /// Those of `wanted`, all if that is empty, beside the yardstick.
+    fn begin(stage: &'a Stage<'a>, wanted: &[String]) -> Self {
+        let is_wanted = |name: &str| {
+            wanted.is_empty() || name == YARDSTICK || wanted.iter().any(|one| one == name)
+        };
+        let mut systems = Self::default();
+        for (_, begin) in SYSTEMS.into_iter().filter(|(name, _)| is_wanted(name)) {
+            systems.try_out(begin(stage));
+        }
+        if is_wanted(CRIU) {
+            match Criu::prepare(stage) {
+                Ok(criu) => systems.try_out(Ok(boxed(criu))),
+                Err(reason) => systems.no_criu = Some(format!("{reason:#}")),
             }
         }
+        systems
     }
-    let (mut working, mut broken) = (Vec::new(), Vec::new());
-    for system in begun {
+
+    fn try_out(&mut self, system: anyhow::Result<Box<dyn System + 'a>>) {
         let tried = system.and_then(|mut system| {
             let first = system.sample(Duration::ZERO, &mut |_| Ok(()));
             first.with_context(|| system.name().to_owned())?;
             Ok(system)
         });
         match tried {
-            Ok(system) => working.push(system),
-            Err(error) => broken.push(format!("{error:#}")),
+            Ok(system) => self.working.push(system),
+            Err(error) => self.broken.push(format!("{error:#}")),
         }
     }
-    (working, broken)
 }
 
 fn boxed<'a>(system: impl System + 'a) -> Box<dyn System + 'a> {

@@ -122,6 +122,7 @@ impl<'g> Stage<'g> {
             check_pages: recipe.is_none(),
             sandbox_filters: false,
             profile: Some(&self.profile),
+            files_as: None,
         };
         Ok(nursery.template(&spec)?)
     }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
-use offshoot_clone::{Fork, Keeper, Memory, Template, TemplateSpec, Who};
+use offshoot_clone::{FileUser, Fork, Keeper, Memory, Template, TemplateSpec, Who};
 
 use super::learn::{self, LearnArgs};
 use super::place::{self, PlaceArgs};
@@ -106,6 +106,9 @@ pub fn run(args: &CloneArgs, context: &Context) -> Result<ExitCode, Failure> {
         check_pages: true,
         sandbox_filters: false,
         profile: None,
+        files_as: args
+            .user
+            .map(|Who { user, group, .. }| FileUser { user, group }),
     };
     let template = keeper.template(&spec);
     rows::warn_of_restarts(&keeper, context);

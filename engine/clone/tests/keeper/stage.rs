@@ -82,6 +82,7 @@ impl Stage {
             check_pages: true,
             sandbox_filters: false,
             profile: None,
+            files_as: None,
         })
     }
 
