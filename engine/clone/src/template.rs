@@ -313,12 +313,13 @@ impl Template {
     /// The next reply. Several processes hold the socket, so its end says nothing of the one that should speak: that
     /// one is watched. What it has said before its end is still heard.
     fn receive(&self, speaker: BorrowedFd<'_>) -> Result<(Reply, Vec<OwnedFd>), ForkError> {
+        // Looked at in this order: who has ended before the first look has said all before the second.
         let mut ready = [
-            PollFd::new(&self.control, PollFlags::IN),
             PollFd::new(&speaker, PollFlags::IN),
+            PollFd::new(&self.control, PollFlags::IN),
         ];
         rustix::io::retry_on_intr(|| poll(&mut ready, None)).map_err(talk)?;
-        if ready[0].revents().is_empty() {
+        if ready[1].revents().is_empty() {
             return Err(ForkError::Ended);
         }
         let packet = packet::receive(self.control.as_fd()).map_err(talk)?;
