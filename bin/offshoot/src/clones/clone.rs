@@ -28,8 +28,8 @@ pub struct CloneArgs {
     /// Let each clone wait, ready to run, until you press Enter (or standard input ends)
     #[arg(long)]
     park: bool,
-    /// Give a descriptor that comes from outside a file; {n} in the path is the clone's number. 0, 1 and 2 are this
-    /// command's own unless given; /dev/fd/M passes descriptor M of this command on
+    /// Give a descriptor that comes from outside a file; an n in braces in the path is the clone's number. 0, 1 and 2 are
+    /// this command's own unless given; /dev/fd/M passes descriptor M of this command on
     #[arg(long = "fd", value_name = "N=PATH", value_parser = substitution)]
     fds: Vec<(u32, String)>,
     /// Where the template's memory lives

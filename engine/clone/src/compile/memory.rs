@@ -6,7 +6,7 @@ use offshoot_image::model::{
 use offshoot_plan::Op;
 
 use super::builder::{Builder, PlanFile};
-use super::{numbers as sys, traps};
+use super::{huge, numbers as sys, traps};
 use crate::Memory;
 
 /// A read-only run of so many pages is mapped; a shorter one is copied, because a mapping more costs each fork as much
@@ -24,6 +24,10 @@ const ADVICE: [(u32, u64); 7] = [
     (MappingFlags::WIPE_ON_FORK, 18),
 ];
 const MADV_DONTFORK: u64 = 10;
+const MADV_POPULATE_WRITE: u64 = 23;
+/// Runs of so many pages are made present by one call before they are read into: 1.3 us a page together, against 1.8 us
+/// with a fault each.
+const LEAST_POPULATED_PAGES: u32 = 4;
 const MADV_GUARD_INSTALL: u64 = 102;
 const PR_SET_VMA: u64 = 0x5356_4d41;
 
@@ -36,6 +40,7 @@ pub(super) fn compile_all(builder: &mut Builder, manifest: &Manifest, memory: Me
         } else {
             private(
                 builder,
+                manifest,
                 mapping,
                 traps::of_mapping(manifest, mapping, memory),
             );
@@ -107,7 +112,7 @@ pub(super) fn pieces(mapping: &Mapping, memory: Memory) -> Vec<Piece> {
     pieces
 }
 
-fn private(builder: &mut Builder, mapping: &Mapping, memory: Memory) {
+fn private(builder: &mut Builder, manifest: &Manifest, mapping: &Mapping, memory: Memory) {
     if let Backing::Content { content, offset } = mapping.backing {
         private_content(builder, mapping, content, offset);
         return;
@@ -127,9 +132,18 @@ fn private(builder: &mut Builder, mapping: &Mapping, memory: Memory) {
     if !is_whole || copies {
         base(builder, mapping, bits);
     }
+    if copies && memory == Memory::Local && mapping.protection.write() {
+        huge::compile(builder, manifest, mapping);
+    }
     for run in runs.iter().filter(|run| !maps(run)) {
         let file = builder.file(PlanFile::Image(run.generation));
         let (address, bytes) = (run.page * PAGE_BYTES, u64::from(run.pages) * PAGE_BYTES);
+        if run.pages >= LEAST_POPULATED_PAGES {
+            let populate = [address, bytes, MADV_POPULATE_WRITE, 0, 0, 0];
+            builder
+                .template
+                .push(Op::new(sys::MADVISE, populate).anything());
+        }
         let read = [file, address, bytes, run.file_page * PAGE_BYTES, 0, 0];
         builder
             .template

@@ -4,6 +4,7 @@ mod builder;
 mod contents;
 mod descriptors;
 mod frame;
+mod huge;
 mod memory;
 mod numbers;
 mod pin;
@@ -126,7 +127,7 @@ pub fn compile(manifest: &Manifest, how: Compilation) -> Result<Plan, CompileErr
     let header = Header {
         specials,
         special_count,
-        pinned: pin::compile(&mut builder, manifest),
+        pinned: pin::compile(&mut builder, manifest, memory),
         touched: touch::compile(&mut builder, manifest),
         awaits_threads: process::awaits_threads(manifest).into(),
         main_child_tid: manifest

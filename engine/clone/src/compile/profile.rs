@@ -5,9 +5,7 @@
 //! template, and one page of each such mapping is made private; then every clone is born with the entries, instead of
 //! taking a fault for each.
 
-use offshoot_image::model::{
-    Backing, Manifest, Mapping, MappingFlags, PAGE_BYTES, PageRange, Protection,
-};
+use offshoot_image::model::{Backing, Manifest, Mapping, PAGE_BYTES, PageRange, Protection};
 use offshoot_plan::{Op, fd};
 
 use super::builder::{Builder, PlanFile};
@@ -18,10 +16,6 @@ use crate::Memory;
 const MADV_DONTNEED: u64 = 4;
 const MADV_POPULATE_READ: u64 = 22;
 const MADV_POPULATE_WRITE: u64 = 23;
-const MADV_COLLAPSE: u64 = 25;
-const HUGE_PAGES: u64 = 512;
-/// A chunk of 2 MiB becomes a huge page if so many of its pages are there: one entry to copy instead of hundreds.
-const DENSE_PAGES: u64 = 256;
 /// Fewer hot pages than this are faulted faster than a private page costs.
 const LEAST_HOT_PAGES: u64 = 2;
 /// 64 KiB, the kernel's `fault_around_bytes`: where it is less, nothing is there to be dropped; where it is more, some stays.
@@ -35,14 +29,11 @@ const UFFD_API: u64 = 0xaa;
 const UFFD_FEATURES: u64 = 1 << 13 | 1 << 15;
 const UFFDIO_REGISTER_MODE_WP: u64 = 2;
 
-/// Adds what the profile is good for, and dense chunks of memory become huge pages.
+/// Adds what the profile is good for.
 pub(super) fn compile(builder: &mut Builder, manifest: &Manifest, memory: Memory) {
     for mapping in manifest.mappings.iter().filter(|mapping| !mapping.shared) {
         let memory = super::traps::of_mapping(manifest, mapping, memory);
         if mapping.protection.write() {
-            if memory == Memory::Local {
-                collapse(builder, manifest, mapping);
-            }
             for range in within(&manifest.profile.dirty, mapping.start, mapping.end) {
                 let advise = [
                     range.page * PAGE_BYTES,
@@ -62,49 +53,6 @@ pub(super) fn compile(builder: &mut Builder, manifest: &Manifest, memory: Memory
         }
     }
     watch(builder, manifest);
-}
-
-/// Never by `MADV_HUGEPAGE`, which splits a mapping in two that the program knows as one. A chunk that clones write to is
-/// left as it is: each would split the huge page first, which costs more than to copy 512 entries.
-fn collapse(builder: &mut Builder, manifest: &Manifest, mapping: &Mapping) {
-    if mapping
-        .flags
-        .any(MappingFlags::NO_HUGE_PAGES | MappingFlags::GROWS_DOWN)
-    {
-        return;
-    }
-    let first = (mapping.start / PAGE_BYTES).next_multiple_of(HUGE_PAGES);
-    let last = mapping.end / PAGE_BYTES / HUGE_PAGES * HUGE_PAGES;
-    let mut runs = mapping.runs.iter().peekable();
-    let mut chunk = first;
-    while chunk < last {
-        let end = chunk + HUGE_PAGES;
-        while runs.next_if(|run| run.end() <= chunk).is_some() {}
-        let overlap = |run: &&offshoot_image::model::Run| {
-            run.end().min(end).saturating_sub(run.page.max(chunk))
-        };
-        let present: u64 = runs
-            .clone()
-            .take_while(|run| run.page < end)
-            .map(|run| overlap(&run))
-            .sum();
-        let dirty = &manifest.profile.dirty;
-        let is_written = !within(dirty, chunk * PAGE_BYTES, end * PAGE_BYTES).is_empty();
-        if present >= DENSE_PAGES && !is_written {
-            let advise = [
-                chunk * PAGE_BYTES,
-                HUGE_PAGES * PAGE_BYTES,
-                MADV_COLLAPSE,
-                0,
-                0,
-                0,
-            ];
-            builder
-                .template
-                .push(Op::new(sys::MADVISE, advise).anything());
-        }
-        chunk = end;
-    }
 }
 
 /// Brings the hot pages of each piece in, and makes one of them private.
