@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Does a sandbox's specification outrank what an image says? A seed that is root with groups and capabilities is cloned
-as somebody else, who must have none of it."""
+as somebody else, who must have none of it. And where it may run."""
 
 import argparse
 import os
@@ -49,6 +49,25 @@ def check(bench):
         ensure(found == wanted, f"{backing}: {found} instead of {wanted}")
 
 
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [int(child) for child in file.read().split()]
+
+
+def check_processors(bench):
+    """A template stays on one processor; its clones may use all."""
+    everywhere = os.sched_getaffinity(0)
+    if len(everywhere) == 1:
+        print("skipped: processors, for there is one")
+        return
+    clone = bench.clone("identity", "local")
+    ensure(status(clone), "no answer")
+    (nursery,) = children(clone.process.pid)
+    where = sorted(len(os.sched_getaffinity(pid)) for pid in children(nursery))
+    clone.end()
+    ensure(where == [1, len(everywhere)], f"a template and a clone may use {where} processors")
+
+
 def check_files(bench):
     """An image must not have a template open what its clones' user may not read."""
     secret = str(bench.scratch / "secret")
@@ -80,6 +99,7 @@ def main():
         bench = Bench(os.path.abspath(options.bin), scratch)
         check(bench)
         check_files(bench)
+        check_processors(bench)
     except Failure as failure:
         print(f"failed: {failure}")
         sys.exit(1)

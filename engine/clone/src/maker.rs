@@ -33,12 +33,20 @@ const NOBODY: u32 = 65_534;
 /// Why there is no template; as text, because it crosses to another process.
 type Refusal = String;
 
+/// What is executed.
+#[derive(Clone, Copy)]
+pub(crate) struct Stub<'a> {
+    pub(crate) program: &'a OwnedFd,
+    /// The template's number, by which it chooses a processor.
+    pub(crate) number: u32,
+}
+
 /// Becomes a template. Returns only when that fails, having said why on the control socket.
 pub(crate) fn become_template(
     child: &FreshChild,
     make: &Make,
     control: &OwnedFd,
-    stub: &OwnedFd,
+    stub: Stub<'_>,
     recipe: Option<&Recipe>,
     images: &[OwnedFd],
 ) -> u8 {
@@ -53,7 +61,7 @@ fn try_become(
     child: &FreshChild,
     make: &Make,
     control: &OwnedFd,
-    stub: &OwnedFd,
+    stub: Stub<'_>,
     recipe: Option<&Recipe>,
     images: &[OwnedFd],
 ) -> Result<std::convert::Infallible, Refusal> {
@@ -233,7 +241,7 @@ fn execute(
     fd_base: u32,
     control: &OwnedFd,
     plan: &OwnedFd,
-    stub: &OwnedFd,
+    stub: Stub<'_>,
     files: &[OwnedFd],
 ) -> io::Result<std::convert::Infallible> {
     let clocks = rustix::fs::open(
@@ -260,7 +268,7 @@ fn execute(
     }
     // Out of the way first: a place may be where another one lies.
     let above = fd_base as i32 + fd::FILES as i32 + files.len() as i32;
-    let stub = rustix::io::fcntl_dupfd_cloexec(stub, above)?;
+    let program = rustix::io::fcntl_dupfd_cloexec(stub.program, above)?;
     let moved = wanted
         .iter()
         .map(|(file, number)| Ok((rustix::io::fcntl_dupfd_cloexec(file, above)?, *number)))
@@ -268,10 +276,14 @@ fn execute(
     for (file, number) in &moved {
         fds::place(child, file.as_fd(), *number)?;
     }
-    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&stub));
+    let path = format!(
+        "/proc/self/fd/{}",
+        std::os::fd::AsRawFd::as_raw_fd(&program)
+    );
     Err(Command::new(path)
         .arg0("offshoot-template")
         .arg(fd_base.to_string())
+        .arg(stub.number.to_string())
         .env_clear()
         .exec())
 }

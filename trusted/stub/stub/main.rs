@@ -82,7 +82,8 @@ fn own(descriptor: u32) -> u64 {
 /// `stack` is the initial stack as the kernel lays it out (`execve(2)`).
 unsafe extern "C" fn start(stack: *const u64) -> ! {
     // SAFETY: the stack holds argc, the arguments, a zero, the environment, a zero, and the auxiliary vector.
-    let (fd_base, vdso) = unsafe { (argument(stack), sysinfo(stack)) };
+    let (fd_base, number, vdso) =
+        unsafe { (argument(stack, 1), argument(stack, 2), sysinfo(stack)) };
     let all_signals = u64::MAX;
     // SAFETY: a mask of eight bytes; descriptors that the nursery has left there; addresses of the engine's region,
     // in which only the stub is mapped so far.
@@ -101,6 +102,8 @@ unsafe extern "C" fn start(stack: *const u64) -> ! {
         clear_address_space(vdso);
         sys::call3(sys::CLOSE, plan, 0, 0);
     }
+    // First, so that its memory is near that processor.
+    place::settle(number);
     if let Err((op, result)) = interpret::run(header().template) {
         fail(0, Phase::Template, op, result);
     }
@@ -114,7 +117,6 @@ unsafe extern "C" fn start(stack: *const u64) -> ! {
     if let Err(error) = generation::map() {
         fail(0, Phase::Stub, 11, error);
     }
-    place::settle();
     pin::pin();
     pin::bring_plan_in();
     message::say(
@@ -138,13 +140,13 @@ unsafe fn map_plan(plan: u64, bytes: u64) {
     }
 }
 
-/// The first argument: the first of the stub's descriptors, in decimal.
+/// An argument, in decimal: the first of the stub's descriptors is 1, the template's number is 2.
 ///
 /// # Safety
 /// As [`start`].
-unsafe fn argument(stack: *const u64) -> u32 {
-    // SAFETY: argv[1] is a string that ends with a zero.
-    let mut digit = unsafe { *stack.add(2) } as *const u8;
+unsafe fn argument(stack: *const u64, index: usize) -> u32 {
+    // SAFETY: behind argc, which is 3, argv[index] is a string that ends with a zero.
+    let mut digit = unsafe { *stack.add(1 + index) } as *const u8;
     let mut number = 0_u32;
     loop {
         // SAFETY: not behind the zero.

@@ -2,7 +2,7 @@
 //!
 //! The kernel would wake the template on whichever processor is idle, and put a new process on the idlest one
 //! (`SD_BALANCE_FORK`); either would have to fetch page tables and pages again, which doubles the time of a fork. So a
-//! template stays where it became ready, and a clone begins there, and is then free to go where its program may.
+//! template stays on one, and a clone begins there, and is then free to go where its program may.
 
 use core::ptr::{addr_of, addr_of_mut};
 
@@ -10,7 +10,6 @@ use crate::sys;
 
 const SCHED_SETAFFINITY: u32 = 203;
 const SCHED_GETAFFINITY: u32 = 204;
-const GETCPU: u32 = 309;
 /// Room for 8192 processors, as many as Linux can have.
 const MASK_BYTES: usize = 1024;
 
@@ -18,20 +17,35 @@ const MASK_BYTES: usize = 1024;
 static mut ALLOWED: [u8; MASK_BYTES] = [0; MASK_BYTES];
 static mut ALLOWED_BYTES: u64 = 0;
 
-/// Binds the template to the processor that it runs on. Where that fails, clones begin wherever they do.
-pub fn settle() {
-    let mut processor = 0_u32;
+/// Binds the template to one of the processors that it may use, one template after the other to the next. Where that
+/// fails, clones begin wherever they do.
+pub fn settle(number: u32) {
     let mut mask = [0_u8; MASK_BYTES];
     // SAFETY: the template has one thread; the kernel writes at most as many bytes as it is told.
     unsafe {
-        let allowed = addr_of_mut!(ALLOWED) as u64;
-        let bytes = sys::call3(SCHED_GETAFFINITY, 0, MASK_BYTES as u64, allowed);
+        let allowed = addr_of_mut!(ALLOWED);
+        let bytes = sys::call3(SCHED_GETAFFINITY, 0, MASK_BYTES as u64, allowed as u64);
         ALLOWED_BYTES = if sys::is_error(bytes) { 0 } else { bytes as u64 };
-        sys::call3(GETCPU, addr_of_mut!(processor) as u64, 0, 0);
-        if let Some(byte) = mask.get_mut(processor as usize / 8) {
-            *byte = 1 << (processor % 8);
+        choose(&*allowed, number, &mut mask);
+    }
+    set(addr_of!(mask) as u64);
+}
+
+/// Sets the bit of one of the allowed processors.
+fn choose(allowed: &[u8; MASK_BYTES], number: u32, mask: &mut [u8; MASK_BYTES]) {
+    let count: u32 = allowed.iter().map(|byte| byte.count_ones()).sum();
+    let mut left = number.checked_rem(count).unwrap_or(0);
+    for (allowed, byte) in allowed.iter().zip(mask) {
+        for bit in 0..8 {
+            if allowed & (1 << bit) == 0 {
+                continue;
+            }
+            if left == 0 {
+                *byte = 1 << bit;
+                return;
+            }
+            left -= 1;
         }
-        set(addr_of!(mask) as u64);
     }
 }
 

@@ -8,7 +8,7 @@ use offshoot_sys::packet;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Resource, Rlimit, WaitOptions};
 
-use crate::maker;
+use crate::maker::{self, Stub};
 use crate::recipe::{Recipe, sealed_memory};
 use crate::wire::{self, Make, Notice};
 
@@ -36,6 +36,8 @@ fn run(socket: BorrowedFd<'_>) -> io::Result<()> {
     let stub = sealed_memory(c"stub", offshoot_stub::STUB, true)?;
     let ended = offshoot_sys::signal::child_signals()?;
     say(socket, &Notice::Ready)?;
+    // Two nurseries on a machine do not begin with the same processor.
+    let mut number = std::process::id();
     loop {
         let mut ready = [
             PollFd::new(&socket, PollFlags::IN),
@@ -57,7 +59,8 @@ fn run(socket: BorrowedFd<'_>) -> io::Result<()> {
             let Some((bytes, fds)) = packet::receive(socket)? else {
                 return Ok(());
             };
-            make(&thread, socket, &stub, &bytes, fds)?;
+            number = number.wrapping_add(1);
+            make(&thread, socket, &stub, number, (&bytes, fds))?;
         }
     }
 }
@@ -81,8 +84,8 @@ fn make(
     thread: &SingleThread,
     socket: BorrowedFd<'_>,
     stub: &OwnedFd,
-    bytes: &[u8],
-    fds: Vec<OwnedFd>,
+    number: u32,
+    (bytes, fds): (&[u8], Vec<OwnedFd>),
 ) -> io::Result<()> {
     let make: Make = wire::decode(bytes)?;
     let mut fds = fds.into_iter();
@@ -103,6 +106,10 @@ fn make(
         );
     };
     let spawned = spawn(thread, &CloneRequest::default(), |child| {
+        let stub = Stub {
+            program: stub,
+            number,
+        };
         maker::become_template(child, &make, &control, stub, recipe.as_ref(), &images)
     });
     match spawned {
