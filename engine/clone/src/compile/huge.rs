@@ -8,7 +8,7 @@ use offshoot_plan::Op;
 
 use super::builder::Builder;
 use super::numbers as sys;
-use super::profile::within;
+use super::ranges::within;
 
 const MADV_POPULATE_WRITE: u64 = 23;
 const MADV_COLLAPSE: u64 = 25;

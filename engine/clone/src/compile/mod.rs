@@ -10,6 +10,7 @@ mod numbers;
 mod pin;
 mod process;
 mod profile;
+mod ranges;
 mod sockets;
 mod threads;
 mod touch;

@@ -10,7 +10,7 @@ use offshoot_plan::{GENERATION_BASE, STUB_DATA_BASE, Span};
 
 use super::builder::Builder;
 use super::huge;
-use super::profile::within;
+use super::ranges::within;
 use super::traps::of_mapping;
 use crate::Memory;
 

@@ -11,6 +11,7 @@ use offshoot_plan::{Op, fd};
 use super::builder::{Builder, PlanFile};
 use super::memory::{Piece, pieces, taken};
 use super::numbers as sys;
+use super::ranges::within;
 use crate::Memory;
 
 const MADV_DONTNEED: u64 = 4;
@@ -187,23 +188,6 @@ fn watch(builder: &mut Builder, manifest: &Manifest) {
     }
 }
 
-/// The parts of ranges that lie within addresses.
-pub(super) fn within(ranges: &[PageRange], start: u64, end: u64) -> Vec<PageRange> {
-    let (first, last) = (start / PAGE_BYTES, end / PAGE_BYTES);
-    let from = ranges.partition_point(|range| range.page + range.pages <= first);
-    ranges[from..]
-        .iter()
-        .take_while(|range| range.page < last)
-        .map(|range| {
-            let page = range.page.max(first);
-            PageRange {
-                page,
-                pages: (range.page + range.pages).min(last) - page,
-            }
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,13 +218,5 @@ mod tests {
         ];
         assert_eq!(found, wanted);
         assert!(around(&[range(16, 16)], &[], &piece).is_empty());
-    }
-
-    #[test]
-    fn ranges_are_cut_at_the_edges() {
-        let ranges = [range(1, 2), range(5, 4), range(20, 1)];
-        let found = within(&ranges, 2 * PAGE_BYTES, 6 * PAGE_BYTES);
-        assert_eq!(found, [range(2, 1), range(5, 1)]);
-        assert!(within(&ranges, 10 * PAGE_BYTES, 20 * PAGE_BYTES).is_empty());
     }
 }

@@ -9,7 +9,7 @@ use offshoot_plan::Span;
 
 use super::builder::Builder;
 use super::pin::is_forked;
-use super::profile::within;
+use super::ranges::within;
 
 /// Puts the addresses and lengths into the plan.
 pub(super) fn compile(builder: &mut Builder, manifest: &Manifest) -> Span {
