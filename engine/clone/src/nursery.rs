@@ -93,6 +93,8 @@ pub struct Nursery {
     child: Child,
     pidfd: OwnedFd,
     exits: Vec<Exit>,
+    /// The last request's.
+    number: u32,
 }
 
 impl Nursery {
@@ -127,6 +129,8 @@ impl Nursery {
             child,
             pidfd,
             exits: Vec::new(),
+            // Two nurseries on a machine do not begin with the same processor.
+            number: std::process::id(),
         };
         match nursery.receive() {
             Ok((Notice::Ready, _)) => Ok(nursery),
@@ -142,13 +146,20 @@ impl Nursery {
     /// # Errors
     /// The image is refused, or the nursery has ended.
     pub fn template(&mut self, spec: &TemplateSpec<'_>) -> Result<Template, TemplateError> {
+        self.number = self.number.wrapping_add(1);
         let control = self.ask(spec).map_err(TemplateError::Nursery)?;
         let (pid, pidfd) = loop {
             let (notice, mut fds) = self.receive().map_err(TemplateError::Nursery)?;
             match notice {
-                Notice::Making { pid } => break (pid, fds.pop().ok_or_else(no_pidfd)?),
+                Notice::Making { number, pid } if number == self.number => {
+                    break (pid, fds.pop().ok_or_else(no_pidfd)?);
+                }
                 Notice::Ended { pid, status } => self.exits.push(Exit { pid, status }),
-                Notice::Failed { what } => return Err(TemplateError::Refused(what)),
+                Notice::Failed { number, what } if number == self.number => {
+                    return Err(TemplateError::Refused(what));
+                }
+                // Of a request that was given up; its template ends, as nobody holds its socket.
+                Notice::Making { .. } | Notice::Failed { .. } => {}
                 Notice::Ready | Notice::Ending { .. } => {}
             }
         };
@@ -159,6 +170,7 @@ impl Nursery {
     fn ask(&self, spec: &TemplateSpec<'_>) -> Result<OwnedFd, NurseryError> {
         let (control, theirs) = packet::pair().map_err(NurseryError::talk)?;
         let make = wire::encode(&Make {
+            number: self.number,
             memory: spec.memory,
             has_recipe: spec.recipe.is_some(),
             check_pages: spec.check_pages,

@@ -11,6 +11,8 @@ use crate::{FileUser, Memory, Substituted};
 /// and the images, the one to be cloned first.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Make {
+    /// Told back in what is said of this request; the template chooses a processor by it.
+    pub(crate) number: u32,
     pub(crate) memory: Memory,
     /// Whether a recipe comes with it: then the images are not read.
     pub(crate) has_recipe: bool,
@@ -32,11 +34,11 @@ pub(crate) enum Notice {
     /// It takes requests.
     Ready,
     /// A template is being made, by this process.
-    Making { pid: i32 },
+    Making { number: u32, pid: i32 },
     /// A child has ended, with this wait status.
     Ended { pid: i32, status: i32 },
-    /// Something could not be done.
-    Failed { what: String },
+    /// A request could not be met.
+    Failed { number: u32, what: String },
     /// It ends, because it could not do something.
     Ending { what: String },
 }

@@ -198,7 +198,7 @@ fn program_that_is_no_nursery_is_named() {
         ("exit 3", "it ended before it was ready"),
         (r"printf '\004\002no' >&0", "no"),
         (
-            r"printf '\001\001' >&0",
+            r"printf '\001\001\001' >&0",
             "it does not speak as a nursery does",
         ),
     ] {

@@ -58,6 +58,9 @@ pub struct Others {
     mappers_seen: BTreeSet<i32>,
     /// Who maps a file shared, by device and inode, and whether for writing.
     mapped: BTreeMap<(u64, u64), Vec<(i32, bool)>>,
+    /// Descriptors of this process that are duplicates of the target's by now. Before, other files may have had their
+    /// numbers: those of another checkpoint that this process makes at the same time.
+    duplicates: BTreeSet<RawFd>,
 }
 
 /// A descriptor of another process.
@@ -65,6 +68,8 @@ pub struct Others {
 struct Open {
     pid: i32,
     number: u32,
+    /// Device and inode when it was noted, of a file that this process has: its number may be a duplicate's later.
+    was: Option<(u64, u64)>,
 }
 
 /// What the target has that it may share.
@@ -131,7 +136,8 @@ impl Others {
         if !wanted.any {
             return;
         }
-        let own = rustix::process::getpid().as_raw_pid();
+        let own = own_pid();
+        self.duplicates = ours.cloned().unwrap_or_default();
         let mut new_names: BTreeSet<_> = wanted.names.difference(&self.names).cloned().collect();
         self.names.append(&mut new_names.clone());
         if self.seen.is_empty() {
@@ -169,7 +175,11 @@ impl Others {
             Mark::Event(_, number) => open.is_event(target, *number),
             Mark::Inode(_, device, inode) => open.is_file(*device, *inode),
         };
-        let found = candidates.into_iter().flatten().filter(matches);
+        let own = own_pid();
+        let is_duplicate =
+            |open: &&Open| open.pid == own && self.duplicates.contains(&open.number.cast_signed());
+        let found = candidates.into_iter().flatten();
+        let found = found.filter(|open| !is_duplicate(open)).filter(matches);
         let found = found.filter(|open| !writing || open.may_write());
         holders(found.map(|open| open.pid))
     }
@@ -202,14 +212,20 @@ impl Others {
             if link.starts_with(b"/") {
                 let name = last_name(&link);
                 if names.contains(name) && !is_ours {
-                    let list = self.files.entry(name.to_vec()).or_default();
-                    list.push(Open { pid, number });
+                    let mut open = Open {
+                        pid,
+                        number,
+                        was: None,
+                    };
+                    if pid == own_pid() {
+                        open.was = Some(open.identity().unwrap_or_default());
+                    }
+                    self.files.entry(name.to_vec()).or_default().push(open);
                 }
             } else if others_too && !is_ours && (is_event(&link) || is_stream(&link)) {
-                self.open
-                    .entry(link)
-                    .or_default()
-                    .push(Open { pid, number });
+                let was = None;
+                let open = Open { pid, number, was };
+                self.open.entry(link).or_default().push(open);
             }
         }
     }
@@ -235,14 +251,23 @@ impl Open {
     }
 
     fn is_file(self, device: u64, inode: u64) -> bool {
-        let metadata = fs::metadata(self.path());
-        metadata.is_ok_and(|one| (one.dev(), one.ino()) == (device, inode))
+        let same = |found| found == (device, inode);
+        self.was.is_none_or(same) && self.identity().is_some_and(same)
+    }
+
+    fn identity(self) -> Option<(u64, u64)> {
+        let metadata = fs::metadata(self.path()).ok()?;
+        Some((metadata.dev(), metadata.ino()))
     }
 
     /// The rights of the magic link say what the descriptor was opened for (`proc_pid_fd(5)`).
     fn may_write(self) -> bool {
         fs::symlink_metadata(self.path()).is_ok_and(|one| one.mode() & 0o200 != 0)
     }
+}
+
+fn own_pid() -> i32 {
+    rustix::process::getpid().as_raw_pid()
 }
 
 /// Each process once, with its name.

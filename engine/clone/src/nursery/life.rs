@@ -36,8 +36,6 @@ fn run(socket: BorrowedFd<'_>) -> io::Result<()> {
     let stub = sealed_memory(c"stub", offshoot_stub::STUB, true)?;
     let ended = offshoot_sys::signal::child_signals()?;
     say(socket, &Notice::Ready)?;
-    // Two nurseries on a machine do not begin with the same processor.
-    let mut number = std::process::id();
     loop {
         let mut ready = [
             PollFd::new(&socket, PollFlags::IN),
@@ -59,8 +57,7 @@ fn run(socket: BorrowedFd<'_>) -> io::Result<()> {
             let Some((bytes, fds)) = packet::receive(socket)? else {
                 return Ok(());
             };
-            number = number.wrapping_add(1);
-            make(&thread, socket, &stub, number, (&bytes, fds))?;
+            make(&thread, socket, &stub, &bytes, fds)?;
         }
     }
 }
@@ -84,8 +81,8 @@ fn make(
     thread: &SingleThread,
     socket: BorrowedFd<'_>,
     stub: &OwnedFd,
-    number: u32,
-    (bytes, fds): (&[u8], Vec<OwnedFd>),
+    bytes: &[u8],
+    fds: Vec<OwnedFd>,
 ) -> io::Result<()> {
     let make: Make = wire::decode(bytes)?;
     let mut fds = fds.into_iter();
@@ -101,6 +98,7 @@ fn make(
         return say(
             socket,
             &Notice::Failed {
+                number: make.number,
                 what: "the request brings no image".into(),
             },
         );
@@ -108,19 +106,23 @@ fn make(
     let spawned = spawn(thread, &CloneRequest::default(), |child| {
         let stub = Stub {
             program: stub,
-            number,
+            number: make.number,
         };
         maker::become_template(child, &make, &control, stub, recipe.as_ref(), &images)
     });
     match spawned {
         Ok(spawned) => {
-            let notice = wire::encode(&Notice::Making { pid: spawned.pid })?;
+            let notice = wire::encode(&Notice::Making {
+                number: make.number,
+                pid: spawned.pid,
+            })?;
             packet::send(socket, &notice, &[spawned.pidfd.as_fd()])?;
             Ok(())
         }
         Err(error) => say(
             socket,
             &Notice::Failed {
+                number: make.number,
                 what: error.to_string(),
             },
         ),
