@@ -1,9 +1,10 @@
 //! Dense chunks of 2 MiB of copied memory become huge pages: one page table entry to copy, instead of hundreds, and one
 //! that the processor marks as accessed.
 //!
-//! By `MADV_COLLAPSE`, never by `MADV_HUGEPAGE`, which splits a mapping in two that the program knows as one.
+//! By `MADV_COLLAPSE`, never by `MADV_HUGEPAGE`, which splits a mapping in two that the program knows as one. Not where
+//! clones write: each would split the huge page first, and what is written is pinned, of which `fork` would copy all.
 
-use offshoot_image::model::{Manifest, Mapping, MappingFlags, PAGE_BYTES, PageRange};
+use offshoot_image::model::{Manifest, Mapping, MappingFlags, PAGE_BYTES};
 use offshoot_plan::Op;
 
 use super::builder::Builder;
@@ -15,9 +16,6 @@ const MADV_COLLAPSE: u64 = 25;
 const HUGE_PAGES: u64 = 512;
 /// A chunk becomes a huge page if so many of its pages are there.
 const DENSE_PAGES: u64 = 256;
-/// And if clones write so few of them: the first write splits the huge page, which costs about as much as 16 faults, and
-/// the pages that are written are not pinned, because `fork` would copy all 512.
-const MOST_WRITTEN: u64 = 24;
 
 /// Adds the operations for a mapping that is writable and still empty: so no page is moved, and what is copied in
 /// afterwards causes no fault. A chunk that has no page at all would be refused.
@@ -31,21 +29,6 @@ pub(super) fn compile(builder: &mut Builder, manifest: &Manifest, mapping: &Mapp
         advise(1, MADV_POPULATE_WRITE);
         advise(HUGE_PAGES, MADV_COLLAPSE);
     }
-}
-
-/// What of some pages of a mapping does not lie in huge pages.
-pub(super) fn outside(
-    manifest: &Manifest,
-    mapping: &Mapping,
-    mut ranges: Vec<PageRange>,
-) -> Vec<PageRange> {
-    for chunk in chunks(manifest, mapping) {
-        let (start, end) = (chunk * PAGE_BYTES, (chunk + HUGE_PAGES) * PAGE_BYTES);
-        let below = within(&ranges, 0, start);
-        let above = within(&ranges, end, mapping.end);
-        ranges = [below, above].concat();
-    }
-    ranges
 }
 
 /// The first page of each chunk of a mapping that becomes a huge page.
@@ -66,9 +49,8 @@ fn chunks(manifest: &Manifest, mapping: &Mapping) -> Vec<u64> {
             .map(|run| run.end().min(end).saturating_sub(run.page.max(chunk)))
             .sum();
         let (start, end) = (chunk * PAGE_BYTES, end * PAGE_BYTES);
-        let written = within(&manifest.profile.dirty, start, end);
-        let written: u64 = written.iter().map(|range| range.pages).sum();
-        if present >= DENSE_PAGES && written <= MOST_WRITTEN {
+        let is_written = !within(&manifest.profile.dirty, start, end).is_empty();
+        if present >= DENSE_PAGES && !is_written {
             found.push(chunk);
         }
     }
@@ -77,28 +59,25 @@ fn chunks(manifest: &Manifest, mapping: &Mapping) -> Vec<u64> {
 
 #[cfg(test)]
 mod tests {
+    use offshoot_image::model::PageRange;
     use offshoot_image::sample::{self, HEAP};
 
     use super::*;
 
     const FIRST: u64 = HEAP / PAGE_BYTES;
 
-    fn range(page: u64, pages: u64) -> PageRange {
-        PageRange { page, pages }
-    }
-
-    /// A heap of three chunks and a bit, of which clones write the first pages of two.
+    /// A heap of three chunks and a bit, of which clones write a page of the first.
     fn manifest() -> Manifest {
         let mut manifest = sample::manifest(3 * 512 + 100);
-        manifest.profile.dirty = vec![
-            range(FIRST, MOST_WRITTEN + 1),
-            range(FIRST + 512, MOST_WRITTEN),
-        ];
+        manifest.profile.dirty = vec![PageRange {
+            page: FIRST + 511,
+            pages: 1,
+        }];
         manifest
     }
 
     #[test]
-    fn chunks_are_whole_dense_and_seldom_written() {
+    fn chunks_are_whole_dense_and_never_written() {
         let manifest = manifest();
         let mut heap = manifest.mappings[1].clone();
         assert_eq!(chunks(&manifest, &heap), [FIRST + 512, FIRST + 1024]);
@@ -106,18 +85,5 @@ mod tests {
         assert_eq!(chunks(&manifest, &heap), [FIRST + 512]);
         heap.flags = MappingFlags(MappingFlags::NO_HUGE_PAGES);
         assert!(chunks(&manifest, &heap).is_empty());
-    }
-
-    #[test]
-    fn what_lies_in_huge_pages_is_left_out() {
-        let manifest = manifest();
-        let heap = &manifest.mappings[1];
-        let all = vec![
-            range(FIRST + 510, 4),
-            range(FIRST + 600, 1),
-            range(FIRST + 1530, 10),
-        ];
-        let left = [range(FIRST + 510, 2), range(FIRST + 1536, 4)];
-        assert_eq!(outside(&manifest, heap, all), left);
     }
 }

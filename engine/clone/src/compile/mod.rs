@@ -128,7 +128,7 @@ pub fn compile(manifest: &Manifest, how: Compilation) -> Result<Plan, CompileErr
     let header = Header {
         specials,
         special_count,
-        pinned: pin::compile(&mut builder, manifest, memory),
+        pinned: pin::compile(&mut builder, manifest),
         touched: touch::compile(&mut builder, manifest),
         awaits_threads: process::awaits_threads(manifest).into(),
         main_child_tid: manifest

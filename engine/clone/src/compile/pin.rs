@@ -9,17 +9,14 @@ use offshoot_image::model::{Backing, Manifest, Mapping, MappingFlags, PAGE_BYTES
 use offshoot_plan::{GENERATION_BASE, STUB_DATA_BASE, Span};
 
 use super::builder::Builder;
-use super::huge;
 use super::ranges::within;
-use super::traps::of_mapping;
-use crate::Memory;
 
 /// Most buffers of a ring (`IORING_MAX_REG_BUFFERS`), and longest of them.
 const MAX_BUFFERS: usize = 1 << 14;
 const MAX_BUFFER_BYTES: u64 = 1 << 30;
 
 /// Puts the buffers to be pinned into the plan: what the profile says is written, and what the stub writes.
-pub(super) fn compile(builder: &mut Builder, manifest: &Manifest, memory: Memory) -> Span {
+pub(super) fn compile(builder: &mut Builder, manifest: &Manifest) -> Span {
     let mut buffers = vec![(STUB_DATA_BASE, offshoot_stub::data_bytes())];
     buffers.push((GENERATION_BASE, PAGE_BYTES));
     buffers.extend(builder.thread_stacks());
@@ -29,10 +26,6 @@ pub(super) fn compile(builder: &mut Builder, manifest: &Manifest, memory: Memory
         .filter(|mapping| is_forked(mapping))
     {
         let dirty = within(&manifest.profile.dirty, mapping.start, mapping.end);
-        let dirty = match of_mapping(manifest, mapping, memory) {
-            Memory::Local => huge::outside(manifest, mapping, dirty),
-            Memory::Mapped => dirty,
-        };
         let bytes = dirty
             .iter()
             .map(|range| (range.page * PAGE_BYTES, range.pages * PAGE_BYTES));
