@@ -25,6 +25,7 @@ fn measure(bin: PathBuf) -> Report {
         suite: Suite::Clone,
         json: None,
         workloads: vec!["python-json".into()],
+        systems: Vec::new(),
         n: Some(2),
         seconds: Some(1),
         quick: true,

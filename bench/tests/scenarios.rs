@@ -18,6 +18,7 @@ fn bench(suite: Suite, n: Option<u64>, fault: &str) -> (Report, Vec<String>) {
         suite,
         json: Some(json.clone()),
         workloads: vec!["echo".into()],
+        systems: Vec::new(),
         n,
         seconds: None,
         quick: true,
