@@ -4,7 +4,7 @@ use offshoot_image::model::Profile;
 
 use crate::reader::Seed;
 use crate::wire::{Birth, Make, Notice, decode, encode};
-use crate::{Memory, Substituted};
+use crate::{FileUser, Memory, Substituted};
 
 /// Any bytes as each message that a process of this crate reads from another.
 pub fn messages(bytes: &[u8]) {
@@ -22,6 +22,11 @@ pub fn message_samples() -> Vec<Vec<u8>> {
         check_pages: true,
         sandbox_filters: false,
         profile: Some(Profile::default()),
+        number: 5,
+        files_as: Some(FileUser {
+            user: 1000,
+            group: 1000,
+        }),
         key: [7; 32],
     };
     let needs = Birth::Needs(vec![Substituted {
