@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use offshoot_sys::packet;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -129,8 +130,7 @@ impl Nursery {
             child,
             pidfd,
             exits: Vec::new(),
-            // Two nurseries on a machine do not begin with the same processor.
-            number: std::process::id(),
+            number: 0,
         };
         match nursery.receive() {
             Ok((Notice::Ready, _)) => Ok(nursery),
@@ -146,7 +146,7 @@ impl Nursery {
     /// # Errors
     /// The image is refused, or the nursery has ended.
     pub fn template(&mut self, spec: &TemplateSpec<'_>) -> Result<Template, TemplateError> {
-        self.number = self.number.wrapping_add(1);
+        self.number = next_number();
         let control = self.ask(spec).map_err(TemplateError::Nursery)?;
         let (pid, pidfd) = loop {
             let (notice, mut fds) = self.receive().map_err(TemplateError::Nursery)?;
@@ -262,6 +262,14 @@ impl Nursery {
 fn no_pidfd() -> TemplateError {
     let error = io::Error::other("the template's pidfd did not come with its id");
     TemplateError::Nursery(NurseryError::Talk(error))
+}
+
+/// Counts the requests of all nurseries of this process, whose templates thus take turns with the processors; and those of
+/// two processes do not begin with the same one.
+fn next_number() -> u32 {
+    static REQUESTS: AtomicU32 = AtomicU32::new(0);
+    let before = REQUESTS.fetch_add(1, Ordering::Relaxed);
+    std::process::id().wrapping_add(before)
 }
 
 impl AsFd for Nursery {
