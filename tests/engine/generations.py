@@ -165,6 +165,42 @@ def learned(bench, backing):
     ensure(taken[f"{backing}-learned"] * 2 < taken[name], f"{taken}: nothing was learned")
 
 
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [int(child) for child in file.read().split()]
+
+
+def untouched_kb(pid):
+    """Private memory that is there, and that the process has not accessed yet (`proc_pid_smaps(5)`)."""
+    kb, is_private = 0, False
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        name, value = line.split()[:2]
+        if not name.endswith(":"):
+            is_private = value.startswith("rw") and value.endswith("p")
+        elif is_private and name in ("Rss:", "Referenced:"):
+            kb += int(value) if name == "Rss:" else -int(value)
+    return kb
+
+
+def parked(bench, backing):
+    """A clone that waits has touched what its image says is needed; one of an image that has not learned has not."""
+    if backing == "mapped":
+        return  # What is mapped from the pool is not there before it is accessed.
+    left = {}
+    for image in (f"{backing}-unlearned", f"{backing}-learned"):
+        clone = bench.clone(image, backing, "--park")
+        limit = time.monotonic() + TIMEOUT_S
+        while len(family := [pid for nursery in children(clone.process.pid) for pid in children(nursery)]) < 2:
+            ensure(time.monotonic() < limit, "no clone is made")
+            time.sleep(0.05)
+        # The template is older; the clone parks within milliseconds.
+        time.sleep(0.5)
+        left[image] = untouched_kb(max(family))
+        clone.end()
+    print(f"  untouched KiB of parked clones: {left}")
+    ensure(left[f"{backing}-learned"] * 4 < left[f"{backing}-unlearned"], f"{left}: nothing was touched")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin", default="target/release/offshoot", help="the offshoot to test")
@@ -174,7 +210,7 @@ def main():
     bench = Bench(os.path.abspath(options.bin), scratch)
     failed = 0
     for backing in ("local", "mapped"):
-        for trial in (generations, removed_parent, learned):
+        for trial in (generations, removed_parent, learned, parked):
             print(f"{backing}, {trial.__name__}")
             try:
                 trial(bench, backing)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 
-from generations import Bench, Failure, Talker, ensure
+from generations import Bench, Failure, Talker, children, ensure
 
 PROGRAM = """
 import os, sys
@@ -47,11 +47,6 @@ def check(bench):
         other.end()
         wanted = [" ".join([str(USER)] * 4), " ".join([str(GROUP)] * 4), "", *[NOTHING] * 5, "1"]
         ensure(found == wanted, f"{backing}: {found} instead of {wanted}")
-
-
-def children(pid):
-    with open(f"/proc/{pid}/task/{pid}/children") as file:
-        return [int(child) for child in file.read().split()]
 
 
 def check_processors(bench):

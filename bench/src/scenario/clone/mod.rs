@@ -173,27 +173,28 @@ impl<'a> Systems<'a> {
             wanted.is_empty() || name == YARDSTICK || wanted.iter().any(|one| one == name)
         };
         let mut systems = Self::default();
-        for (_, begin) in SYSTEMS.into_iter().filter(|(name, _)| is_wanted(name)) {
-            systems.try_out(begin(stage));
+        for (name, begin) in SYSTEMS.into_iter().filter(|(name, _)| is_wanted(name)) {
+            systems.try_out(name, begin(stage));
         }
         if is_wanted(CRIU) {
             match Criu::prepare(stage) {
-                Ok(criu) => systems.try_out(Ok(boxed(criu))),
+                Ok(criu) => systems.try_out(CRIU, Ok(boxed(criu))),
                 Err(reason) => systems.no_criu = Some(format!("{reason:#}")),
             }
         }
         systems
     }
 
-    fn try_out(&mut self, system: anyhow::Result<Box<dyn System + 'a>>) {
+    fn try_out(&mut self, name: &str, system: anyhow::Result<Box<dyn System + 'a>>) {
         let tried = system.and_then(|mut system| {
-            let first = system.sample(Duration::ZERO, &mut |_| Ok(()));
-            first.with_context(|| system.name().to_owned())?;
+            let named = system.name();
+            ensure!(named == name, "it calls itself {named}");
+            system.sample(Duration::ZERO, &mut |_| Ok(()))?;
             Ok(system)
         });
         match tried {
             Ok(system) => self.working.push(system),
-            Err(error) => self.broken.push(format!("{error:#}")),
+            Err(error) => self.broken.push(format!("{name}: {error:#}")),
         }
     }
 }

@@ -79,7 +79,9 @@ fn warm(builder: &mut Builder, manifest: &Manifest, mapping: &Mapping, memory: M
             for range in around(&hot, &copied, &piece) {
                 let (address, bytes) = (range.page * PAGE_BYTES, range.pages * PAGE_BYTES);
                 let advise = [address, bytes, MADV_DONTNEED, 0, 0, 0];
-                builder.template.push(Op::new(sys::MADVISE, advise));
+                builder
+                    .template
+                    .push(Op::new(sys::MADVISE, advise).anything());
             }
         }
         // A page that was copied is private already.
