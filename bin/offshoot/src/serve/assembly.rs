@@ -166,6 +166,14 @@ async fn node(config: &Config, owner: String, logs: &Arc<LogBook>) -> anyhow::Re
             pool: config.network.address_pool.to_string(),
             ..NetworkConfig::default()
         },
+        runtime_dir: Some(runtimes_dir),
+        ghosts: config.limits.ghosts as usize,
+        egress_ghosts: if config.network.egress {
+            config.limits.ghosts as usize
+        } else {
+            0
+        },
+        ghost_hostname: offshoot_node::HOSTNAME.to_owned(),
         ..LauncherConfig::new(owner)
     });
     let launcher = launcher
@@ -174,7 +182,6 @@ async fn node(config: &Config, owner: String, logs: &Arc<LogBook>) -> anyhow::Re
     Ok(Node::new(NodeConfig {
         launcher,
         logs: Arc::clone(logs),
-        runtimes_dir,
         stay_awake: config.machine.stay_awake,
     }))
 }
