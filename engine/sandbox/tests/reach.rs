@@ -45,7 +45,12 @@ fn parse(text: &[String]) -> Outcomes {
 /// Whether a call with the probe's arguments was carried out. No call that is allowed answers these with an errno that
 /// the filter gives; those that the filter answers "done" are known by it, but `sync` to which nothing else can happen.
 fn was_carried_out(number: c_long, outcome: Outcome) -> bool {
-    let refusals = [libc::EPERM, libc::ENOSYS, libc::EOPNOTSUPP, libc::EAFNOSUPPORT];
+    let refusals = [
+        libc::EPERM,
+        libc::ENOSYS,
+        libc::EOPNOTSUPP,
+        libc::EAFNOSUPPORT,
+    ];
     let done = answer(number) == Answer::Errno(0);
     match outcome {
         Outcome::Ended => true,
@@ -105,7 +110,9 @@ async fn what_is_reached_in_three_abis_is_what_is_published() {
 
 /// Carried out or not there, by the kernel's version; never refused.
 fn is_unfiltered(number: c_long) -> bool {
-    UNFILTERED.iter().any(|(unfiltered, _)| *unfiltered == number)
+    UNFILTERED
+        .iter()
+        .any(|(unfiltered, _)| *unfiltered == number)
 }
 
 #[test]
@@ -117,8 +124,16 @@ fn same_probe_reaches_more_outside_of_a_sandbox() {
     let outside = outside(&["native:0-599", "i386:20-20", "i386:24-24", "x32:39-39"]);
     let reached = carried_out(&outside, "native");
     let published = reachable();
-    let more: Vec<&c_long> = reached.iter().filter(|number| !published.contains(number)).collect();
-    for call in [libc::SYS_ptrace, libc::SYS_shmget, libc::SYS_add_key, libc::SYS_unshare] {
+    let more: Vec<&c_long> = reached
+        .iter()
+        .filter(|number| !published.contains(number))
+        .collect();
+    for call in [
+        libc::SYS_ptrace,
+        libc::SYS_shmget,
+        libc::SYS_add_key,
+        libc::SYS_unshare,
+    ] {
         assert!(more.contains(&&call), "{call} is not among {more:?}");
     }
     // Kernels may be built without the other ABIs.

@@ -1,9 +1,9 @@
 //! The system call filter of every process that runs a tenant's code.
 //!
-//! [`table`] publishes what is allowed, with a reason for each call, and what is answered otherwise; [`page`] makes
-//! the page of the documentation from it. It is enforced by two
-//! filters, because compiling and checking one of some 300 instructions costs the kernel more than
-//! 100 microseconds at each load, and memory for compiled code that is limited ([`jit_memory`]):
+//! [`table`] publishes what is allowed, with a reason for each call, and what is answered otherwise;
+//! [`page()`] makes the page of the documentation from it. It is enforced by two filters, because
+//! compiling and checking one of some 300 instructions costs the kernel more than 100 microseconds
+//! at each load, and memory for compiled code that is limited ([`jit_memory`]):
 //!
 //! 1. the **outer** one is the whole table, except that it lets the calls through that building a
 //!    sandbox takes ([`table::SETUP`]). The nursery loads it once; every process of every sandbox

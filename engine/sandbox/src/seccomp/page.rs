@@ -17,7 +17,11 @@ pub fn page() -> String {
     let mut page = String::from(HEAD);
     write_summary(&mut page);
     for group in ALLOWED {
-        section(&mut page, group.title, "| call | who needs it, or what it gives |\n|---|---|");
+        section(
+            &mut page,
+            group.title,
+            "| call | who needs it, or what it gives |\n|---|---|",
+        );
         for call in group.calls {
             row(&mut page, &[bare(call.name), call.why]);
         }
@@ -45,9 +49,16 @@ fn write_summary(page: &mut String) {
 }
 
 fn write_rules(page: &mut String) {
-    section(page, "By their arguments", "| call | carried out for | otherwise | why |\n|---|---|---|---|");
+    section(
+        page,
+        "By their arguments",
+        "| call | carried out for | otherwise | why |\n|---|---|---|---|",
+    );
     for rule in RULES {
-        row(page, &[rule.name, rule.when, errno_name(rule.otherwise), rule.why]);
+        row(
+            page,
+            &[rule.name, rule.when, errno_name(rule.otherwise), rule.why],
+        );
     }
 }
 
@@ -64,10 +75,17 @@ fn write_unfiltered(page: &mut String) {
 }
 
 fn write_refusals(page: &mut String) {
-    section(page, "Refused otherwise than with EPERM", "| answer | calls | why |\n|---|---|---|");
+    section(
+        page,
+        "Refused otherwise than with EPERM",
+        "| answer | calls | why |\n|---|---|---|",
+    );
     for refusal in REFUSED.iter().filter(|refusal| !refusal.calls.is_empty()) {
         let names: Vec<&str> = refusal.calls.iter().map(|(_, name)| bare(name)).collect();
-        row(page, &[errno_name(refusal.errno), &names.join(", "), refusal.why]);
+        row(
+            page,
+            &[errno_name(refusal.errno), &names.join(", "), refusal.why],
+        );
     }
 }
 
@@ -111,6 +129,9 @@ mod tests {
     #[test]
     fn published_page_is_what_the_table_says() {
         let published = include_str!("../../../../docs/design/syscalls.md");
-        assert!(page() == published, "run: cargo run -p offshoot-sandbox --example syscalls > docs/design/syscalls.md");
+        assert!(
+            page() == published,
+            "run: cargo run -p offshoot-sandbox --example syscalls > docs/design/syscalls.md"
+        );
     }
 }

@@ -176,8 +176,7 @@ pub const SETUP: &[c_long] = numbers![
 
 /// The published answer to a system call number of this architecture's own ABI.
 pub fn answer(call: c_long) -> Answer {
-    let refuses =
-        |refusal: &Refusal| refusal.calls.iter().any(|(refused, _)| *refused == call);
+    let refuses = |refusal: &Refusal| refusal.calls.iter().any(|(refused, _)| *refused == call);
     let allowed = |group: &Group| group.calls.iter().any(|allowed| allowed.number == call);
     if let Some(rule) = RULES.iter().find(|rule| rule.call == call) {
         Answer::Depends(rule)
@@ -230,12 +229,19 @@ mod tests {
         numbers.sort_unstable();
         let doubled = numbers.windows(2).find(|pair| pair[0] == pair[1]);
         assert_eq!(doubled, None);
-        assert!(numbers.iter().all(|number| (0..FIRST_UNKNOWN).contains(number)));
+        assert!(
+            numbers
+                .iter()
+                .all(|number| (0..FIRST_UNKNOWN).contains(number))
+        );
     }
 
     #[test]
     fn every_call_has_a_reason() {
-        let reasons = ALLOWED.iter().flat_map(|group| group.calls).map(|call| call.why);
+        let reasons = ALLOWED
+            .iter()
+            .flat_map(|group| group.calls)
+            .map(|call| call.why);
         let rules = RULES.iter().flat_map(|rule| [rule.why, rule.when]);
         let refusals = REFUSED.iter().map(|refusal| refusal.why);
         for reason in reasons.chain(rules).chain(refusals) {
