@@ -68,6 +68,7 @@ async fn try_repurpose(shared: &Arc<Shared>, shell: Shell) -> Result<Ghost, Refu
         readings,
         net,
         egress,
+        settings,
         account,
         uses,
         ..
@@ -88,6 +89,7 @@ async fn try_repurpose(shared: &Arc<Shared>, shell: Shell) -> Result<Ghost, Refu
     let parts = Parts {
         remains,
         group: Some((group, readings)),
+        memory_bytes: settings.memory_bytes,
         net: (!egress).then_some(net),
         egress,
         account,
