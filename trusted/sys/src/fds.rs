@@ -69,6 +69,18 @@ pub fn close_inherited() -> io::Result<()> {
     close_range(3, u32::MAX, 0)
 }
 
+/// Closes every descriptor from `first` upwards but `keep`.
+///
+/// # Errors
+/// The errors of `close_range(2)`.
+pub fn close_from(_child: &FreshChild, first: u32, keep: BorrowedFd<'_>) -> io::Result<()> {
+    let kept = keep.as_raw_fd().unsigned_abs();
+    if kept > first {
+        close_range(first, kept - 1, 0)?;
+    }
+    close_range(first.max(kept + 1), u32::MAX, 0)
+}
+
 /// Marks every descriptor from `first` upwards close-on-exec.
 ///
 /// # Errors

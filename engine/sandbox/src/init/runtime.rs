@@ -72,7 +72,9 @@ fn execute(
     Err(command.exec()).at(Stage::Exec)
 }
 
-/// Standard input empty, output twice, the channel at 3; all else closes at the exec.
+/// Standard input empty, output twice, the channel at 3; all else is closed but the control socket, which closes at the
+/// exec. A directory of the host's that is still open here is a way out: the working directory and the program's path
+/// are the tenant's, and may lead through `/proc/self/fd` (CVE-2024-21626).
 fn arrange_descriptors(child: &FreshChild, parcel: &Parcel) -> Result<(), Failure> {
     let null = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
         .at(Stage::Descriptors)?;
@@ -94,7 +96,9 @@ fn arrange_descriptors(child: &FreshChild, parcel: &Parcel) -> Result<(), Failur
         fds::place(child, channel.as_fd(), CHANNEL_FD).at(Stage::Descriptors)?;
         first_closed += 1;
     }
-    fds::cloexec_from(first_closed.unsigned_abs()).at(Stage::Descriptors)
+    drop((null, output, channel));
+    let first_closed = first_closed.unsigned_abs();
+    fds::close_from(child, first_closed, parcel.control.as_fd()).at(Stage::Descriptors)
 }
 
 fn become_user(uid: u32) -> rustix::io::Result<()> {
