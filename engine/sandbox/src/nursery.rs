@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use offshoot_sys::clone::{self, CloneRequest, SingleThread};
 use offshoot_sys::fds;
-use offshoot_sys::signal::{Disposition, set_child_signal};
+use offshoot_sys::signal::{Disposition, default_ignored, set_child_signal};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::Mode;
 use rustix::process::{PidfdFlags, Resource, Rlimit, Signal};
@@ -121,6 +121,7 @@ fn run() -> Result<(), RunError> {
         what: "be alone".into(),
         errno: libc::EBUSY,
     })?;
+    default_ignored().map_err(doing("stop ignoring signals"))?;
     set_child_signal(Disposition::Ignore).map_err(doing("ignore ended children"))?;
     shed_privileges().map_err(doing("limit what sandboxes inherit"))?;
     let me = rustix::process::getpid();

@@ -35,9 +35,10 @@ const MASKED_FILES: [&str; 12] = [
     "/proc/timer_stats",
 ];
 /// Directories of `/proc` covered by an empty one.
-const MASKED_DIRECTORIES: [&str; 3] = ["/proc/acpi", "/proc/asound", "/proc/scsi"];
+/// `/proc/fs` names the host's disks, and its counters move with other tenants' work.
+const MASKED_DIRECTORIES: [&str; 4] = ["/proc/acpi", "/proc/asound", "/proc/fs", "/proc/scsi"];
 /// Directories of `/proc` that stay readable.
-const READ_ONLY_DIRECTORIES: [&str; 4] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys"];
+const READ_ONLY_DIRECTORIES: [&str; 3] = ["/proc/bus", "/proc/irq", "/proc/sys"];
 
 /// Mounts everything.
 pub(super) fn add(plan: &Plan, mounts: &[OwnedFd], clock: &mut StageClock) -> Result<(), Failure> {

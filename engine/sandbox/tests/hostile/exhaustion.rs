@@ -53,11 +53,8 @@ async fn held(launcher: &Launcher, ground: &Ground, attack: &Attack) -> Vec<Stri
     let mut spec = arena::spec(&attack.name, ground, attack.program, &[&attack.name]);
     spec.env.push(("HOSTILE_HOLD".into(), "1".into()));
     // Below what all places together may hold: the sum is what counts.
-    spec.tmp_bytes = if attack.name == "tmp" {
-        16 << 20
-    } else {
-        512 << 20
-    };
+    let sized = ["tmp", "inodes_tmp"].contains(&attack.name.as_str());
+    spec.tmp_bytes = if sized { 16 << 20 } else { 512 << 20 };
     let (mut output, fds) = common::output();
     let sandbox = launcher.create(spec, fds).await.unwrap();
     let text = common::wait_for(&mut output, "holding\n").await;

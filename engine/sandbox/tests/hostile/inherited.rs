@@ -30,7 +30,9 @@ async fn nothing_of_the_daemon_is_inherited() {
     let secret = &ground.host_secret;
     let leaks = leak(&ground);
     let exe = std::env::current_exe().unwrap();
-    let output = Command::new(exe)
+    let output = Command::new("/bin/sh")
+        .args(["-c", "trap '' HUP USR1; exec \"$@\"", "sh"])
+        .arg(exe)
         .args(["--exact", HERE, secret, "--nocapture"])
         .env(PLANTED, secret)
         .output()

@@ -93,6 +93,7 @@ pub fn inherited() -> Vec<Attack> {
             Host,
             Child,
         )
+        .add("S2", "ignored_signals", Word("ignored"), Child)
         .each(
             "CVE-2024-21626",
             "directory_descriptor working_directory",

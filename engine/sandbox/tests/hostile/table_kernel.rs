@@ -139,7 +139,7 @@ pub fn proc() -> Vec<Attack> {
     let places = "exists_sys_kernel exists_sys_fs_cgroup exists_sys_class_net exists_sys_block exists_sys_firmware \
         exists_sys_kernel_debug exists_sys_devices exists_boot exists_root exists_home exists_etc_shadow \
         exists_etc_machine_id exists_var_log exists_var_lib exists_run_lock exists_mnt exists_srv exists_media \
-        exists_etc_ssh exists_etc_ssl_private";
+        exists_etc_ssh exists_etc_ssl_private exists_proc_fs_ext4 exists_proc_fs_jbd2 exists_proc_fs_xfs";
     Rows::of("proc.py")
         .each("S14", sysctls, Word("written"), MayBeAbsent("the sysctl"))
         .each("S14", files, Word("read"), MayBeAbsent("the file"))

@@ -3,6 +3,7 @@
 import ctypes
 import fcntl
 import os
+import signal
 import socket
 import stat
 import struct
@@ -100,6 +101,7 @@ def inotify_watches():
 
 @trace
 def dnotify():
+    signal.signal(signal.SIGIO, signal.SIG_IGN)
     KEPT.append(os.open("/tmp", os.O_RDONLY))
     fcntl.fcntl(KEPT[-1], fcntl.F_NOTIFY, fcntl.DN_MULTISHOT | fcntl.DN_CREATE)
     fcntl.fcntl(KEPT[-1], fcntl.F_SETSIG, 0)
@@ -124,7 +126,7 @@ def access_time_of_code():
 def immutable_flag():
     file = os.open(write("/tmp/flagged"), os.O_RDWR)
     KEPT.append(file)
-    syscall(16, file, 0x40086602, ctypes.c_long(0x40))
+    syscall(16, file, 0x40086602, ctypes.byref(ctypes.c_long(0x40)))
 
 
 @trace

@@ -56,6 +56,8 @@ def main():
             plant(name, function)
     for number in range(int(sys.argv[2]) if sys.argv[2:] else 12):
         plant(f"extra_{number}", lambda number=number: extra(chance, number))
+    # Somebody holds what a process must hold: sockets, locks, watches, memory.
+    dirt_processes.background(lambda: None)
 
 
 main()

@@ -2,8 +2,8 @@
 
 Left out or replaced, because two fresh sandboxes differ in it by nature:
  1. uid and gid of the sandbox: `UID`; each live sandbox has its own.
- 2. mount, peer-group, device and inode numbers: dropped; the kernel counts them for the whole machine.
- 3. files of /proc that show the machine (MACHINE): every tenant's work moves them.
+ 2. numbers of mounts, peer groups, devices, inodes and autogroups: dropped; the kernel counts them for the whole machine.
+ 3. files of /proc that show the machine (MACHINE, softnet_stat, ptype): every tenant's work moves them.
  4. times: dropped; a sandbox is as old as it is.
  5. addresses in memory, and sizes that follow from their randomisation: dropped.
  6. counters of this process's own run (CPU time, faults, context switches): dropped.
@@ -30,7 +30,7 @@ MACHINE = re.compile(
 TREES = ["/dev", "/etc", "/home", "/opt", "/root", "/run", "/sys", "/tmp", "/var"]
 OF_PROCESS = ["limits", "cgroup", "oom_score_adj", "oom_adj", "loginuid", "sessionid", "coredump_filter", "personality",
               "timerslack_ns", "uid_map", "gid_map", "setgroups", "timers", "attr/current", "autogroup", "wchan",
-              "cpuset", "comm", "mountstats"]  # fmt: skip
+              "cpuset", "comm"]  # fmt: skip
 STATUS = re.compile(r"^(Vm|Rss|Hugetlb|\w*voluntary|FDSize|SigQ|Pid|Tgid|NS)")
 
 
@@ -63,9 +63,11 @@ def networks():
         if name in ("sockstat", "sockstat6", "protocols"):
             say(path, re.sub(r"\s+\d+|\b(mem|memory|alloc|orphan) -?\d+", " #", read(path)) if name == "protocols" else
                 re.sub(r"(mem|memory|alloc|orphan) -?\d+", r"\1 #", read(path)))
+        elif name == "rt_acct":
+            # Binary.
+            say(path, digest(path, 0))
         elif name in ("softnet_stat", "ptype") or os.path.isdir(path):
-            continue
-        elif name == "rt_cache" or name == "stat":
+            # The processors' and the machine's.
             continue
         else:
             # Socket and inode numbers; ages of routes and of the timers of sockets.
@@ -104,16 +106,24 @@ def tree(top):
         if stat.S_ISLNK(about.st_mode):
             text += " -> " + os.readlink(path)
         elif stat.S_ISREG(about.st_mode) and os.access(path, os.R_OK):
-            digest = hashlib.blake2b(open(path, "rb").read().replace(str(UID).encode(), b"UID"), digest_size=16)
-            text += f" {about.st_size if UID_FREE(path) else '#'} {digest.hexdigest()}"
+            text += f" {about.st_size if length_is_fixed(path) else '#'} {digest(path, about.st_size)}"
         try:
             text += f" {sorted(os.listxattr(path, follow_symlinks=False))}"
         except OSError as error:
             text += f" errno {error.errno}"
-        say(path, text)
+        # Names may hold anything.
+        say(ascii(path)[1:-1], ascii(text)[1:-1])
 
 
-def UID_FREE(path):
+def digest(path, size):
+    """Of the content; a file of holes is known by its size."""
+    if size > 64 << 20:
+        return "large"
+    with open(path, "rb") as file:
+        return hashlib.blake2b(file.read().replace(str(UID).encode(), b"UID"), digest_size=16).hexdigest()
+
+
+def length_is_fixed(path):
     """Whether the length of a file does not depend on how many digits the uid has."""
     return not path.startswith("/run/offshoot")
 
@@ -131,8 +141,7 @@ def process():
         if not STATUS.match(line):
             say("status", line)
     for name in OF_PROCESS:
-        if name != "mountstats":
-            say(f"/proc/self/{name}", read(f"/proc/self/{name}"))
+        say(f"/proc/self/{name}", re.sub(r"/autogroup-\d+", "/autogroup", read(f"/proc/self/{name}")))
     say("namespaces", sorted(os.listdir("/proc/self/ns")))
     say("processes", sorted((int(name) for name in os.listdir("/proc") if name.isdigit())))
     say("own ids", [os.getpid(), os.getppid(), os.getpgid(0), os.getsid(0)])

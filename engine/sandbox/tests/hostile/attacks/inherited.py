@@ -66,6 +66,16 @@ def strange_directory_mechanism():
 
 
 @attack
+def ignored_signals():
+    """What the daemon ignores (`nohup`) would be ignored here."""
+    ignored = int(re.search(r"SigIgn:\t(\w+)", open("/proc/self/status").read()).group(1), 16)
+    # Python itself ignores SIGPIPE and SIGXFSZ.
+    if not ignored & ~(1 << 12 | 1 << 24):
+        raise Refused("none")
+    return "ignored"
+
+
+@attack
 def environment():
     pids = [name for name in os.listdir("/proc") if name.isdigit()]
     own = "\0".join(f"{name}={value}" for name, value in os.environ.items()).encode()

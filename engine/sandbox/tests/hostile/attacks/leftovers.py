@@ -70,11 +70,10 @@ def timers_and_signals():
     """Armed timers, blocked, ignored or handled signals that the program did not make."""
     status = open("/proc/self/status").read()
     blocked, pending = (int(re.search(rf"{name}:\t(\w+)", status).group(1), 16) for name in ("SigBlk", "ShdPnd"))
-    # Python itself ignores SIGPIPE and SIGXFSZ; 32 and 33 are the C library's own.
-    of_python = 1 << 12 | 1 << 24 | 1 << 31 | 1 << 32
-    ignored = int(re.search(r"SigIgn:\t(\w+)", status).group(1), 16) & ~of_python
+    # Python itself ignores SIGPIPE and SIGXFSZ.
+    ignored = int(re.search(r"SigIgn:\t(\w+)", status).group(1), 16) & ~(1 << 12 | 1 << 24)
     timers = open("/proc/self/timers").read() if os.path.exists("/proc/self/timers") else ""
-    found = {"blocked": blocked, "pending": pending, "ignored": ignored, "timers": timers}
+    found = {"blocked": blocked, "pending": pending, "timers": timers, "ignored": ignored}
     for name, value in found.items():
         if value:
             return name

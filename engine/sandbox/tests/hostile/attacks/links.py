@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 
 from hostile import Refused, attack, attempt, code, family, main, outside, read_token
 
@@ -53,6 +54,8 @@ def exchange_race():
             os.rename(f"{place}/a", f"{place}/c")
             os.rename(f"{place}/b", f"{place}/a")
             os.rename(f"{place}/c", f"{place}/b")
+            # The other thread's turn, in either state.
+            time.sleep(0.0002)
 
     racer = threading.Thread(target=exchange)
     racer.start()

@@ -20,6 +20,7 @@ OF_THE_HOST = [
     "/sys/kernel", "/sys/fs/cgroup", "/sys/class/net", "/sys/block", "/sys/firmware", "/sys/kernel/debug",
     "/sys/devices", "/boot", "/root", "/home", "/etc/shadow", "/etc/machine-id", "/var/log", "/var/lib", "/run/lock",
     "/mnt", "/srv", "/media", "/etc/ssh", "/etc/ssl/private",
+    "/proc/fs/ext4", "/proc/fs/jbd2", "/proc/fs/xfs",
 ]  # fmt: skip
 
 
