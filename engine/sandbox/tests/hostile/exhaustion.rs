@@ -8,7 +8,7 @@ use offshoot_sandbox::{Exit, Launcher, SandboxFds};
 use crate::arena::{self, Attack};
 use crate::common;
 use crate::ground::Ground;
-use crate::table;
+use crate::table_kernel;
 
 /// Each attack holds what it got while a second sandbox and the host do their work; then it is removed.
 #[tokio::test(flavor = "multi_thread")]
@@ -19,7 +19,7 @@ async fn every_resource_ends_at_the_sandbox() {
     let (launcher, ground) = (Arc::new(launcher), Arc::new(Ground::new()));
     let places = Arc::new(tokio::sync::Semaphore::new(2));
     let mut running = tokio::task::JoinSet::new();
-    for attack in table::exhaustion() {
+    for attack in table_kernel::exhaustion() {
         let (launcher, ground, places) = (
             Arc::clone(&launcher),
             Arc::clone(&ground),

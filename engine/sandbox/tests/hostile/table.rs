@@ -35,7 +35,6 @@ pub fn all() -> Vec<Attack> {
         processes(),
         leftovers(),
         neighbours(),
-        exhaustion(),
         table_kernel::all(),
     ];
     tables.concat()
@@ -300,24 +299,5 @@ pub fn neighbours() -> Vec<Attack> {
         .add("S17", "pidfd_of_process", Word("opened"), together)
         .add("S17", "count_of_processes", Word("counted"), together)
         .add("S17", "sockets_of_neighbour", Word("listed"), together)
-        .done()
-}
-
-/// What is limited for each user is shown by a victim of the same user, who starves.
-pub fn exhaustion() -> Vec<Attack> {
-    let starved = Control::PlantedUser("--starve");
-    let goal = |rows: Rows, name: &str, word: &'static str| rows.add("S13", name, Word(word), Root);
-    let of_400 = "memory memory_and_files memfd attributes pipes segments unix_buffers";
-    let rows = Rows::of("exhaust.py").each("S13", of_400, Word("goal-400"), Root);
-    let rows = goal(rows, "processes", "goal-1100");
-    let rows = goal(rows, "threads", "goal-1100");
-    let rows = goal(rows, "descriptors", "goal-1500");
-    let rows = goal(rows, "descriptors_in_flight", "goal-12");
-    let rows = goal(rows, "tmp", "goal-64");
-    let rows = goal(rows, "shm", "goal-96");
-    let rows = goal(rows, "inodes_tmp", "goal-300");
-    let rows = goal(rows, "inodes_shm", "goal-300");
-    let rows = goal(rows, "locked", "goal-10");
-    rows.each("S13", "inotify signals timers", Word("starved"), starved)
         .done()
 }

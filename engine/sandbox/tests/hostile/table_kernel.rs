@@ -1,4 +1,4 @@
-//! The table of attacks, continued: the kernel's privileged calls, files, `/proc`, sockets.
+//! The table of attacks, continued: the kernel's privileged calls, files, `/proc`, sockets, exhaustion.
 
 use crate::arena::{Attack, Proof};
 use crate::control::Control;
@@ -7,7 +7,14 @@ use Control::{Capability, MayBeAbsent, Root, User, UserMayGain};
 use Proof::{Host, Past, Tenant, Word};
 
 pub fn all() -> Vec<Attack> {
-    [kernel_and_system(), files(), proc(), sockets()].concat()
+    [
+        kernel_and_system(),
+        files(),
+        proc(),
+        sockets(),
+        exhaustion(),
+    ]
+    .concat()
 }
 
 pub fn kernel_and_system() -> Vec<Attack> {
@@ -196,5 +203,24 @@ pub fn sockets() -> Vec<Attack> {
             Control::Child,
         )
         .add("S17", "beyond_loopback", Word("route"), Control::Child)
+        .done()
+}
+
+/// What is limited for each user is shown by a victim of the same user, who starves.
+pub fn exhaustion() -> Vec<Attack> {
+    let starved = Control::PlantedUser("--starve");
+    let goal = |rows: Rows, name: &str, word: &'static str| rows.add("S13", name, Word(word), Root);
+    let of_400 = "memory memory_and_files memfd attributes pipes segments unix_buffers";
+    let rows = Rows::of("exhaust.py").each("S13", of_400, Word("goal-400"), Root);
+    let rows = goal(rows, "processes", "goal-1100");
+    let rows = goal(rows, "threads", "goal-1100");
+    let rows = goal(rows, "descriptors", "goal-1500");
+    let rows = goal(rows, "descriptors_in_flight", "goal-12");
+    let rows = goal(rows, "tmp", "goal-64");
+    let rows = goal(rows, "shm", "goal-96");
+    let rows = goal(rows, "inodes_tmp", "goal-300");
+    let rows = goal(rows, "inodes_shm", "goal-300");
+    let rows = goal(rows, "locked", "goal-10");
+    rows.each("S13", "inotify signals timers", Word("starved"), starved)
         .done()
 }
