@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use offshoot_sys::clone::{self, CloneRequest, SingleThread};
 use offshoot_sys::fds;
 use offshoot_sys::namespace::{Namespaces, join};
+use offshoot_sys::signal::default_ignored;
 use rustix::event::{PollFd, PollFlags, Timespec, epoll};
 use rustix::fs::Mode;
 use rustix::process::{PidfdFlags, Resource, Rlimit, Signal};
@@ -136,6 +137,7 @@ fn run() -> Result<(), RunError> {
         what: "be alone".into(),
         errno: libc::EBUSY,
     })?;
+    default_ignored().map_err(doing("stop ignoring signals"))?;
     shed_privileges().map_err(doing("limit what sandboxes inherit"))?;
     let unused_net = NetState::of_unused_namespace(&thread)
         .map_err(doing("read an unused network namespace"))?;

@@ -5,6 +5,7 @@
 //! nursery and inherited ([`crate::nursery`]).
 
 use std::convert::Infallible;
+use std::iter;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -55,6 +56,10 @@ pub(crate) fn main(
     birth: &OwnedFd,
     fds: Vec<OwnedFd>,
 ) -> u8 {
+    // High, so that arranging the program's own does not overwrite it.
+    let Ok(birth) = high(birth) else {
+        return EXEC_FAILED;
+    };
     let birth = birth.as_fd();
     let executed = unpack(bytes, fds).and_then(|parcel| execute(child, inherited, &parcel, birth));
     let Err(failure) = executed;
@@ -99,9 +104,10 @@ fn execute(
         .then(listen)
         .transpose()
         .at(Stage::RuntimeApi)?;
-    // High, so that arranging the others does not overwrite it.
-    let birth = high(birth).at(Stage::Descriptors)?;
-    arrange_descriptors(child, parcel)?;
+    let listener = listener.map(high).transpose().at(Stage::Descriptors)?;
+    let api = listener.as_ref().map(AsFd::as_fd);
+    let kept: Vec<BorrowedFd<'_>> = iter::once(birth).chain(api).collect();
+    arrange_descriptors(child, parcel, &kept)?;
     rustix::process::setsid().at(Stage::Credentials)?;
     limit_open_files().at(Stage::Credentials)?;
     become_user(plan.uid).at(Stage::Credentials)?;
@@ -112,11 +118,9 @@ fn execute(
     let report = Report::Executing {
         stages_us: clock.stages_us(),
     };
-    let listener: Vec<BorrowedFd<'_>> = listener.iter().map(AsFd::as_fd).collect();
-    tell(birth.as_fd(), &report, &listener);
-    let failure = exec(plan);
-    tell(birth.as_fd(), &Report::Failed(failure), &[]);
-    Err(failure)
+    let api: Vec<BorrowedFd<'_>> = api.into_iter().collect();
+    tell(birth, &report, &api);
+    Err(exec(plan))
 }
 
 /// Executes the program; returns only if that fails.
@@ -149,8 +153,14 @@ fn high(fd: impl AsFd) -> rustix::io::Result<OwnedFd> {
     rustix::io::fcntl_dupfd_cloexec(fd, CHANNEL_FD + 1)
 }
 
-/// Standard input empty, output twice, the channel at 3; all else closes at the exec.
-fn arrange_descriptors(child: &FreshChild, parcel: &Parcel) -> Result<(), Failure> {
+/// Standard input empty, output twice, the channel at 3; all else is closed but `kept`, sockets that close at the exec.
+/// A directory of the host's that is still open here is a way out: the working directory and the program's path are the
+/// tenant's, and may lead through `/proc/self/fd` (CVE-2024-21626).
+fn arrange_descriptors(
+    child: &FreshChild,
+    parcel: &Parcel,
+    kept: &[BorrowedFd<'_>],
+) -> Result<(), Failure> {
     let null = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
         .at(Stage::Descriptors)?;
     let null = high(&null).at(Stage::Descriptors)?;
@@ -165,7 +175,9 @@ fn arrange_descriptors(child: &FreshChild, parcel: &Parcel) -> Result<(), Failur
         fds::place(child, channel.as_fd(), CHANNEL_FD).at(Stage::Descriptors)?;
         first_closed += 1;
     }
-    fds::cloexec_from(first_closed.unsigned_abs()).at(Stage::Descriptors)
+    drop((null, output, channel));
+    let first_closed = first_closed.unsigned_abs();
+    fds::close_from(child, first_closed, kept).at(Stage::Descriptors)
 }
 
 fn limit_open_files() -> rustix::io::Result<()> {

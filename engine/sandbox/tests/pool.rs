@@ -121,7 +121,7 @@ async fn network_is_kept_only_if_nobody_used_it() {
 }
 
 #[tokio::test]
-async fn group_in_which_a_process_was_killed_for_memory_is_not_reused() {
+async fn group_in_which_a_process_was_killed_for_memory_is_replaced() {
     let Some((owner, launcher)) = pool("oom", 1).await else {
         return;
     };
@@ -130,7 +130,11 @@ async fn group_in_which_a_process_was_killed_for_memory_is_not_reused() {
     let (exit, _) = recycled(&launcher, spec).await;
     assert_eq!(exit, Exit::Signaled(9));
     assert_eq!(recreations(&launcher, Reason::OutOfMemory), 1);
-    assert_eq!(launcher.pool_stats().repurposed, 0);
+    assert_eq!(launcher.pool_stats().repurposed, 1);
+    let next = start(&launcher, shell("b", "exit 0")).await;
+    assert_eq!((next.sandbox.uses(), next.sandbox.oom_kills()), (2, 0));
+    assert_eq!(next.sandbox.exited().await, Exit::Exited(0));
+    next.sandbox.destroy().await.unwrap();
     launcher.shutdown().await;
     assert!(inventory(&owner).groups.is_empty());
 }

@@ -34,26 +34,6 @@ pub fn place(_child: &FreshChild, fd: BorrowedFd<'_>, number: RawFd) -> io::Resu
     }
 }
 
-/// Closes every descriptor but those in `keep`.
-///
-/// # Errors
-/// The errors of `close_range(2)`.
-pub fn keep_only(_child: &FreshChild, keep: &[BorrowedFd<'_>]) -> io::Result<()> {
-    let mut numbers: Vec<u32> = keep
-        .iter()
-        .map(|fd| fd.as_raw_fd().unsigned_abs())
-        .collect();
-    numbers.sort_unstable();
-    let mut first: u32 = 0;
-    for number in numbers {
-        if number > first {
-            close_range(first, number - 1, 0)?;
-        }
-        first = number + 1;
-    }
-    close_range(first, u32::MAX, 0)
-}
-
 /// Closes every descriptor from 3 upwards that a program was started with.
 ///
 /// For the first line of a program, before anything in it owns a descriptor; refused on a second
@@ -67,6 +47,24 @@ pub fn close_inherited() -> io::Result<()> {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
     close_range(3, u32::MAX, 0)
+}
+
+/// Closes every descriptor from `first` upwards but those in `keep`.
+///
+/// # Errors
+/// The errors of `close_range(2)`.
+pub fn close_from(_child: &FreshChild, first: u32, keep: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let numbers = keep.iter().map(|fd| fd.as_raw_fd().unsigned_abs());
+    let mut kept: Vec<u32> = numbers.filter(|number| *number >= first).collect();
+    kept.sort_unstable();
+    let mut first = first;
+    for number in kept {
+        if number > first {
+            close_range(first, number - 1, 0)?;
+        }
+        first = number + 1;
+    }
+    close_range(first, u32::MAX, 0)
 }
 
 /// Marks every descriptor from `first` upwards close-on-exec.

@@ -10,6 +10,8 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 pub struct MountAttr {
     /// No writes (`MOUNT_ATTR_RDONLY`).
     pub read_only: bool,
+    /// Writes again.
+    pub writable: bool,
     /// Set-user-ID bits and file capabilities have no effect (`MOUNT_ATTR_NOSUID`).
     pub no_suid: bool,
     /// Device nodes cannot be opened (`MOUNT_ATTR_NODEV`).
@@ -33,7 +35,7 @@ pub fn set(mount: BorrowedFd<'_>, attr: MountAttr) -> io::Result<()> {
             | bit(attr.no_suid, libc::MOUNT_ATTR_NOSUID)
             | bit(attr.no_dev, libc::MOUNT_ATTR_NODEV)
             | bit(attr.no_exec, libc::MOUNT_ATTR_NOEXEC),
-        attr_clr: 0,
+        attr_clr: bit(attr.writable, libc::MOUNT_ATTR_RDONLY),
         propagation: bit(attr.private, libc::MS_PRIVATE),
         userns_fd: 0,
     };

@@ -32,6 +32,53 @@ pub fn set_child_signal(disposition: Disposition) -> io::Result<()> {
     }
 }
 
+/// Gives every signal that is ignored its default again, but `SIGPIPE`, which Rust's runtime ignores on purpose and resets
+/// at an exec. What a process ignores, the programs that it starts ignore, too (`nohup`, shells' background jobs).
+///
+/// # Errors
+/// None that the manual names; passed on if the kernel finds one.
+pub fn default_ignored() -> io::Result<()> {
+    const LAST: libc::c_int = 64;
+    const SET_BYTES: usize = 8;
+    for number in (1..=LAST).filter(|number| *number != libc::SIGPIPE) {
+        // The kernel's own structure: handler, flags, restorer, mask; the C library hides two of the signals.
+        let mut action = [0_u64; 4];
+        let null = std::ptr::null::<u64>();
+        // SAFETY: asks only; `action` has the size of the kernel's structure, which it fills.
+        let asked = unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                number,
+                null,
+                action.as_mut_ptr(),
+                SET_BYTES,
+            )
+        };
+        if asked < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        if action[0] != libc::SIG_IGN as u64 {
+            continue;
+        }
+        let default = [0_u64; 4];
+        let nowhere = std::ptr::null_mut::<u64>();
+        // SAFETY: SIG_DFL (0) is not a function; `default` is read only.
+        let set = unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                number,
+                default.as_ptr(),
+                nowhere,
+                SET_BYTES,
+            )
+        };
+        if set < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
 /// Blocks `SIGCHLD` for the calling thread, and gives a descriptor that can be read when a child has ended
 /// (`signalfd(2)`): non-blocking, close-on-exec.
 ///

@@ -5,10 +5,11 @@
 //! nothing is looked up below them.
 
 use std::ffi::CString;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
+use offshoot_sys::mount_attr::{self, MountAttr};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
-use rustix::mount::{MountFlags, MoveMountFlags};
+use rustix::mount::{MountFlags, MoveMountFlags, OpenTreeFlags};
 
 use crate::root::{OWN_ETC, write_new};
 use crate::stage::{At, Failure, Stage, StageClock};
@@ -34,9 +35,10 @@ const MASKED_FILES: [&str; 12] = [
     "/proc/timer_stats",
 ];
 /// Directories of `/proc` covered by an empty one.
-const MASKED_DIRECTORIES: [&str; 3] = ["/proc/acpi", "/proc/asound", "/proc/scsi"];
+/// `/proc/fs` names the host's disks, and its counters move with other tenants' work.
+const MASKED_DIRECTORIES: [&str; 4] = ["/proc/acpi", "/proc/asound", "/proc/fs", "/proc/scsi"];
 /// Directories of `/proc` that stay readable.
-const READ_ONLY_DIRECTORIES: [&str; 4] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys"];
+const READ_ONLY_DIRECTORIES: [&str; 3] = ["/proc/bus", "/proc/irq", "/proc/sys"];
 
 /// Mounts everything.
 pub(super) fn add(
@@ -129,8 +131,9 @@ fn write_own_etc(plan: &BuildPlan) -> std::io::Result<()> {
     if let Some(resolv_conf) = &plan.resolv_conf {
         write_new(&directory, "resolv.conf", resolv_conf.as_bytes())?;
     }
-    rustix::mount::mount_remount(own.as_str(), flags | MountFlags::RDONLY, c"")?;
-    Ok(())
+    // This mount of it, not the file system itself: see `write_names`.
+    let sealed = flags | MountFlags::RDONLY | MountFlags::BIND;
+    Ok(rustix::mount::mount_remount(own.as_str(), sealed, c"")?)
 }
 
 fn write_name_files(directory: &OwnedFd, hostname: &str) -> rustix::io::Result<()> {
@@ -140,17 +143,21 @@ fn write_name_files(directory: &OwnedFd, hostname: &str) -> rustix::io::Result<(
 }
 
 /// Writes the files with the host's name again, for another name. The caller is in the sandbox's mount namespace.
-pub(crate) fn write_names(hostname: &str) -> rustix::io::Result<()> {
-    let own = format!("/{OWN_ETC}");
-    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    rustix::mount::mount_remount(own.as_str(), flags, c"")?;
-    let opened = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory = rustix::fs::open(own.as_str(), opened, Mode::empty())?;
+///
+/// Through another, writable mount of the same file system: to make the sandbox's own writable for the moment and seal it
+/// again would fail while a process that another thread has just forked still holds the files.
+pub(crate) fn write_names(hostname: &str) -> std::io::Result<()> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let directory = rustix::mount::open_tree(CWD, format!("/{OWN_ETC}"), flags)?;
+    let attr = MountAttr {
+        writable: true,
+        ..MountAttr::default()
+    };
+    mount_attr::set(directory.as_fd(), attr)?;
     for name in ["hosts", "hostname"] {
         rustix::fs::unlinkat(&directory, name, rustix::fs::AtFlags::empty())?;
     }
-    write_name_files(&directory, hostname)?;
-    rustix::mount::mount_remount(own.as_str(), flags | MountFlags::RDONLY, c"")
+    Ok(write_name_files(&directory, hostname)?)
 }
 
 /// Gives `/tmp` another size. The caller is in the sandbox's mount namespace, and nothing is in `/tmp`.

@@ -19,6 +19,7 @@ const CHARGE_PAUSE: Duration = Duration::from_millis(5);
 /// What is to be done with an emptied sandbox.
 enum Verdict {
     Reuse,
+    Replace(Reason),
     GiveUp(Reason),
 }
 
@@ -79,8 +80,16 @@ async fn try_repurpose(shared: &Arc<Shared>, shell: Shell) -> Result<Ghost, Refu
         let disconnected = shared.network.disconnect(link).await;
         disconnected.map_err(|source| CreateError::Network { id, source })?;
     }
-    if let Verdict::GiveUp(reason) = reset_group(&mut remains).await? {
-        return Err(Refused::Known(reason));
+    let mut kept = Some((group, readings));
+    let mut memory_bytes = settings.memory_bytes;
+    match reset_group(&mut remains).await? {
+        Verdict::Reuse => {}
+        Verdict::Replace(reason) => {
+            shared.stats.recreated(reason);
+            remove_group(&mut remains).await?;
+            (kept, memory_bytes) = (None, None);
+        }
+        Verdict::GiveUp(reason) => return Err(Refused::Known(reason)),
     }
     if egress {
         // A link counts packets of the kernel's own, and cannot be told from a used one.
@@ -88,8 +97,8 @@ async fn try_repurpose(shared: &Arc<Shared>, shell: Shell) -> Result<Ghost, Refu
     }
     let parts = Parts {
         remains,
-        group: Some((group, readings)),
-        memory_bytes: settings.memory_bytes,
+        group: kept,
+        memory_bytes,
         net: (!egress).then_some(net),
         egress,
         account,
@@ -140,11 +149,28 @@ async fn reset_group(remains: &mut Remains) -> Result<Verdict, CreateError> {
         match trace.map_err(cgroup)? {
             Ok(()) => return Ok(Verdict::Reuse),
             Err(Trace::Process) => return Ok(Verdict::GiveUp(Reason::NotEmpty)),
-            Err(Trace::OomKill) => return Ok(Verdict::GiveUp(Reason::OutOfMemory)),
+            Err(Trace::OomKill) => return Ok(Verdict::Replace(Reason::OutOfMemory)),
             Err(Trace::Charge) if begun.elapsed() > CHARGE_LIMIT => {
-                return Ok(Verdict::GiveUp(Reason::MemoryCharged));
+                return Ok(Verdict::Replace(Reason::MemoryCharged));
             }
             Err(Trace::Charge) => tokio::time::sleep(CHARGE_PAUSE).await,
         }
     }
+}
+
+/// Removes the groups; new ones are made with the ghost.
+async fn remove_group(remains: &mut Remains) -> Result<(), CreateError> {
+    let Some(group) = remains.group.take() else {
+        return Ok(());
+    };
+    let id = remains.id().to_owned();
+    let removed = tokio::task::spawn_blocking(move || {
+        let result = group.try_remove();
+        (group, result)
+    });
+    let (group, result) = removed.await.map_err(|_| CreateError::NurseryGone)?;
+    if result.is_err() {
+        remains.group = Some(group);
+    }
+    result.map_err(|source| CreateError::Cgroup { id, source })
 }

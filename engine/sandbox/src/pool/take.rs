@@ -89,7 +89,7 @@ impl Ghost {
             if renames {
                 let set = rustix::system::sethostname(wanted.hostname.as_bytes());
                 set.map_err(|errno| Failed(Stage::Hostname, errno.into()))?;
-                write_names(wanted.hostname).map_err(|errno| Failed(Stage::Etc, errno.into()))?;
+                write_names(wanted.hostname).map_err(|error| Failed(Stage::Etc, error))?;
             }
             for (point, mount) in &mounts {
                 attach(mount, point.path()).map_err(|errno| Failed(Stage::Code, errno.into()))?;

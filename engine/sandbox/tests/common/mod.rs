@@ -83,12 +83,29 @@ pub fn output() -> (File, SandboxFds) {
     (output, fds)
 }
 
+/// All that was written to an output file.
+pub fn text(output: &mut File) -> String {
+    let mut text = String::new();
+    output.rewind().unwrap();
+    output.read_to_string(&mut text).unwrap();
+    text
+}
+
+/// Waits until an output file holds this text.
+pub async fn wait_for(output: &mut File, expected: &str) -> String {
+    for _ in 0..6000 {
+        let text = text(output);
+        if text.contains(expected) {
+            return text;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{expected:?} was not written: {}", text(output));
+}
+
 impl Running {
     pub fn output(&mut self) -> String {
-        let mut text = String::new();
-        self.output.rewind().unwrap();
-        self.output.read_to_string(&mut text).unwrap();
-        text
+        text(&mut self.output)
     }
 
     /// Waits until the program has written something that ends in a line feed.
