@@ -47,6 +47,18 @@ def owned_cgroups(owner):
     return found
 
 
+def occupied(owner):
+    """The names of an owner's sandboxes in which a program runs: something beside their init."""
+    found = set()
+    for directory in owned_cgroups(owner):
+        try:
+            if len((Path(directory) / "cgroup.procs").read_text().split()) > 1:
+                found.add(os.path.basename(directory))
+        except (FileNotFoundError, OSError):
+            continue
+    return found
+
+
 def processes():
     """Process id to parent's id and command, of all processes."""
     table = {}

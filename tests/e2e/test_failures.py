@@ -42,7 +42,7 @@ class Failures(DaemonTest):
         self.assertEqual((answer.error, answer.value), (None, value), answer)
 
     def sandboxes(self):
-        return {path.rsplit("/", 1)[1] for path in kernel.owned_cgroups(self.daemon.owner)}
+        return kernel.occupied(self.daemon.owner)
 
     def gone(self, before):
         """The sandboxes of `before` do not exist any more, nor their processes."""

@@ -1,6 +1,7 @@
 """What a function sees and may do inside its sandbox."""
 
 import contextlib
+import os
 import subprocess
 import textwrap
 from pathlib import Path
@@ -263,9 +264,12 @@ class Inside(DaemonTest):
         shares = {}
         for memory in (128, 1769, 3538):
             name = deploy(self.client, PROBE, MemorySize=memory)
-            before = kernel.owned_cgroups(self.daemon.owner)
+            before = kernel.occupied(self.daemon.owner)
             probe(self.client, name, "result = 1")
-            for group in kernel.owned_cgroups(self.daemon.owner) - before:
+            names = kernel.occupied(self.daemon.owner) - before
+            for group in kernel.owned_cgroups(self.daemon.owner):
+                if os.path.basename(group) not in names:
+                    continue
                 for file in ("cpu.shares", "cpu.weight"):
                     with contextlib.suppress(FileNotFoundError):
                         shares[memory] = int((Path(group) / file).read_text())
