@@ -121,7 +121,7 @@ fn sandbox_spec(
         task_dir: Some(spec.task_dir.clone()),
         runtime_dir: Some(node.runtimes_dir().to_owned()),
         layer_dirs: spec.layer_dirs.clone(),
-        egress: spec.egress,
+        network: spec.network.clone(),
         runtime_api: !speaks_channel || environment::has_extensions(spec),
     })
 }

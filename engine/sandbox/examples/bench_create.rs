@@ -141,7 +141,7 @@ async fn cycle(launcher: &Launcher, id: String) -> Result<Cycle, Anything> {
         task_dir: Some("/usr/share".into()),
         runtime_dir: None,
         layer_dirs: Vec::new(),
-        egress: false,
+        network: offshoot_sandbox::NetworkPolicy::None,
         runtime_api: true,
     };
     let output = std::fs::OpenOptions::new().write(true).open("/dev/null")?;

@@ -21,6 +21,7 @@ use crate::code;
 use crate::control::{PacketSocket, packet_pair};
 use crate::error::CreateError;
 use crate::launcher::Shared;
+use crate::net::{LinkAddress, NetworkPolicy};
 use crate::reaper::Remains;
 use crate::sandbox::{Exit, Facts, Sandbox};
 use crate::spec::{SandboxFds, SandboxSpec};
@@ -63,6 +64,9 @@ fn micros(since: Instant) -> u32 {
 struct Making {
     remains: Remains,
     uid: u32,
+    network: NetworkPolicy,
+    /// Of the link that is yet to be made.
+    address: Option<LinkAddress>,
     control: PacketSocket,
     readings: Readings,
     parcel: Option<Parcel>,
@@ -119,6 +123,12 @@ fn prepare(
     let uid = shared.uid_base + remains.slot_number();
     let (control, theirs) = packet_pair().map_err(staged(Stage::Request))?;
     let (points, mounts): (Vec<MountPoint>, Vec<OwnedFd>) = mounts.into_iter().unzip();
+    let egress = spec.wants_egress();
+    let address = egress.then(|| shared.network.address()).transpose();
+    let address = address.map_err(|source| CreateError::Network {
+        id: id.clone(),
+        source,
+    })?;
     let plan = Plan {
         uid,
         tmp_bytes: spec.tmp_bytes,
@@ -126,8 +136,8 @@ fn prepare(
         attach_len: attach.len(),
         attach_late_len: attach_late.len(),
         mounts: points,
-        resolv_conf: spec.egress.then(|| shared.network.resolv_conf()),
-        egress: spec.egress,
+        resolv_conf: address.as_ref().map(LinkAddress::resolv_conf),
+        egress,
         runtime_api: spec.runtime_api,
         argv: spec.argv,
         env: spec.env,
@@ -148,6 +158,8 @@ fn prepare(
     Ok(Making {
         remains,
         uid,
+        network: spec.network,
+        address,
         control,
         readings,
         parcel,
@@ -238,17 +250,25 @@ impl Making {
         let (Some(pid), Some(pidfd)) = (self.pid, &self.remains.pidfd) else {
             return Ok(());
         };
-        let connected = shared.network.connect(pid, pidfd).await;
-        let link = connected.map_err(|source| CreateError::Network {
-            id: self.id(),
-            source,
-        })?;
+        let Some(address) = self.address.take() else {
+            return Ok(());
+        };
+        let id = self.remains.id().to_owned();
+        let failed = |source| CreateError::Network { id, source };
+        let connected = shared.network.connect(address, pid, pidfd).await;
+        let link = match connected {
+            Ok(link) => self.remains.link.insert(link),
+            Err(source) => return Err(failed(source)),
+        };
+        if let Some(policy) = self.network.egress() {
+            let permitted = shared.network.permit(link, policy).await;
+            permitted.map_err(failed)?;
+        }
         let order = Order::Network {
             address: link.inside_address(),
             prefix_bits: link.prefix_bits(),
             gateway: link.gateway(),
         };
-        self.remains.link = Some(link);
         let sent = self.control.send_order(&order).await;
         sent.map_err(|source| CreateError::Stage {
             id: self.id(),

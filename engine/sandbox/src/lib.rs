@@ -43,7 +43,10 @@ mod wire;
 pub use error::{CgroupError, CreateError, DestroyError, NetworkError, SpecError, StartError};
 pub use features::{Feature, features};
 pub use launcher::{Launcher, LauncherConfig};
-pub use net::NetworkConfig;
+pub use net::{
+    Destination, DestinationError, EgressPolicy, MAX_DESTINATIONS, NetworkConfig, NetworkPolicy,
+    PolicyError, RateLimit,
+};
 pub use nursery::nursery_main;
 pub use root::RootFs;
 pub use sandbox::{Exit, PeakMemory, Sandbox};

@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use crate::error::SpecError;
+use crate::net::NetworkPolicy;
 
 /// The least memory with which a sandbox starts at all, in bytes.
 pub const MIN_MEMORY_BYTES: u64 = 8 << 20;
@@ -39,8 +40,8 @@ pub struct SandboxSpec {
     pub runtime_dir: Option<PathBuf>,
     /// Directories of the host, merged read-only at `/opt`; later ones win.
     pub layer_dirs: Vec<PathBuf>,
-    /// Whether the sandbox may reach the network outside the host.
-    pub egress: bool,
+    /// What it may reach of the network.
+    pub network: NetworkPolicy,
     /// Whether a listener bound to 127.0.0.1:9001 inside the sandbox is handed to the caller.
     pub runtime_api: bool,
 }
@@ -86,7 +87,15 @@ impl SandboxSpec {
                 cwd: self.cwd.clone(),
             });
         }
+        if let Some(policy) = self.network.egress() {
+            policy.check()?;
+        }
         self.check_program()
+    }
+
+    /// Whether the sandbox needs a link to the outside.
+    pub(crate) fn wants_egress(&self) -> bool {
+        self.network.wants_egress()
     }
 
     fn check_program(&self) -> Result<(), SpecError> {
@@ -135,7 +144,7 @@ mod tests {
             task_dir: None,
             runtime_dir: None,
             layer_dirs: Vec::new(),
-            egress: false,
+            network: NetworkPolicy::None,
             runtime_api: false,
         }
     }

@@ -5,7 +5,9 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::time::Duration;
 
-use offshoot_sandbox::{Exit, Launcher, LauncherConfig, Sandbox, SandboxFds, SandboxSpec};
+use offshoot_sandbox::{
+    Exit, Launcher, LauncherConfig, NetworkPolicy, Sandbox, SandboxFds, SandboxSpec,
+};
 
 /// A launcher with an owner that no other test has; `None`, and says so, without root.
 pub async fn launcher(test: &str) -> Option<(String, Launcher)> {
@@ -47,7 +49,7 @@ pub fn program(id: &str, argv: &[&str]) -> SandboxSpec {
         task_dir: None,
         runtime_dir: None,
         layer_dirs: Vec::new(),
-        egress: false,
+        network: NetworkPolicy::None,
         runtime_api: false,
     }
 }
