@@ -38,6 +38,7 @@ async fn run(arguments: &[String]) -> anyhow::Result<()> {
     offshoot_sandbox::sweep("example");
     let launcher = LauncherConfig {
         nursery_arg: NURSERY.to_owned(),
+        runtime_dir: Some(dir.path().join("runtimes")),
         ..LauncherConfig::new("example")
     };
     let node = Node::new(NodeConfig {
@@ -46,7 +47,6 @@ async fn run(arguments: &[String]) -> anyhow::Result<()> {
             &dir.path().join("logs"),
             LogLimits::default(),
         )?),
-        runtimes_dir: dir.path().join("runtimes"),
         stay_awake: true,
     });
     let spec = Arc::new(spec(runtime, handler, task_dir)?);

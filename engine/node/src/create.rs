@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use offshoot_sandbox::{Exit, Sandbox, SandboxFds, SandboxSpec};
+use offshoot_sandbox::{Account, CodeDirs, Exit, Sandbox, SandboxFds, SandboxSpec};
 
 use crate::alarm::Alarm;
 use crate::capture::OutputPipe;
@@ -15,6 +15,8 @@ use crate::runtime_api::ApiEnd;
 use crate::transport::{ChannelEnd, Transport};
 use crate::{CreateFailure, Failure, InstanceSpec, Node, NodeError, environment};
 
+/// What a sandbox calls itself.
+pub const HOSTNAME: &str = "offshoot";
 /// Lambda's limit of the init phase; a function that may run longer than this may also initialise longer.
 const MIN_INIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long messages that a dead runtime has sent may still be on their way.
@@ -58,7 +60,7 @@ async fn start(node: &Node, spec: Arc<InstanceSpec>) -> Result<Instance, NodeErr
         None
     };
     let (channel, channel_end) = channel.unzip();
-    let sandbox_spec = sandbox_spec(node, &spec, id, &stream)?;
+    let sandbox_spec = sandbox_spec(&spec, id, &stream)?;
     let fds = SandboxFds {
         channel: channel_end,
         output: output_end,
@@ -103,24 +105,21 @@ fn transport(
     }
 }
 
-fn sandbox_spec(
-    node: &Node,
-    spec: &InstanceSpec,
-    id: String,
-    stream: &str,
-) -> Result<SandboxSpec, NodeError> {
+fn sandbox_spec(spec: &InstanceSpec, id: String, stream: &str) -> Result<SandboxSpec, NodeError> {
     let speaks_channel = environment::speaks_channel(spec.runtime);
     Ok(SandboxSpec {
         id,
+        account: Account::from(&*spec.account_id),
         argv: environment::command(spec)?,
         env: environment::variables(spec, stream),
         cwd: "/var/task".to_owned(),
-        hostname: "offshoot".to_owned(),
+        hostname: HOSTNAME.to_owned(),
         memory_bytes: u64::from(spec.memory_mb) << 20,
         tmp_bytes: u64::from(spec.ephemeral_mb) << 20,
-        task_dir: Some(spec.task_dir.clone()),
-        runtime_dir: Some(node.runtimes_dir().to_owned()),
-        layer_dirs: spec.layer_dirs.clone(),
+        code: CodeDirs {
+            task: Some(spec.task_dir.clone()),
+            layers: spec.layer_dirs.clone(),
+        },
         network: spec.network.clone(),
         runtime_api: !speaks_channel || environment::has_extensions(spec),
     })

@@ -32,6 +32,7 @@ mod stages;
 mod transport;
 mod wakefulness;
 
+pub use create::HOSTNAME;
 pub use event::{Activated, Answer, Event, Outcome, Reply, StreamPart};
 pub use failure::{CreateFailure, Failure, FailureKind, NodeError};
 pub use fri::Fri;

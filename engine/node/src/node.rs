@@ -1,7 +1,6 @@
 //! The node itself: the launcher of sandboxes, the logs, and what runs in the background.
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -22,12 +21,11 @@ const EXTENSION_GRACE: Duration = Duration::from_secs(2);
 /// What a node is made of.
 #[derive(Debug)]
 pub struct NodeConfig {
-    /// Makes the sandboxes.
+    /// Makes the sandboxes. Its `runtime_dir` is the folder of our bootstraps ([`crate::install_runtimes`]), its
+    /// `ghost_hostname` [`HOSTNAME`](crate::HOSTNAME).
     pub launcher: Launcher,
     /// Where functions' output goes.
     pub logs: Arc<LogBook>,
-    /// The folder of our bootstraps ([`crate::install_runtimes`]), bound at `/var/runtime`.
-    pub runtimes_dir: PathBuf,
     /// Whether idle CPUs are kept from sleeping while events flow.
     pub stay_awake: bool,
 }
@@ -38,7 +36,6 @@ pub struct Node {
     /// Taken at the end.
     launcher: RwLock<Option<Arc<Launcher>>>,
     logs: Arc<LogBook>,
-    runtimes_dir: PathBuf,
     created: AtomicU64,
     ending: TaskTracker,
     wakefulness: Arc<Wakefulness>,
@@ -50,7 +47,6 @@ impl Node {
         Self {
             launcher: RwLock::new(Some(Arc::new(config.launcher))),
             logs: config.logs,
-            runtimes_dir: config.runtimes_dir,
             created: AtomicU64::new(0),
             ending: TaskTracker::new(),
             wakefulness: Wakefulness::new(config.stay_awake),
@@ -97,10 +93,6 @@ impl Node {
 
     pub(crate) fn wakefulness(&self) -> &Arc<Wakefulness> {
         &self.wakefulness
-    }
-
-    pub(crate) fn runtimes_dir(&self) -> &PathBuf {
-        &self.runtimes_dir
     }
 
     /// A name for the next sandbox, unique in this daemon's life.
@@ -182,7 +174,6 @@ async fn end(instance: Instance) {
     if sandbox.exited().now_or_never().is_none() && transport.shut_down_extensions(deadline_ms) {
         let _ = tokio::time::timeout(EXTENSION_GRACE, sandbox.exited()).await;
     }
-    if let Err(error) = sandbox.destroy().await {
-        tracing::error!(instance = scribe.stream(), %error, "a sandbox could not be ended whole");
-    }
+    drop((transport, scribe));
+    sandbox.recycle().await;
 }

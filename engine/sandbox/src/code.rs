@@ -1,6 +1,6 @@
 //! Code, runtime and layers as detached read-only mounts, made in the daemon's mount namespace.
 //!
-//! A detached mount is a descriptor: the sandbox's init attaches it and never sees the host path.
+//! A detached mount is a descriptor: it is attached to a sandbox, and nobody on that side ever sees the host path.
 
 use std::fmt::Write as _;
 use std::io;
@@ -9,41 +9,92 @@ use std::path::{Path, PathBuf};
 
 use offshoot_sys::mount_attr::{self, MountAttr};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags};
 
-use crate::spec::SandboxSpec;
 use crate::stage::Stage;
 use crate::wire::MountPoint;
 
-/// One mount for each directory that the spec names.
-pub(crate) fn detached_mounts(
-    spec: &SandboxSpec,
-) -> Result<Vec<(MountPoint, OwnedFd)>, (Stage, io::Error)> {
-    let mut mounts = Vec::new();
-    if let Some(path) = &spec.task_dir {
-        let mount = read_only_tree(path).map_err(|error| (Stage::TaskDir, error))?;
-        mounts.push((MountPoint::Task, mount));
+/// What a function brings into a sandbox: directories of the host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct CodeDirs {
+    /// Read-only at `/var/task`.
+    pub task: Option<PathBuf>,
+    /// Merged read-only at `/opt`; later ones win.
+    pub layers: Vec<PathBuf>,
+}
+
+/// A function's code, prepared once and attached to many sandboxes.
+#[derive(Debug)]
+pub(crate) struct Code {
+    dirs: CodeDirs,
+    /// Device and inode of each directory when it was prepared: a path may come to mean another one.
+    identities: Vec<(u64, u64)>,
+    mounts: Vec<(MountPoint, OwnedFd)>,
+}
+
+impl Code {
+    /// Opens the directories and lays the layers over each other.
+    pub(crate) fn prepare(dirs: &CodeDirs) -> Result<Self, (Stage, io::Error)> {
+        let mut mounts = Vec::new();
+        if let Some(path) = &dirs.task {
+            let mount = read_only_tree(path).map_err(|error| (Stage::TaskDir, error))?;
+            mounts.push((MountPoint::Task, mount));
+        }
+        let layers = match dirs.layers.as_slice() {
+            [] => None,
+            [only] => Some(read_only_tree(only)),
+            several => Some(overlay(several)),
+        };
+        if let Some(layers) = layers {
+            let mount = layers.map_err(|error| (Stage::Layers, error))?;
+            mounts.push((MountPoint::Layers, mount));
+        }
+        let identities = dirs.identities().map_err(|error| (Stage::Code, error))?;
+        Ok(Self {
+            dirs: dirs.clone(),
+            identities,
+            mounts,
+        })
     }
-    if let Some(path) = &spec.runtime_dir {
-        let mount = read_only_tree(path).map_err(|error| (Stage::RuntimeDir, error))?;
-        mounts.push((MountPoint::Runtime, mount));
+
+    /// Whether its paths still mean the directories that were opened.
+    pub(crate) fn is_current(&self) -> bool {
+        self.dirs
+            .identities()
+            .is_ok_and(|now| now == self.identities)
     }
-    let layers = match spec.layer_dirs.as_slice() {
-        [] => None,
-        [only] => Some(read_only_tree(only)),
-        several => Some(overlay(several)),
-    };
-    if let Some(layers) = layers {
-        mounts.push((
-            MountPoint::Layers,
-            layers.map_err(|error| (Stage::Layers, error))?,
-        ));
+
+    /// Detached mounts to attach to one sandbox.
+    pub(crate) fn mounts(&self) -> Result<Vec<(MountPoint, OwnedFd)>, (Stage, io::Error)> {
+        let mut copies = Vec::with_capacity(self.mounts.len());
+        for (point, mount) in &self.mounts {
+            let flags = OpenTreeFlags::OPEN_TREE_CLONE
+                | OpenTreeFlags::OPEN_TREE_CLOEXEC
+                | OpenTreeFlags::AT_EMPTY_PATH;
+            match rustix::mount::open_tree(mount, "", flags) {
+                Ok(copy) => copies.push((*point, copy)),
+                // Before Linux 6.15 a detached mount cannot be copied: then it is made again.
+                Err(Errno::INVAL) => return Self::prepare(&self.dirs).map(|made| made.mounts),
+                Err(errno) => return Err((Stage::Code, errno.into())),
+            }
+        }
+        Ok(copies)
     }
-    Ok(mounts)
+}
+
+impl CodeDirs {
+    fn identities(&self) -> io::Result<Vec<(u64, u64)>> {
+        let identity = |path: &PathBuf| {
+            let stat = rustix::fs::lstat(path)?;
+            Ok((stat.st_dev, stat.st_ino))
+        };
+        self.task.iter().chain(&self.layers).map(identity).collect()
+    }
 }
 
 /// The mount of one directory, without the mounts below it.
-fn read_only_tree(path: &Path) -> io::Result<OwnedFd> {
+pub(crate) fn read_only_tree(path: &Path) -> io::Result<OwnedFd> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_SYMLINK_NOFOLLOW;

@@ -104,6 +104,13 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// A thread that mounts code into sandboxes could not be started.
+    #[error("cannot start a thread that enters mount namespaces")]
+    Hands {
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
     /// The nursery ended before it said that it is ready.
     #[error("the nursery ended before it was ready; its last words are on standard error")]
     NurseryGone,
@@ -187,6 +194,15 @@ pub enum CreateError {
         id: String,
         /// How many processes of the sandbox the kernel killed for lack of memory.
         oom_kills: u64,
+    },
+    /// A used sandbox cannot be emptied.
+    #[error("sandbox {id} cannot be emptied")]
+    StillAlive {
+        /// The sandbox.
+        id: String,
+        /// Why not.
+        #[source]
+        source: Box<DestroyError>,
     },
     /// What came over the control socket is not one of our messages.
     #[error("sandbox {id}: unreadable report from init")]

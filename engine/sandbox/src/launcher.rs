@@ -1,22 +1,28 @@
-//! The launcher: owns the nursery, the control groups' directories and the numbers given out.
+//! The launcher: owns the nursery, the ghosts, the control groups' directories and the numbers given out.
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::cgroup::Tree;
 use crate::control::PacketSocket;
-use crate::create;
 use crate::error::{CreateError, StartError};
-use crate::net::{Network, NetworkConfig};
+use crate::net::{Network, NetworkConfig, NetworkPolicy};
 use crate::nursery_process::NurseryProcess;
 use crate::owner;
+use crate::pool::build::{Parts, build};
+use crate::pool::{
+    Depth, Dirty, Filler, Ghost, GhostInfo, Hand, Hands, Pool, PoolStats, Reason, Stats, Taken,
+    Wanted,
+};
 use crate::reaper::{self, Job};
 use crate::root::RootFs;
 use crate::sandbox::Sandbox;
 use crate::slots::Slots;
-use crate::spec::{SandboxFds, SandboxSpec};
+use crate::spec::{Account, SandboxFds, SandboxSpec};
+use crate::start::{self, Codes};
 
 /// How a launcher is set up.
 #[derive(Debug, Clone)]
@@ -36,8 +42,20 @@ pub struct LauncherConfig {
     /// The uid (and gid) of the first sandbox; others follow. Normally derived from the owner, at
     /// least 1,000,000.
     pub uid_base: u32,
-    /// How many sandboxes can live at once.
+    /// How many sandboxes can live at once, ghosts included.
     pub max_sandboxes: u32,
+    /// A directory of the host that every sandbox has, read-only, at `/var/runtime`.
+    pub runtime_dir: Option<PathBuf>,
+    /// How many unused ghost sandboxes are kept ready. Twice as many may wait when used ones are counted; with 0, there is
+    /// no pool, and every sandbox is made when it is needed.
+    pub ghosts: usize,
+    /// The same for sandboxes with a link to the outside.
+    pub egress_ghosts: usize,
+    /// The size of `/tmp` of ghosts, in bytes, and their host name: what most functions have, because setting another
+    /// costs the taker some microseconds.
+    pub ghost_tmp_bytes: u64,
+    /// See [`Self::ghost_tmp_bytes`].
+    pub ghost_hostname: String,
 }
 
 impl LauncherConfig {
@@ -52,6 +70,11 @@ impl LauncherConfig {
             network: NetworkConfig::default(),
             root: RootFs::default(),
             max_sandboxes: 50_000,
+            runtime_dir: None,
+            ghosts: 0,
+            egress_ghosts: 0,
+            ghost_tmp_bytes: 512 << 20,
+            ghost_hostname: "sandbox".into(),
         }
     }
 }
@@ -64,6 +87,7 @@ impl LauncherConfig {
 pub struct Launcher {
     shared: Arc<Shared>,
     nursery: NurseryProcess,
+    filler: Filler,
     reaper_done: oneshot::Receiver<()>,
 }
 
@@ -77,6 +101,32 @@ pub(crate) struct Shared {
     pub(crate) network: Arc<Network>,
     pub(crate) reaper: mpsc::UnboundedSender<Job>,
     pub(crate) nursery_ended: watch::Receiver<bool>,
+    pub(crate) pool: Pool,
+    pub(crate) hands: Hands,
+    pub(crate) codes: Codes,
+    pub(crate) stats: Stats,
+    pub(crate) runtime_dir: Option<PathBuf>,
+    pub(crate) ghost_tmp_bytes: u64,
+    pub(crate) hostname: String,
+    made: AtomicU64,
+}
+
+impl Shared {
+    /// The name of the next sandbox's control groups.
+    pub(crate) fn next_id(&self) -> String {
+        format!("s{:06x}", self.made.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Makes a ghost of a used sandbox and puts it away, or destroys it.
+pub(crate) async fn recycle(shared: &Arc<Shared>, dirty: Dirty) {
+    let Ok(ghost) = dirty.repurpose(shared).await else {
+        return;
+    };
+    if let Some(surplus) = shared.pool.put(ghost) {
+        shared.stats.recreated(Reason::PoolFull);
+        drop(surplus);
+    }
 }
 
 impl Launcher {
@@ -104,6 +154,11 @@ impl Launcher {
         let (reaper, jobs) = mpsc::unbounded_channel();
         let (done, reaper_done) = oneshot::channel();
         tokio::spawn(reaper::run(jobs, Arc::clone(&network), done));
+        let hands = Hands::start().map_err(|source| StartError::Hands { source })?;
+        let depth = Depth {
+            quiet: config.ghosts,
+            egress: config.egress_ghosts,
+        };
         let shared = Arc::new(Shared {
             nursery: socket,
             tree,
@@ -112,8 +167,17 @@ impl Launcher {
             network,
             reaper,
             nursery_ended: nursery.ended(),
+            pool: Pool::new(depth),
+            hands,
+            codes: Codes::default(),
+            stats: Stats::default(),
+            runtime_dir: config.runtime_dir,
+            ghost_tmp_bytes: config.ghost_tmp_bytes,
+            hostname: config.ghost_hostname,
+            made: AtomicU64::new(0),
         });
         Ok(Self {
+            filler: Filler::start(Arc::clone(&shared)),
             shared,
             nursery,
             reaper_done,
@@ -127,7 +191,89 @@ impl Launcher {
     /// # Errors
     /// See [`CreateError`]; nothing is left behind.
     pub async fn create(&self, spec: SandboxSpec, fds: SandboxFds) -> Result<Sandbox, CreateError> {
-        create::create(&self.shared, spec, fds).await
+        start::start(&self.shared, spec, fds).await
+    }
+
+    /// Makes a ghost sandbox now, whoever waits. For those who keep their own, or measure.
+    ///
+    /// # Errors
+    /// See [`CreateError`]; nothing is left behind.
+    pub async fn ghost(&self, egress: bool) -> Result<Ghost, CreateError> {
+        let parts = Parts::fresh(&self.shared, egress)?;
+        build(&self.shared, parts, false).await.map(Ghost)
+    }
+
+    /// A ghost of the pool that this account may have, if there is one.
+    pub fn pop(&self, account: &Account, egress: bool) -> Option<Ghost> {
+        self.shared.pool.pop(account, egress)
+    }
+
+    /// Makes a ghost a function's, on the calling thread; the program's arguments in the spec are not looked at.
+    ///
+    /// # Errors
+    /// See [`CreateError`]; the ghost is destroyed then.
+    pub fn take(
+        &self,
+        hand: &Hand,
+        ghost: Ghost,
+        spec: &SandboxSpec,
+    ) -> Result<Taken, CreateError> {
+        let code = self.shared.codes.get(&spec.code);
+        let code = code.map_err(|(stage, source)| CreateError::Stage {
+            id: ghost.id().to_owned(),
+            stage,
+            source,
+        })?;
+        let wanted = Wanted {
+            account: &spec.account,
+            memory_bytes: spec.memory_bytes,
+            tmp_bytes: spec.tmp_bytes,
+            hostname: &spec.hostname,
+            code: &code,
+        };
+        ghost.take(hand, &wanted)
+    }
+
+    /// Lets a taken sandbox reach what a policy allows; [`Self::create`] does so by itself. A sandbox that was
+    /// made without egress still reaches nothing.
+    ///
+    /// # Errors
+    /// See [`CreateError`]; nothing is let through then.
+    pub async fn permit(&self, taken: &Taken, policy: &NetworkPolicy) -> Result<(), CreateError> {
+        start::permit(&self.shared, taken, policy).await
+    }
+
+    /// Makes a ghost of a used sandbox. Takes milliseconds, of which nobody should wait.
+    ///
+    /// # Errors
+    /// Why it was destroyed instead.
+    pub async fn repurpose(&self, dirty: Dirty) -> Result<Ghost, Reason> {
+        dirty.repurpose(&self.shared).await
+    }
+
+    /// Puts a ghost into the pool, or destroys it if there are enough.
+    pub fn put(&self, ghost: Ghost) {
+        drop(self.shared.pool.put(ghost));
+    }
+
+    /// Ends a used sandbox in the way that [`crate::Sandbox::recycle`] does.
+    pub async fn recycle(&self, dirty: Dirty) {
+        recycle(&self.shared, dirty).await;
+    }
+
+    /// Destroys all ghosts that wait, and says how many; new ones are made in the background.
+    pub fn drain(&self) -> usize {
+        self.shared.pool.drain()
+    }
+
+    /// The ghosts that wait.
+    pub fn ghosts(&self) -> Vec<GhostInfo> {
+        self.shared.pool.list()
+    }
+
+    /// What the pool has and has done.
+    pub fn pool_stats(&self) -> PoolStats {
+        self.shared.stats.read(self.shared.pool.len())
     }
 
     /// Waits until the nursery has ended, and with it every sandbox; nothing can be made any more.
@@ -146,13 +292,16 @@ impl Launcher {
 
     /// Ends the nursery and every sandbox, and waits until nothing is left of them.
     ///
-    /// [`Sandbox`]es that are still held must be destroyed or dropped, or this waits for them.
+    /// [`Sandbox`]es and ghosts that are still held must be destroyed or dropped, or this waits for them.
     pub async fn shutdown(self) {
         let Self {
             shared,
             nursery,
+            filler,
             reaper_done,
         } = self;
+        shared.pool.close();
+        filler.end().await;
         let (network, tree) = (Arc::clone(&shared.network), Arc::clone(&shared.tree));
         nursery.end(&shared.nursery).await;
         // With the last sender gone, the reaper ends when its jobs are done.

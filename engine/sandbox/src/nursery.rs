@@ -1,11 +1,13 @@
-//! The nursery: a small single-threaded process that clones the inits of sandboxes.
+//! The nursery: a small single-threaded process that clones the inits and the programs of sandboxes.
 //!
 //! The daemon starts it by executing its own program again, with a `SOCK_SEQPACKET` socket as
 //! standard input. It holds no secret: its environment is empty, its file system is the sandboxes'
-//! root, its descriptors are the socket and standard error. It takes one packet at a time, clones,
-//! hands the new process's pidfd to the daemon and forgets it; set-up happens in the child, so that
-//! many are in flight. It ends when the daemon's end of the socket closes, and all sandboxes with
-//! it (each init has asked for `SIGKILL` at its parent's death).
+//! root. It takes one packet at a time, clones, and hands the new process's pidfd to the daemon; set-up
+//! happens in the child, so that many are in flight. What it has cloned it also reaps ([`children`]), and tells
+//! how programs ended. It ends when the daemon's end of the socket closes, and all sandboxes with it (each init has
+//! asked for `SIGKILL` at its parent's death, and takes its PID namespace along).
+
+mod children;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -13,17 +15,19 @@ use std::process::ExitCode;
 
 use offshoot_sys::clone::{self, CloneRequest, SingleThread};
 use offshoot_sys::fds;
-use offshoot_sys::signal::{Disposition, set_child_signal};
-use rustix::event::{PollFd, PollFlags, Timespec};
+use offshoot_sys::namespace::{Namespaces, join};
+use rustix::event::{PollFd, PollFlags, Timespec, epoll};
 use rustix::fs::Mode;
 use rustix::process::{PidfdFlags, Resource, Rlimit, Signal};
 use seccompiler::BpfProgram;
 use serde::{Deserialize, Serialize};
 
+use crate::build::{self, NetState};
 use crate::root::RootFs;
-use crate::seccomp;
 use crate::stage::{At, Failure, Stage};
-use crate::wire::{self, Greeting, Report};
+use crate::wire::{self, Greeting, Kind, Report};
+use crate::{holder, program, seccomp};
+use children::{Child, Children};
 
 /// What the daemon tells the nursery on its command line, after the hidden subcommand.
 #[derive(Debug, Serialize, Deserialize)]
@@ -32,10 +36,14 @@ pub(crate) struct Settings {
     pub(crate) root: RootFs,
 }
 
-/// What every init inherits from the nursery's memory.
+/// What every clone inherits from the nursery's memory.
 pub(crate) struct Inherited {
-    /// The system call filter that each runtime process adds to the nursery's own, compiled.
+    /// The system call filter that each program's process adds to the nursery's own, compiled.
     pub(crate) inner_filter: BpfProgram,
+    /// The program that inits become.
+    pub(crate) holder: OwnedFd,
+    /// What a network namespace reads like that nobody has used.
+    pub(crate) unused_net: NetState,
     /// The nursery itself.
     nursery: OwnedFd,
 }
@@ -52,9 +60,9 @@ impl Inherited {
     }
 }
 
-/// The limits of every process of a sandbox, as in AWS Lambda's environment.
-const LIMITS: [(Resource, u64); 5] = [
-    (Resource::Nofile, 1024),
+/// The limits of every process of a sandbox, as in AWS Lambda's environment; that of open files is set in each
+/// ([`program`]), because the nursery itself needs more.
+const LIMITS: [(Resource, u64); 4] = [
     (Resource::Nproc, 742),
     (Resource::Memlock, 64 << 10),
     (Resource::Stack, 8 << 20),
@@ -121,8 +129,10 @@ fn run() -> Result<(), RunError> {
         what: "be alone".into(),
         errno: libc::EBUSY,
     })?;
-    set_child_signal(Disposition::Ignore).map_err(doing("ignore ended children"))?;
     shed_privileges().map_err(doing("limit what sandboxes inherit"))?;
+    let unused_net = NetState::of_unused_namespace(&thread)
+        .map_err(doing("read an unused network namespace"))?;
+    let holder = holder::open().map_err(doing("write the program of inits"))?;
     let me = rustix::process::getpid();
     let nursery = rustix::process::pidfd_open(me, PidfdFlags::empty())
         .map_err(errno("open its own pidfd"))?;
@@ -137,14 +147,13 @@ fn run() -> Result<(), RunError> {
     seccomp::load(&seccomp::outer()).map_err(doing("load the system call filter"))?;
     let greeting = wire::encode(&Greeting::Ready).map_err(doing("encode"))?;
     wire::send(rustix::stdio::stdin(), &greeting, &[]).map_err(errno("greet"))?;
-    serve(
-        &thread,
-        &Inherited {
-            inner_filter,
-            nursery,
-        },
-    );
-    Ok(())
+    let inherited = Inherited {
+        inner_filter,
+        holder,
+        unused_net,
+        nursery,
+    };
+    serve(&thread, &inherited).map_err(errno("wait for requests"))
 }
 
 fn read_settings() -> io::Result<Settings> {
@@ -158,6 +167,7 @@ fn read_settings() -> io::Result<Settings> {
 fn shed_privileges() -> io::Result<()> {
     // A daemon that is protected from the OOM killer must not hand that on.
     std::fs::write("/proc/self/oom_score_adj", "0")?;
+    raise_open_files()?;
     for (resource, limit) in LIMITS {
         let both = Rlimit {
             current: Some(limit),
@@ -169,6 +179,16 @@ fn shed_privileges() -> io::Result<()> {
     rustix::thread::set_no_new_privs(true)?;
     rustix::thread::clear_ambient_capability_set()?;
     empty_bounding_set()
+}
+
+/// Two descriptors for each program and one for each init: as many as may be.
+fn raise_open_files() -> io::Result<()> {
+    let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
+    let limit = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    Ok(rustix::process::setrlimit(Resource::Nofile, limit)?)
 }
 
 /// Without a bounding set no exec gains a capability; the nursery's own stay (capabilities(7)).
@@ -187,42 +207,119 @@ fn empty_bounding_set() -> io::Result<()> {
     Ok(())
 }
 
-/// Takes plans until the daemon closes its end.
-fn serve(thread: &SingleThread, inherited: &Inherited) {
+/// Takes requests until the daemon closes its end, and reaps in between.
+fn serve(thread: &SingleThread, inherited: &Inherited) -> rustix::io::Result<()> {
     let socket = rustix::stdio::stdin();
-    while let Ok(Some((bytes, fds))) = wire::receive(socket) {
-        if fds.len() < 3 {
-            continue;
+    let mut children = Children::new(socket)?;
+    let mut events = Vec::with_capacity(64);
+    loop {
+        events.clear();
+        match epoll::wait(
+            children.epoll(),
+            rustix::buffer::spare_capacity(&mut events),
+            None,
+        ) {
+            Err(rustix::io::Errno::INTR) => continue,
+            result => result.map(drop)?,
         }
-        let control = match fds[0].try_clone() {
-            Ok(control) => control,
-            Err(_) => continue,
-        };
-        let cloned = clone_init(thread, inherited, &bytes, fds);
-        report_clone(control.as_fd(), cloned);
+        for event in &events {
+            if !Children::is_request(event) {
+                children.reap(event);
+                continue;
+            }
+            let Ok(Some((bytes, fds))) = wire::receive(socket) else {
+                return Ok(());
+            };
+            obey(thread, inherited, &mut children, &bytes, fds);
+        }
     }
 }
 
+/// Carries out one request. Its first descriptor is the control socket, on which the outcome is told.
+fn obey(
+    thread: &SingleThread,
+    inherited: &Inherited,
+    children: &mut Children,
+    bytes: &[u8],
+    mut fds: Vec<OwnedFd>,
+) {
+    let Some(kind) = wire::kind_of(bytes) else {
+        return;
+    };
+    let fixed = match kind {
+        Kind::Build => 2,
+        Kind::Run => 4,
+    };
+    if fds.len() < fixed {
+        return;
+    }
+    let rest = fds.split_off(fixed);
+    let cloned = match kind {
+        Kind::Build => clone_init(thread, inherited, bytes, &fds, rest),
+        Kind::Run => clone_program(thread, inherited, bytes, &fds, rest),
+    };
+    let control = fds.swap_remove(0);
+    let Some(pidfd) = report_clone(control.as_fd(), cloned) else {
+        return;
+    };
+    let child = match kind {
+        Kind::Build => Child::init(pidfd),
+        Kind::Run => Child::program(pidfd, control, fds.pop()),
+    };
+    children.add(child);
+}
+
+/// `fds`: control socket, cgroup2 directory.
 fn clone_init(
     thread: &SingleThread,
     inherited: &Inherited,
     bytes: &[u8],
-    mut fds: Vec<OwnedFd>,
+    fds: &[OwnedFd],
+    rest: Vec<OwnedFd>,
 ) -> Result<clone::Spawned, Failure> {
-    let cgroup = fds.remove(1);
     let request = CloneRequest {
         new_pid_namespace: true,
-        into_cgroup: Some(cgroup.as_fd()),
+        into_cgroup: Some(fds[1].as_fd()),
         ..CloneRequest::default()
     };
     clone::spawn(thread, &request, |child| {
-        crate::init::main(child, inherited, bytes, fds)
+        build::main(child, inherited, bytes, &fds[0], rest)
     })
     .at(Stage::Clone)
 }
 
-/// Hands the pidfd to the daemon; if that has lost interest, the sandbox ends at once.
-fn report_clone(control: BorrowedFd<'_>, cloned: Result<clone::Spawned, Failure>) {
+/// `fds`: control socket, birth socket, cgroup2 directory, pidfd of the sandbox's init.
+fn clone_program(
+    thread: &SingleThread,
+    inherited: &Inherited,
+    bytes: &[u8],
+    fds: &[OwnedFd],
+    mut rest: Vec<OwnedFd>,
+) -> Result<clone::Spawned, Failure> {
+    let sandbox = fds[3].as_fd();
+    let request = CloneRequest {
+        into_cgroup: Some(fds[2].as_fd()),
+        ..CloneRequest::default()
+    };
+    rest.insert(0, fds[3].try_clone().at(Stage::Clone)?);
+    join(sandbox, Namespaces::PID).at(Stage::Join)?;
+    let spawned = clone::spawn(thread, &request, |child| {
+        program::main(child, inherited, bytes, &fds[1], rest)
+    })
+    .at(Stage::Clone);
+    // The next init's PID namespace must begin at the nursery's own.
+    match join(inherited.nursery.as_fd(), Namespaces::PID) {
+        Ok(()) => spawned,
+        // Nothing could be cloned in the right place any more: better end, and be started again.
+        Err(_) => std::process::exit(1),
+    }
+}
+
+/// Hands a pidfd to the daemon, and returns it; if that has lost interest, the process ends at once.
+fn report_clone(
+    control: BorrowedFd<'_>,
+    cloned: Result<clone::Spawned, Failure>,
+) -> Option<OwnedFd> {
     let (report, pidfd) = match cloned {
         Ok(spawned) => (Report::Cloned { pid: spawned.pid }, Some(spawned.pidfd)),
         Err(failure) => (Report::Failed(failure), None),
@@ -233,4 +330,5 @@ fn report_clone(control: BorrowedFd<'_>, cloned: Result<clone::Spawned, Failure>
     if let (Err(_), Some(pidfd)) = (sent, &pidfd) {
         let _ = rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
     }
+    pidfd
 }

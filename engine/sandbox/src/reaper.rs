@@ -112,7 +112,7 @@ impl Drop for Remains {
 }
 
 fn kill(pidfd: Option<&OwnedFd>, group: Option<&Group>) {
-    // Init's death ends its PID namespace; the group also has what is not in it yet.
+    // Init's death ends its PID namespace; the group also has who is on the way into it.
     match pidfd {
         Some(pidfd) => {
             let _ = rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
@@ -172,7 +172,8 @@ async fn settle(estate: Estate, network: &Network) -> Result<(), DestroyError> {
     // The uid and the link's address stay taken unless everything that bears them is gone.
     let slot = ManuallyDrop::new(slot);
     if let Some(pidfd) = pidfd {
-        wait_for_death(&id, pidfd).await?;
+        let death = wait_for_death(&id, pidfd).await;
+        death.map_err(|(error, _)| error)?;
     }
     let disconnected = match link {
         Some(link) => network.disconnect(link).await,
@@ -186,14 +187,22 @@ async fn settle(estate: Estate, network: &Network) -> Result<(), DestroyError> {
     Ok(())
 }
 
-async fn wait_for_death(id: &str, pidfd: OwnedFd) -> Result<(), DestroyError> {
+/// Waits until a process has ended; gives its pidfd back if it does not.
+pub(crate) async fn wait_for_death(
+    id: &str,
+    pidfd: OwnedFd,
+) -> Result<(), (DestroyError, Option<OwnedFd>)> {
     let still_alive = || DestroyError::StillAlive {
         id: id.to_owned(),
         waited_ms: u64::try_from(DEATH_LIMIT.as_millis()).unwrap_or(u64::MAX),
     };
-    let pidfd = PolledFd::new(pidfd, Interest::READABLE).map_err(|_| still_alive())?;
-    let readable = tokio::time::timeout(DEATH_LIMIT, pidfd.readable()).await;
-    readable.map(drop).map_err(|_| still_alive())
+    let again = pidfd.try_clone().ok();
+    let polled = PolledFd::new(pidfd, Interest::READABLE);
+    let ended = async { polled?.readable().await };
+    match tokio::time::timeout(DEATH_LIMIT, ended).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err((still_alive(), again)),
+    }
 }
 
 async fn remove_group(id: &str, group: Group) -> Result<(), DestroyError> {

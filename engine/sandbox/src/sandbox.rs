@@ -1,14 +1,14 @@
-//! A sandbox that runs.
+//! A sandbox in which a program runs.
 
 use std::net::TcpListener;
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Mutex;
 
-use crate::cgroup::Readings;
 use crate::control::PacketSocket;
 use crate::error::DestroyError;
-use crate::reaper::Remains;
+use crate::launcher::Shared;
+use crate::pool::{Dirty, Occupied, PeakMemory};
 use crate::stage::Stage;
 use crate::wire::Report;
 
@@ -19,19 +19,21 @@ pub enum Exit {
     Exited(i32),
     /// This signal killed it.
     Signaled(i32),
-    /// Its init ended without a word: the nursery or the sandbox as a whole was killed.
+    /// Nobody could tell: the nursery was killed.
     Lost,
 }
 
-/// A running sandbox.
+/// A sandbox and the program that was started in it.
 ///
-/// Dropping it kills it and leaves the removal to the launcher; [`Sandbox::destroy`] also waits.
+/// When the program ends, so does everything that it has left in the sandbox. Dropping this kills it and leaves the
+/// removal to the launcher; [`Sandbox::destroy`] also waits, and [`Sandbox::recycle`] makes a ghost of it.
 #[derive(Debug)]
 pub struct Sandbox {
-    remains: Remains,
+    launcher: Arc<Shared>,
+    id: String,
+    occupied: Occupied,
     control: Mutex<PacketSocket>,
     exit: OnceLock<Exit>,
-    readings: Arc<Readings>,
     runtime_api: Option<TcpListener>,
     facts: Facts,
 }
@@ -39,38 +41,26 @@ pub struct Sandbox {
 /// What was found out while it was made.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
-    pub(crate) pid: i32,
-    pub(crate) uid: u32,
     pub(crate) stages_us: Vec<(Stage, u32)>,
     pub(crate) total_us: u32,
     pub(crate) early_exit: Option<Exit>,
 }
 
-/// The counter of a sandbox's highest use of memory.
-#[derive(Debug, Clone)]
-pub struct PeakMemory(Arc<Readings>);
-
-impl PeakMemory {
-    /// As [`Sandbox::peak_memory_bytes`]; `None` also once the sandbox is gone.
-    pub fn bytes(&self) -> Option<u64> {
-        self.0.peak_bytes()
-    }
-}
-
 impl Sandbox {
     pub(crate) fn new(
-        remains: Remains,
+        launcher: &Arc<Shared>,
+        id: String,
+        occupied: Occupied,
         control: PacketSocket,
-        readings: Readings,
         runtime_api: Option<TcpListener>,
         facts: Facts,
     ) -> Self {
-        let control = Mutex::new(control);
         Self {
-            remains,
-            control,
+            launcher: Arc::clone(launcher),
+            id,
+            occupied,
+            control: Mutex::new(control),
             exit: facts.early_exit.map_or_else(OnceLock::new, OnceLock::from),
-            readings: Arc::new(readings),
             runtime_api,
             facts,
         }
@@ -78,26 +68,36 @@ impl Sandbox {
 
     /// The identifier from the spec.
     pub fn id(&self) -> &str {
-        self.remains.id()
+        &self.id
     }
 
     /// The PID of the sandbox's init, as the host sees it.
     pub fn pid(&self) -> i32 {
-        self.facts.pid
+        self.occupied.shell.pid
     }
 
     /// The uid and gid of the sandbox's program.
     pub fn uid(&self) -> u32 {
-        self.facts.uid
+        self.occupied.shell.uid
     }
 
-    /// How long the stages of making it took, in microseconds. [`Stage::Cgroup`] stands for all
-    /// that the daemon prepares.
+    /// How many programs have run in it, this one included.
+    pub fn uses(&self) -> u32 {
+        self.occupied.shell.uses
+    }
+
+    /// How long the stages of starting the program took, in microseconds, from [`Stage::Take`], which is all that it took
+    /// to have a sandbox.
     pub fn stages_us(&self) -> &[(Stage, u32)] {
         &self.facts.stages_us
     }
 
-    /// How long making it took in all, in microseconds.
+    /// How long the stages of making the sandbox took, in microseconds, whenever that was.
+    pub fn build_stages_us(&self) -> &[(Stage, u32)] {
+        &self.occupied.shell.stages_us
+    }
+
+    /// How long taking the sandbox and starting the program took in all, in microseconds.
     pub fn total_us(&self) -> u32 {
         self.facts.total_us
     }
@@ -121,8 +121,6 @@ impl Sandbox {
             let exit = match control.receive_report().await {
                 Ok(Some((Report::Exited { code }, _))) => Exit::Exited(code),
                 Ok(Some((Report::Signaled { signal }, _))) => Exit::Signaled(signal),
-                // Init itself ran out of memory: to the outside, the program was killed.
-                Ok(None) if self.oom_kills() > 0 => Exit::Signaled(libc::SIGKILL),
                 Ok(_) | Err(_) => Exit::Lost,
             };
             let _ = self.exit.set(exit);
@@ -132,22 +130,22 @@ impl Sandbox {
     /// The most memory that the sandbox used at once, in bytes, if the kernel counts it. Cheap:
     /// one system call.
     pub fn peak_memory_bytes(&self) -> Option<u64> {
-        self.readings.peak_bytes()
+        self.occupied.shell.readings.peak_bytes()
     }
 
     /// The same, for whoever wants to read it later.
     pub fn peak_memory(&self) -> PeakMemory {
-        PeakMemory(Arc::clone(&self.readings))
+        self.occupied.peak_memory()
     }
 
     /// How many of its processes the kernel killed for lack of memory.
     pub fn oom_kills(&self) -> u64 {
-        self.readings.oom_kills()
+        self.occupied.oom_kills()
     }
 
     /// Kills everything in it; does not wait.
     pub fn kill(&self) {
-        self.remains.kill();
+        self.occupied.kill();
     }
 
     /// Kills it and waits until nothing of it is left on the host.
@@ -157,7 +155,14 @@ impl Sandbox {
     /// # Errors
     /// See [`DestroyError`]; what remains is logged and left to the next start's sweep.
     pub async fn destroy(self) -> Result<(), DestroyError> {
-        let Self { remains, .. } = self;
-        remains.destroy().await
+        let Dirty(shell) = self.occupied.end();
+        shell.remains.destroy().await
+    }
+
+    /// Kills it and makes a ghost of it for the same account, or destroys it if it cannot be made like new. Takes
+    /// milliseconds, of which nobody should wait; if the future is dropped, it is destroyed.
+    pub async fn recycle(self) {
+        let (launcher, dirty) = (self.launcher, self.occupied.end());
+        crate::launcher::recycle(&launcher, dirty).await;
     }
 }

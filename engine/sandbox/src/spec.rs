@@ -1,8 +1,9 @@
 //! What a sandbox shall be: the caller's description, and the check of it.
 
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::sync::Arc;
 
+use crate::code::CodeDirs;
 use crate::error::SpecError;
 use crate::net::NetworkPolicy;
 
@@ -14,12 +15,29 @@ pub const MIN_TMP_BYTES: u64 = 64 << 10;
 /// limit of 8 MiB (`execve(2)`).
 pub const MAX_ARGUMENT_BYTES: usize = 1 << 20;
 
+/// Whose functions may follow each other in a sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Account(Arc<str>);
+
+impl From<&str> for Account {
+    fn from(name: &str) -> Self {
+        Self(name.into())
+    }
+}
+
+impl std::fmt::Display for Account {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
 /// A sandbox and the one program that runs in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SandboxSpec {
-    /// Unique among the launcher's live sandboxes; names the control groups. 1 to 64 of
-    /// `A-Z a-z 0-9 . _ -`, not beginning with a dot.
+    /// A name in logs and errors: 1 to 64 of `A-Z a-z 0-9 . _ -`, not beginning with a dot.
     pub id: String,
+    /// Whose program it is: the sandbox was used by nobody else before, and will be by nobody else.
+    pub account: Account,
     /// The program (a path inside the sandbox, or a name looked up in `PATH` of `env`) and its
     /// arguments.
     pub argv: Vec<String>,
@@ -34,12 +52,8 @@ pub struct SandboxSpec {
     pub memory_bytes: u64,
     /// The size of `/tmp`.
     pub tmp_bytes: u64,
-    /// A directory of the host, read-only at `/var/task`.
-    pub task_dir: Option<PathBuf>,
-    /// A directory of the host, read-only at `/var/runtime`.
-    pub runtime_dir: Option<PathBuf>,
-    /// Directories of the host, merged read-only at `/opt`; later ones win.
-    pub layer_dirs: Vec<PathBuf>,
+    /// The function's code and layers.
+    pub code: CodeDirs,
     /// What it may reach of the network.
     pub network: NetworkPolicy,
     /// Whether a listener bound to 127.0.0.1:9001 inside the sandbox is handed to the caller.
@@ -135,15 +149,14 @@ mod tests {
     fn good() -> SandboxSpec {
         SandboxSpec {
             id: "a-1".into(),
+            account: Account::from("a"),
             argv: vec!["/bin/true".into()],
             env: vec![("PATH".into(), "/bin".into())],
             cwd: "/".into(),
             hostname: "box".into(),
             memory_bytes: 128 << 20,
             tmp_bytes: 1 << 20,
-            task_dir: None,
-            runtime_dir: None,
-            layer_dirs: Vec::new(),
+            code: CodeDirs::default(),
             network: NetworkPolicy::None,
             runtime_api: false,
         }

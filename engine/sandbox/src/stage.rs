@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -24,10 +25,12 @@ pub enum Stage {
     Clone,
     /// Init ties its life to the nursery's.
     Parent,
-    /// Init moves itself into the cgroup v1 hierarchies that limit memory and processes.
+    /// A process moves itself into the sandbox's cgroup v1 groups.
     Attach,
     /// Init enters new namespaces.
     Namespaces,
+    /// Init compares a network namespace that was used before with one that was not.
+    NetworkState,
     /// Init sets the host name.
     Hostname,
     /// Init mounts `/proc` and covers parts of it.
@@ -36,18 +39,20 @@ pub enum Stage {
     Temporary,
     /// Init writes the sandbox's own files of `/etc`.
     Etc,
-    /// Init attaches code, runtime and layers.
+    /// The daemon attaches code and layers, or init the runtime.
     Code,
     /// Init brings the loopback interface up.
     Loopback,
-    /// Init binds the Runtime API's address.
+    /// The runtime process binds the Runtime API's address.
     RuntimeApi,
     /// The daemon makes the link to the outside and init configures its end.
     Egress,
-    /// Init moves itself into the cgroup v1 hierarchy that weighs CPU time.
-    CpuShare,
-    /// Init forks the process that becomes the runtime.
-    Fork,
+    /// Init gives up its rights and becomes the holder.
+    Holder,
+    /// A ghost sandbox is taken: its limits are set, the function's code is mounted.
+    Take,
+    /// The runtime process enters the sandbox's namespaces.
+    Join,
     /// The runtime process arranges its descriptors.
     Descriptors,
     /// The runtime process gives up root and all capabilities.
@@ -73,6 +78,7 @@ impl Stage {
             Self::Parent => "parent",
             Self::Attach => "attach",
             Self::Namespaces => "namespaces",
+            Self::NetworkState => "network_state",
             Self::Hostname => "hostname",
             Self::Proc => "proc",
             Self::Temporary => "temporary",
@@ -81,8 +87,9 @@ impl Stage {
             Self::Loopback => "loopback",
             Self::RuntimeApi => "runtime_api",
             Self::Egress => "egress",
-            Self::CpuShare => "cpu_share",
-            Self::Fork => "fork",
+            Self::Holder => "holder",
+            Self::Take => "take",
+            Self::Join => "join",
             Self::Descriptors => "descriptors",
             Self::Credentials => "credentials",
             Self::Seccomp => "seccomp",
@@ -131,4 +138,46 @@ impl<T> At<T> for Result<T, rustix::io::Errno> {
 /// The errno of an error, or `EIO` for those that Rust's library made up itself.
 pub(crate) fn errno_of(error: &io::Error) -> i32 {
     error.raw_os_error().unwrap_or(libc::EIO)
+}
+
+impl Failure {
+    /// A request that is not what it should be.
+    pub(crate) fn of_request() -> Self {
+        Self {
+            stage: Stage::Request,
+            errno: libc::EBADMSG,
+        }
+    }
+}
+
+/// Measures the stages, each from the end of the one before.
+#[derive(Debug)]
+pub(crate) struct StageClock {
+    last: Instant,
+    stages_us: Vec<(Stage, u32)>,
+}
+
+impl StageClock {
+    pub(crate) fn start() -> Self {
+        Self {
+            last: Instant::now(),
+            stages_us: Vec::with_capacity(16),
+        }
+    }
+
+    /// The stage that has just ended.
+    pub(crate) fn end(&mut self, stage: Stage) {
+        let now = Instant::now();
+        self.stages_us.push((stage, micros(now - self.last)));
+        self.last = now;
+    }
+
+    pub(crate) fn stages_us(self) -> Vec<(Stage, u32)> {
+        self.stages_us
+    }
+}
+
+/// Whole microseconds; what does not fit is as long as anybody cares.
+pub(crate) fn micros(time: Duration) -> u32 {
+    u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
 }

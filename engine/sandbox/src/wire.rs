@@ -1,9 +1,10 @@
-//! Messages between daemon, nursery and inits: one packet each, with descriptors.
+//! Messages between daemon, nursery and the processes that it clones: one packet each, with descriptors.
 //!
-//! All sockets are `SOCK_SEQPACKET` pairs, so that a packet is a message. The daemon sends a
-//! [`Plan`] to the nursery; everything else about that sandbox goes over the sandbox's own control
-//! socket, whose one end travels with the plan: from nursery and init [`Report`]s, to init one
-//! [`Order`]. No message is ever matched to another by a number.
+//! All sockets are `SOCK_SEQPACKET` pairs, so that a packet is a message. The daemon sends requests to
+//! the nursery, a byte that names the kind and then the plan: to make a ghost sandbox ([`BuildPlan`]),
+//! or to run a program in one that was taken ([`RunPlan`]). Everything else about it goes over sockets
+//! whose one end travels with the plan: [`Report`]s to the daemon, one [`Order`] to an init. No
+//! message is ever matched to another by a number.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::net::Ipv4Addr;
@@ -15,28 +16,47 @@ use crate::stage::{Failure, Stage};
 
 pub(crate) use offshoot_sys::packet::{receive, send};
 
-/// The longest packet; a longer plan travels in a memfd, its packet empty.
+/// The longest packet; a longer plan travels in a memfd, its packet all but empty.
 const MAX_INLINE_BYTES: usize = offshoot_sys::packet::MAX_BYTES;
 /// The longest plan that is read from a memfd.
 const MAX_PLAN_BYTES: u64 = 8 << 20;
 
-/// What init shall do. The descriptors of the packet, in order: control socket, cgroup2 directory,
-/// output, the channel if any, then [`Plan::attach_len`] and [`Plan::attach_late_len`] cgroup v1 `tasks` files, then one
-/// detached mount for each of [`Plan::mounts`].
+/// What the nursery is asked for: the first byte of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    Build = b'b',
+    Run = b'r',
+}
+
+/// How a ghost sandbox shall be made. The descriptors of the request, in order: control socket, cgroup2
+/// directory, the network namespace if one is kept, then [`BuildPlan::attach_len`] cgroup v1 `tasks` files, then one
+/// detached mount for each of [`BuildPlan::mounts`].
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Plan {
-    pub(crate) argv: Vec<String>,
-    pub(crate) env: Vec<(String, String)>,
-    pub(crate) cwd: String,
+pub(crate) struct BuildPlan {
     pub(crate) hostname: String,
     pub(crate) uid: u32,
     pub(crate) tmp_bytes: u64,
-    pub(crate) has_channel: bool,
+    pub(crate) keeps_net: bool,
     pub(crate) attach_len: usize,
-    pub(crate) attach_late_len: usize,
     pub(crate) mounts: Vec<MountPoint>,
     pub(crate) egress: bool,
     pub(crate) resolv_conf: Option<String>,
+    /// Whether nobody waits for it, so that it may take the CPU time that is left over.
+    pub(crate) ahead: bool,
+}
+
+/// A program to be run in a sandbox. The descriptors of the request, in order: control socket, birth socket,
+/// cgroup2 directory, pidfd of the sandbox's init, output, the channel if any, then [`RunPlan::attach_len`] cgroup v1
+/// `tasks` files.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RunPlan {
+    pub(crate) argv: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) cwd: String,
+    pub(crate) uid: u32,
+    pub(crate) has_channel: bool,
+    pub(crate) attach_len: usize,
     pub(crate) runtime_api: bool,
 }
 
@@ -58,20 +78,38 @@ impl MountPoint {
     }
 }
 
-/// What the daemon is told over a sandbox's control socket.
+/// What became of the network namespace that a new init was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum NetFate {
+    /// There was none to keep: it is new.
+    Made,
+    /// It reads like one that was never used.
+    Kept,
+    /// It did not: another one was made.
+    Replaced,
+}
+
+/// What the daemon is told.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Report {
-    /// From the nursery: init exists. Carries its pidfd.
+    /// From the nursery, on the control socket: the process exists. Carries its pidfd.
     Cloned { pid: i32 },
-    /// The network namespace exists and wants its link.
+    /// From an init: its network namespace wants a link.
     NetworkReady,
-    /// The program runs. Carries the Runtime API listener if one was wanted.
-    Ready { stages_us: Vec<(Stage, u32)> },
-    /// A step failed; the sandbox ends.
+    /// From an init: the sandbox is made. Carries the network namespace. The end of the socket follows, when init has
+    /// become the holder.
+    Built {
+        stages_us: Vec<(Stage, u32)>,
+        net: NetFate,
+    },
+    /// On the birth socket: the program is about to be executed. Carries the Runtime API listener if one was wanted. The
+    /// end of the socket follows, when it has been.
+    Executing { stages_us: Vec<(Stage, u32)> },
+    /// A step failed; the process ends.
     Failed(Failure),
-    /// The program exited.
+    /// From the nursery, on the control socket: the program exited.
     Exited { code: i32 },
-    /// A signal killed the program.
+    /// From the nursery, on the control socket: a signal killed the program.
     Signaled { signal: i32 },
 }
 
@@ -105,23 +143,34 @@ pub(crate) fn decode<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> io::Result<T
     serde_json::from_slice(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
-/// An encoded plan: bytes for the packet, and a memfd when they would be too long for one.
-pub(crate) fn pack_plan(plan: &Plan) -> io::Result<(Vec<u8>, Option<OwnedFd>)> {
-    let bytes = encode(plan)?;
+/// A request: bytes for the packet, and a memfd when they would be too long for one.
+pub(crate) fn pack<T: Serialize>(kind: Kind, plan: &T) -> io::Result<(Vec<u8>, Option<OwnedFd>)> {
+    let mut bytes = vec![kind as u8];
+    serde_json::to_writer(&mut bytes, plan).map_err(io::Error::other)?;
     if bytes.len() <= MAX_INLINE_BYTES {
         return Ok((bytes, None));
     }
     let memfd = rustix::fs::memfd_create(c"plan", rustix::fs::MemfdFlags::CLOEXEC)?;
     let mut file = std::fs::File::from(memfd);
-    file.write_all(&bytes)?;
-    // The packet must not be empty: an empty one means that the peer has gone.
-    Ok((b"@".to_vec(), Some(file.into())))
+    file.write_all(&bytes[1..])?;
+    bytes.truncate(1);
+    Ok((bytes, Some(file.into())))
 }
 
-/// The plan of a packet; takes the memfd off the descriptors when there is one.
-pub(crate) fn unpack_plan(bytes: &[u8], fds: &mut Vec<OwnedFd>) -> io::Result<Plan> {
-    if bytes != b"@" {
-        return decode(bytes);
+/// What kind of request a packet is.
+pub(crate) fn kind_of(bytes: &[u8]) -> Option<Kind> {
+    [Kind::Build, Kind::Run]
+        .into_iter()
+        .find(|kind| bytes.first() == Some(&(*kind as u8)))
+}
+
+/// The plan of a request; takes the memfd off the descriptors when there is one.
+pub(crate) fn unpack<T: for<'de> Deserialize<'de>>(
+    bytes: &[u8],
+    fds: &mut Vec<OwnedFd>,
+) -> io::Result<T> {
+    if bytes.len() > 1 {
+        return decode(&bytes[1..]);
     }
     let memfd = fds.pop().ok_or(io::ErrorKind::InvalidData)?;
     let mut file = std::fs::File::from(memfd);

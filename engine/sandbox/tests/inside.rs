@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{launcher, lines, program, python, run, shell, start};
-use offshoot_sandbox::{CreateError, Exit, SandboxFds, Stage};
+use common::{launcher, launcher_with, lines, program, python, run, shell, start};
+use offshoot_sandbox::{CreateError, Exit, LauncherConfig, SandboxFds, Stage};
 
 #[tokio::test]
 async fn program_sees_its_own_processes_only() {
@@ -101,7 +101,7 @@ for path in ('/proc/sys/kernel/hostname', '/proc/sysrq-trigger', '/proc/sys/vm/d
         pass
 "#;
     let mut spec = python("a", script);
-    spec.task_dir = Some(task.path().to_path_buf());
+    spec.code.task = Some(task.path().to_path_buf());
     assert_eq!(lines(&launcher, spec).await, ["/dev/shm /tmp"]);
     launcher.shutdown().await;
 }
@@ -232,9 +232,6 @@ print(open('/proc/self/environ').read().split('\0'))
 
 #[tokio::test]
 async fn code_runtime_and_layers_are_where_aws_puts_them() {
-    let Some((_, launcher)) = launcher("code").await else {
-        return;
-    };
     let dirs: Vec<tempfile::TempDir> = (0..4).map(|_| tempfile::tempdir().unwrap()).collect();
     for (index, dir) in dirs.iter().enumerate() {
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
@@ -243,13 +240,19 @@ async fn code_runtime_and_layers_are_where_aws_puts_them() {
         std::fs::write(dir.path().join(format!("only-{index}")), "").unwrap();
     }
     let path = |index: usize| dirs[index].path().to_path_buf();
+    let with_runtime = |config: LauncherConfig| LauncherConfig {
+        runtime_dir: Some(path(1)),
+        ..config
+    };
+    let Some((_, launcher)) = launcher_with("code", with_runtime).await else {
+        return;
+    };
     let mut spec = shell("a", "cat /var/task/who /var/runtime/who /opt/who; ls /opt");
-    spec.task_dir = Some(path(0));
-    spec.runtime_dir = Some(path(1));
-    spec.layer_dirs = vec![path(2), path(3)];
+    spec.code.task = Some(path(0));
+    spec.code.layers = vec![path(2), path(3)];
     let seen = lines(&launcher, spec.clone()).await;
     assert_eq!(seen, ["0", "1", "3", "only-2", "only-3", "who"]);
-    spec.layer_dirs = vec![path(2)];
+    spec.code.layers = vec![path(2)];
     assert_eq!(
         lines(&launcher, spec.clone()).await,
         ["0", "1", "2", "only-2", "who"]
@@ -297,9 +300,9 @@ async fn failed_stages_are_named() {
         return;
     };
     let mut no_task = shell("a", "true");
-    no_task.task_dir = Some("/nonexistent".into());
+    no_task.code.task = Some("/nonexistent".into());
     let mut no_layer = shell("b", "true");
-    no_layer.layer_dirs = vec!["/usr".into(), "/nonexistent".into()];
+    no_layer.code.layers = vec!["/usr".into(), "/nonexistent".into()];
     let mut no_cwd = shell("c", "true");
     no_cwd.cwd = "/nonexistent".into();
     let cases = [

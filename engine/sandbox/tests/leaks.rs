@@ -97,7 +97,7 @@ async fn group_that_read_a_file_first_is_gone_from_the_kernel() {
         file.sync_all().unwrap();
         rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
         let mut spec = shell(&format!("a{number}"), "cat /var/task/*");
-        spec.task_dir = Some(directory.path().into());
+        spec.code.task = Some(directory.path().into());
         assert_eq!(run(&launcher, spec).await.0, Exit::Exited(0));
     }
     assert!(inventory(&owner).groups.is_empty());

@@ -164,24 +164,6 @@ async fn killed_nursery_takes_all_sandboxes_with_it() {
 }
 
 #[tokio::test]
-async fn identifier_in_use_is_refused_and_its_holder_unharmed() {
-    let Some((_, launcher)) = launcher("twice").await else {
-        return;
-    };
-    let first = start(&launcher, shell("a", "sleep 0.3; exit 5")).await;
-    let (_, fds) = common::output();
-    let second = launcher.create(shell("a", "true"), fds).await;
-    assert!(
-        matches!(second, Err(CreateError::Cgroup { .. })),
-        "{second:?}"
-    );
-    drop(second);
-    assert_eq!(first.sandbox.exited().await, Exit::Exited(5));
-    first.sandbox.destroy().await.unwrap();
-    launcher.shutdown().await;
-}
-
-#[tokio::test]
 async fn sweep_removes_what_a_killed_daemon_left() {
     let Some((owner, launcher)) = launcher("sweep").await else {
         return;

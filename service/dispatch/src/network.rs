@@ -14,6 +14,12 @@ pub struct NetworkPolicies {
 }
 
 impl NetworkPolicies {
+    /// Whether any function needs a link to the outside.
+    pub fn want_egress(&self) -> bool {
+        let mut all = self.functions.values().chain([&self.default]);
+        all.any(NetworkPolicy::wants_egress)
+    }
+
     /// The policy of a function.
     pub fn of(&self, function: &str) -> &NetworkPolicy {
         self.functions.get(function).unwrap_or(&self.default)
@@ -32,5 +38,6 @@ mod tests {
         };
         assert_eq!(policies.of("closed"), &NetworkPolicy::None);
         assert_eq!(policies.of("other"), &NetworkPolicy::everywhere());
+        assert!(policies.want_egress() && !NetworkPolicies::default().want_egress());
     }
 }

@@ -4,7 +4,8 @@
 //! holds only what is left over:
 //!
 //! 1. [`clone`] has `clone3` into new namespaces and a cgroup, from a single-threaded process.
-//! 2. [`namespace`] has `unshare` of namespaces (never of the descriptor table).
+//! 2. [`namespace`] has `unshare` and `setns` of namespaces (never of the descriptor table); [`exec`] executes a
+//!    program by its descriptor.
 //! 3. [`mount_attr`] has `mount_setattr`.
 //! 4. [`fds`] has the descriptor table of a fresh child: place, close, mark close-on-exec.
 //! 5. [`ifaddr`] has interface flags, address and route by ioctl, for a process that has no netlink.
@@ -19,6 +20,7 @@
 //! check that precedes each clone (one `stat`).
 
 pub mod clone;
+pub mod exec;
 pub mod fds;
 pub mod handle;
 pub mod ifaddr;

@@ -110,6 +110,8 @@ pub struct Limits {
     pub keep_alive: Duration,
     /// Cold starts that may run at the same time.
     pub cold_starts: u32,
+    /// Empty sandboxes that are kept ready.
+    pub ghosts: u32,
 }
 
 /// Asynchronous invocations.

@@ -92,7 +92,7 @@ const COUNT: Kind = Kind::Integer {
 };
 
 /// Every key, in the order of the documentation.
-pub static KEYS: [Key; 20] = [
+pub static KEYS: [Key; 21] = [
     key("server", "listen", Kind::Address, "127.0.0.1:3001"),
     key("server", "state_dir", Kind::Path, "/var/lib/offshoot"),
     key("server", "drain_timeout_s", seconds(0, 3_600), "30"),
@@ -104,6 +104,7 @@ pub static KEYS: [Key; 20] = [
     key("limits", "keep_alive_s", seconds(0, 604_800), "600"),
     // Four per processor: default_value works it out.
     key("limits", "cold_starts", COUNT, "8"),
+    key("limits", "ghosts", GHOSTS, "8"),
     key("events", "parallel", COUNT, "100"),
     key("events", "retry_backoff_s", Kind::Backoff, "60,120"),
     key("network", "egress", Kind::Boolean, "false"),
@@ -120,6 +121,13 @@ pub static KEYS: [Key; 20] = [
     ),
     key("log", "format", Kind::Word(&["text", "json"]), "text"),
 ];
+
+/// Half a megabyte each.
+const GHOSTS: Kind = Kind::Integer {
+    min: 0,
+    max: 10_000,
+    unit: Unit::None,
+};
 
 /// Two of them are kept for each function.
 const SEGMENT: Kind = Kind::Integer {

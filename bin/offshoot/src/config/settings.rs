@@ -173,6 +173,7 @@ impl Settings {
                 keep_alive: seconds("limits", "keep_alive_s"),
                 // More of them than instances would never run.
                 cold_starts: count("limits", "cold_starts").min(count("limits", "max_instances")),
+                ghosts: count("limits", "ghosts"),
             },
             events: Events {
                 parallel: count("events", "parallel"),

@@ -167,6 +167,14 @@ async fn node(config: &Config, owner: String, logs: &Arc<LogBook>) -> anyhow::Re
             name_servers: config.network.name_servers.clone(),
             ..NetworkConfig::default()
         },
+        runtime_dir: Some(runtimes_dir),
+        ghosts: config.limits.ghosts as usize,
+        egress_ghosts: if network_policies(config).want_egress() {
+            config.limits.ghosts as usize
+        } else {
+            0
+        },
+        ghost_hostname: offshoot_node::HOSTNAME.to_owned(),
         ..LauncherConfig::new(owner)
     });
     let launcher = launcher
@@ -175,7 +183,6 @@ async fn node(config: &Config, owner: String, logs: &Arc<LogBook>) -> anyhow::Re
     Ok(Node::new(NodeConfig {
         launcher,
         logs: Arc::clone(logs),
-        runtimes_dir,
         stay_awake: config.machine.stay_awake,
     }))
 }

@@ -10,19 +10,8 @@ use super::tree::Branch;
 use super::{Version, failed};
 use crate::error::CgroupError;
 
-/// The memory that stands for one CPU, in MiB, as in AWS Lambda ("At 1,769 MB, a function has the
-/// equivalent of one vCPU", AWS Lambda Developer Guide, "Configure Lambda function memory").
-const MIB_PER_CPU: u64 = 1769;
-/// Processes and threads of a sandbox together, as in AWS Lambda's quotas.
-const MAX_PIDS: u32 = 1024;
 /// Page cache that a group gives back before it goes, in bytes, at most. So much is read again in a millisecond.
 const MOST_CACHE_BYTES: u64 = 1 << 20;
-
-/// What a sandbox may use.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    pub(crate) memory_bytes: u64,
-}
 
 /// A sandbox's directories. Removed only by [`Group::remove`].
 #[derive(Debug)]
@@ -31,18 +20,13 @@ pub(crate) struct Group {
     branches: Vec<Arc<Branch>>,
 }
 
-/// The descriptors through which a group is entered, read and killed.
+/// The descriptors through which a group is entered.
 #[derive(Debug)]
 pub(crate) struct GroupFds {
     /// The v2 directory, for `CLONE_INTO_CGROUP`.
     pub(crate) unified: OwnedFd,
-    /// The `tasks` files of the v1 hierarchies, into which init writes itself.
+    /// The `tasks` files of the v1 hierarchies, into which a process writes itself.
     pub(crate) attach: Vec<OwnedFd>,
-    /// The one that only weighs CPU time: entered last, so that making a small sandbox on a busy
-    /// machine does not crawl at the share of the program that will run in it.
-    pub(crate) attach_late: Vec<OwnedFd>,
-    /// The counters, kept open because each invocation's report reads them.
-    pub(crate) readings: Readings,
 }
 
 /// A group's counters.
@@ -53,11 +37,7 @@ pub(crate) struct Readings {
 }
 
 impl Group {
-    pub(super) fn create(
-        branches: &[Arc<Branch>],
-        id: &str,
-        limits: &Limits,
-    ) -> Result<Self, CgroupError> {
+    pub(super) fn create(branches: &[Arc<Branch>], id: &str) -> Result<Self, CgroupError> {
         let mut group = Self {
             id: id.to_owned(),
             branches: Vec::with_capacity(branches.len()),
@@ -67,7 +47,7 @@ impl Group {
                 .map_err(failed("make", &branch.path.join(id)));
             let limited = made.and_then(|()| {
                 group.branches.push(Arc::clone(branch));
-                group.limit(branch, limits)
+                group.limit_for_good(branch)
             });
             if let Err(error) = limited {
                 let _ = group.try_remove();
@@ -78,10 +58,10 @@ impl Group {
     }
 
     /// Opens what the launcher and init need.
-    pub(crate) fn open(&self) -> Result<GroupFds, CgroupError> {
+    pub(crate) fn open(&self) -> Result<(GroupFds, Readings), CgroupError> {
         let path_only = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let mut unified = None;
-        let (mut attach, mut attach_late) = (Vec::new(), Vec::new());
+        let mut attach = Vec::new();
         let mut readings = Readings {
             peak: None,
             events: None,
@@ -89,11 +69,7 @@ impl Group {
         for branch in &self.branches {
             match branch.version {
                 Version::V2 => unified = Some(self.open_file(branch, "", path_only)?),
-                Version::V1 => {
-                    let late = branch.has_cpu && !branch.has_memory && !branch.has_pids;
-                    let list = if late { &mut attach_late } else { &mut attach };
-                    list.push(self.open_file(branch, "tasks", OFlags::WRONLY)?);
-                }
+                Version::V1 => attach.push(self.open_file(branch, "tasks", OFlags::WRONLY)?),
             }
             if branch.has_memory {
                 let (peak, events) = memory_counters(branch.version);
@@ -103,47 +79,14 @@ impl Group {
             }
         }
         let unified = unified.ok_or(CgroupError::Missing { what: "cgroup2" })?;
-        Ok(GroupFds {
-            unified,
-            attach,
-            attach_late,
-            readings,
-        })
+        Ok((GroupFds { unified, attach }, readings))
     }
 
-    fn limit(&self, branch: &Branch, limits: &Limits) -> Result<(), CgroupError> {
-        let bytes = limits.memory_bytes.to_string();
-        let mib = limits.memory_bytes >> 20;
-        match branch.version {
-            Version::V1 => {
-                if branch.has_memory {
-                    self.write(branch, "memory.limit_in_bytes", &bytes)?;
-                    self.write_if_there(branch, "memory.memsw.limit_in_bytes", &bytes)?;
-                }
-                if branch.has_cpu {
-                    let shares = (1024 * mib / MIB_PER_CPU).clamp(2, 262_144);
-                    self.write(branch, "cpu.shares", &shares.to_string())?;
-                }
-            }
-            Version::V2 => {
-                if branch.has_memory {
-                    self.write(branch, "memory.max", &bytes)?;
-                    self.write_if_there(branch, "memory.swap.max", "0")?;
-                    self.write(branch, "memory.oom.group", "1")?;
-                }
-                if branch.has_cpu {
-                    let weight = (100 * mib / MIB_PER_CPU).clamp(1, 10_000);
-                    self.write(branch, "cpu.weight", &weight.to_string())?;
-                }
-            }
-        }
-        if branch.has_pids {
-            self.write(branch, "pids.max", &MAX_PIDS.to_string())?;
-        }
-        Ok(())
+    pub(super) fn branches(&self) -> &[Arc<Branch>] {
+        &self.branches
     }
 
-    fn open_file(
+    pub(super) fn open_file(
         &self,
         branch: &Branch,
         name: &str,
@@ -159,7 +102,12 @@ impl Group {
         .map_err(failed("open", &branch.path.join(&relative)))
     }
 
-    fn write(&self, branch: &Branch, name: &str, value: &str) -> Result<(), CgroupError> {
+    pub(super) fn write(
+        &self,
+        branch: &Branch,
+        name: &str,
+        value: &str,
+    ) -> Result<(), CgroupError> {
         let file = self.open_file(branch, name, OFlags::WRONLY)?;
         rustix::io::write(&file, value.as_bytes())
             .map_err(failed("write", &branch.path.join(&self.id).join(name)))?;
@@ -167,7 +115,12 @@ impl Group {
     }
 
     /// Swap accounting may be switched off (`swapaccount=0`); then there is nothing to limit.
-    fn write_if_there(&self, branch: &Branch, name: &str, value: &str) -> Result<(), CgroupError> {
+    pub(super) fn write_if_there(
+        &self,
+        branch: &Branch,
+        name: &str,
+        value: &str,
+    ) -> Result<(), CgroupError> {
         match self.write(branch, name, value) {
             Err(CgroupError::Io { source, .. })
                 if source.kind() == std::io::ErrorKind::NotFound =>
@@ -245,7 +198,7 @@ impl Readings {
     }
 }
 
-fn read(file: &OwnedFd) -> Option<String> {
+pub(super) fn read(file: &OwnedFd) -> Option<String> {
     let mut buffer = [0; 256];
     let len = rustix::io::pread(file.as_fd(), &mut buffer, 0).ok()?;
     String::from_utf8(buffer[..len].to_vec()).ok()

@@ -8,10 +8,12 @@
 
 mod detect;
 mod group;
+mod limits;
 mod tree;
 
 pub(crate) use detect::{Hierarchies, Hierarchy, Version};
-pub(crate) use group::{Group, GroupFds, Limits, Readings};
+pub(crate) use group::{Group, GroupFds, Readings};
+pub(crate) use limits::Trace;
 pub(crate) use tree::{Tree, places};
 
 use std::io;

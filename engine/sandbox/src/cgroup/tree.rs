@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustix::fs::{AtFlags, Mode, OFlags};
 
-use super::{Group, Hierarchies, Hierarchy, Limits, TOP, Version, failed};
+use super::{Group, Hierarchies, Hierarchy, TOP, Version, failed};
 use crate::error::CgroupError;
 
 /// `offshoot/<owner>` in one hierarchy, open.
@@ -55,8 +55,8 @@ impl Tree {
     }
 
     /// Makes a sandbox's group in every hierarchy; what was made is removed if one fails.
-    pub(crate) fn create(&self, id: &str, limits: &Limits) -> Result<Group, CgroupError> {
-        Group::create(&self.branches, id, limits)
+    pub(crate) fn create(&self, id: &str) -> Result<Group, CgroupError> {
+        Group::create(&self.branches, id)
     }
 
     /// Removes the launcher's own directories if no sandbox's group is left in them.

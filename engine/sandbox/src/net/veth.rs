@@ -13,8 +13,8 @@ use rtnetlink::{Handle, LinkMessageBuilder, LinkUnspec, LinkVeth};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
 
+use crate::build::INSIDE_NAME;
 use crate::error::NetworkError;
-use crate::init::INSIDE_NAME;
 
 /// A conversation with the kernel about interfaces.
 #[derive(Debug, Clone)]

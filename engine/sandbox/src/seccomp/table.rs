@@ -161,7 +161,7 @@ pub const NOTHING_TO_DO: &[c_long] = calls![SYS_sync SYS_syncfs];
 /// What the nursery, inits and runtime processes still need before the program runs. None of it is
 /// allowed to the program.
 pub const SETUP: &[c_long] = calls![
-    SYS_clone3 SYS_unshare SYS_sethostname SYS_mount SYS_move_mount SYS_seccomp
+    SYS_clone3 SYS_unshare SYS_setns SYS_sethostname SYS_mount SYS_move_mount SYS_seccomp
 ];
 
 const NEW_NAMESPACES: u32 = (libc::CLONE_NEWNS

@@ -6,17 +6,26 @@ use std::io::{Read, Seek};
 use std::time::Duration;
 
 use offshoot_sandbox::{
-    Exit, Launcher, LauncherConfig, NetworkPolicy, Sandbox, SandboxFds, SandboxSpec,
+    Account, CodeDirs, Exit, Launcher, LauncherConfig, NetworkPolicy, Sandbox, SandboxFds,
+    SandboxSpec,
 };
 
 /// A launcher with an owner that no other test has; `None`, and says so, without root.
 pub async fn launcher(test: &str) -> Option<(String, Launcher)> {
+    launcher_with(test, |config| config).await
+}
+
+/// The same, set up otherwise.
+pub async fn launcher_with(
+    test: &str,
+    change: impl FnOnce(LauncherConfig) -> LauncherConfig,
+) -> Option<(String, Launcher)> {
     if !rustix::process::geteuid().is_root() {
         eprintln!("skipped: making sandboxes needs root");
         return None;
     }
     let owner = format!("t{}-{test}", std::process::id());
-    let launcher = Launcher::start(config(&owner)).await.unwrap();
+    let launcher = Launcher::start(change(config(&owner))).await.unwrap();
     Some((owner, launcher))
 }
 
@@ -40,15 +49,14 @@ pub fn python(id: &str, script: &str) -> SandboxSpec {
 pub fn program(id: &str, argv: &[&str]) -> SandboxSpec {
     SandboxSpec {
         id: id.into(),
+        account: Account::from("test"),
         argv: argv.iter().map(ToString::to_string).collect(),
         env: vec![("PATH".into(), "/usr/bin:/bin".into())],
         cwd: "/".into(),
         hostname: "test-box".into(),
         memory_bytes: 256 << 20,
         tmp_bytes: 16 << 20,
-        task_dir: None,
-        runtime_dir: None,
-        layer_dirs: Vec::new(),
+        code: CodeDirs::default(),
         network: NetworkPolicy::None,
         runtime_api: false,
     }

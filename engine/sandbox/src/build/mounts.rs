@@ -1,8 +1,8 @@
 //! The mounts that are a sandbox's own, on top of the shared read-only root.
 //!
 //! Paths are resolved in a tree in which no tenant's process has run yet and which consists of the
-//! nursery's tmpfs and of file systems mounted here; the code mounts are attached last, at their
-//! roots, and nothing is looked up below them.
+//! nursery's tmpfs and of file systems mounted here; code mounts are attached at their roots, and
+//! nothing is looked up below them.
 
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
@@ -10,10 +10,9 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::mount::{MountFlags, MoveMountFlags};
 
-use super::StageClock;
 use crate::root::{OWN_ETC, write_new};
-use crate::stage::{At, Failure, Stage};
-use crate::wire::Plan;
+use crate::stage::{At, Failure, Stage, StageClock};
+use crate::wire::BuildPlan;
 
 /// The size of `/dev/shm`; its pages count as the sandbox's memory as well.
 const SHM_BYTES: u64 = 64 << 20;
@@ -40,7 +39,11 @@ const MASKED_DIRECTORIES: [&str; 3] = ["/proc/acpi", "/proc/asound", "/proc/scsi
 const READ_ONLY_DIRECTORIES: [&str; 4] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys"];
 
 /// Mounts everything.
-pub(super) fn add(plan: &Plan, mounts: &[OwnedFd], clock: &mut StageClock) -> Result<(), Failure> {
+pub(super) fn add(
+    plan: &BuildPlan,
+    mounts: &[OwnedFd],
+    clock: &mut StageClock,
+) -> Result<(), Failure> {
     mount_proc().at(Stage::Proc)?;
     clock.end(Stage::Proc);
     let plain = MountFlags::NOSUID | MountFlags::NODEV;
@@ -81,10 +84,16 @@ fn absent_is_fine(result: rustix::io::Result<()>) -> rustix::io::Result<()> {
     }
 }
 
+fn tmpfs_limits(size_bytes: u64) -> std::io::Result<CString> {
+    let inodes = size_bytes / 4096 + 64;
+    Ok(CString::new(format!(
+        "size={size_bytes},nr_inodes={inodes}"
+    ))?)
+}
+
 /// A tmpfs for the tenant: its files are limited in bytes and in number, one inode for 4 KiB.
 fn mount_tmpfs(path: &str, size_bytes: u64, flags: MountFlags) -> std::io::Result<()> {
-    let inodes = size_bytes / 4096 + 64;
-    let options = CString::new(format!("size={size_bytes},nr_inodes={inodes},mode=1777"))?;
+    let options = CString::new([tmpfs_limits(size_bytes)?.to_bytes(), b",mode=1777"].concat())?;
     Ok(rustix::mount::mount(
         "tmpfs",
         path,
@@ -95,7 +104,7 @@ fn mount_tmpfs(path: &str, size_bytes: u64, flags: MountFlags) -> std::io::Resul
 }
 
 /// Writes the files to which the shared `/etc` links, and closes their file system for writing.
-fn write_own_etc(plan: &Plan) -> std::io::Result<()> {
+fn write_own_etc(plan: &BuildPlan) -> std::io::Result<()> {
     let own = format!("/{OWN_ETC}");
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     rustix::mount::mount(
@@ -107,7 +116,7 @@ fn write_own_etc(plan: &Plan) -> std::io::Result<()> {
     )?;
     let opened = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let directory = rustix::fs::open(own.as_str(), opened, Mode::empty())?;
-    let Plan { uid, hostname, .. } = plan;
+    let BuildPlan { uid, hostname, .. } = plan;
     let passwd = format!(
         "root:x:0:0:root:/root:/usr/sbin/nologin\n\
          sandbox:x:{uid}:{uid}:sandbox:/tmp:/bin/sh\n\
@@ -116,9 +125,7 @@ fn write_own_etc(plan: &Plan) -> std::io::Result<()> {
     write_new(&directory, "passwd", passwd.as_bytes())?;
     let group = format!("root:x:0:\nsandbox:x:{uid}:\nnogroup:x:65534:\n");
     write_new(&directory, "group", group.as_bytes())?;
-    let hosts = format!("127.0.0.1 localhost {hostname}\n::1 localhost ip6-localhost\n");
-    write_new(&directory, "hosts", hosts.as_bytes())?;
-    write_new(&directory, "hostname", format!("{hostname}\n").as_bytes())?;
+    write_name_files(&directory, hostname)?;
     if let Some(resolv_conf) = &plan.resolv_conf {
         write_new(&directory, "resolv.conf", resolv_conf.as_bytes())?;
     }
@@ -126,8 +133,39 @@ fn write_own_etc(plan: &Plan) -> std::io::Result<()> {
     Ok(())
 }
 
+fn write_name_files(directory: &OwnedFd, hostname: &str) -> rustix::io::Result<()> {
+    let hosts = format!("127.0.0.1 localhost {hostname}\n::1 localhost ip6-localhost\n");
+    write_new(directory, "hosts", hosts.as_bytes())?;
+    write_new(directory, "hostname", format!("{hostname}\n").as_bytes())
+}
+
+/// Writes the files with the host's name again, for another name. The caller is in the sandbox's mount namespace.
+pub(crate) fn write_names(hostname: &str) -> rustix::io::Result<()> {
+    let own = format!("/{OWN_ETC}");
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    rustix::mount::mount_remount(own.as_str(), flags, c"")?;
+    let opened = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = rustix::fs::open(own.as_str(), opened, Mode::empty())?;
+    for name in ["hosts", "hostname"] {
+        rustix::fs::unlinkat(&directory, name, rustix::fs::AtFlags::empty())?;
+    }
+    write_name_files(&directory, hostname)?;
+    rustix::mount::mount_remount(own.as_str(), flags | MountFlags::RDONLY, c"")
+}
+
+/// Gives `/tmp` another size. The caller is in the sandbox's mount namespace, and nothing is in `/tmp`.
+pub(crate) fn renew_tmp(size_bytes: u64) -> std::io::Result<()> {
+    let options = tmpfs_limits(size_bytes)?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    Ok(rustix::mount::mount_remount(
+        "/tmp",
+        flags,
+        options.as_c_str(),
+    )?)
+}
+
 /// Attaches a detached mount at a directory of the shared root, no link followed.
-fn attach(mount: &OwnedFd, path: &str) -> rustix::io::Result<()> {
+pub(crate) fn attach(mount: &OwnedFd, path: &str) -> rustix::io::Result<()> {
     let opened = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS | ResolveFlags::BENEATH;
     let target = rustix::fs::openat2(CWD, path, opened, Mode::empty(), resolve)?;

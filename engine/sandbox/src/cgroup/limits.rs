@@ -1,0 +1,134 @@
+//! What a group may use, and what it has counted.
+
+use rustix::fs::OFlags;
+
+use super::Version;
+use super::group::{Group, read};
+use super::tree::Branch;
+use crate::error::CgroupError;
+
+/// The memory that stands for one CPU, in MiB, as in AWS Lambda ("At 1,769 MB, a function has the
+/// equivalent of one vCPU", AWS Lambda Developer Guide, "Configure Lambda function memory").
+const MIB_PER_CPU: u64 = 1769;
+/// Processes and threads of a sandbox together, as in AWS Lambda's quotas.
+const MAX_PIDS: u32 = 1024;
+/// The charge of an empty group that is taken for nothing, in bytes: the kernel's counters lag by up to 64 pages for
+/// each CPU (`MEMCG_CHARGE_BATCH`), and it frees a namespace's memory a little after its last process.
+const NO_CHARGE_BYTES: u64 = 1 << 20;
+
+/// What an empty group still shows of those who were in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trace {
+    /// The kernel counts, for good, that it killed a process for lack of memory.
+    OomKill,
+    /// Memory that is still charged.
+    Charge,
+}
+
+impl Group {
+    /// Sets what is the same for all and ever.
+    pub(super) fn limit_for_good(&self, branch: &Branch) -> Result<(), CgroupError> {
+        if branch.version == Version::V2 && branch.has_memory {
+            self.write_if_there(branch, "memory.swap.max", "0")?;
+            self.write(branch, "memory.oom.group", "1")?;
+        }
+        if branch.has_pids {
+            self.write(branch, "pids.max", &MAX_PIDS.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Sets the memory limit, in bytes, and the share of the CPUs that goes with it; `from` is the limit so far.
+    pub(crate) fn set_memory(&self, from: Option<u64>, to: u64) -> Result<(), CgroupError> {
+        for branch in self.branches() {
+            match branch.version {
+                Version::V1 => self.set_memory_v1(branch, from, to)?,
+                Version::V2 => self.set_memory_v2(branch, to)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn set_memory_v1(
+        &self,
+        branch: &Branch,
+        from: Option<u64>,
+        to: u64,
+    ) -> Result<(), CgroupError> {
+        let bytes = to.to_string();
+        if branch.has_memory {
+            let memory = || self.write(branch, "memory.limit_in_bytes", &bytes);
+            let with_swap = || self.write_if_there(branch, "memory.memsw.limit_in_bytes", &bytes);
+            // The limit of memory and swap together is never below that of memory.
+            if from.is_some_and(|from| from < to) {
+                with_swap()?;
+                memory()?;
+            } else {
+                memory()?;
+                with_swap()?;
+            }
+        }
+        if branch.has_cpu {
+            let shares = (1024 * (to >> 20) / MIB_PER_CPU).clamp(2, 262_144);
+            self.write(branch, "cpu.shares", &shares.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn set_memory_v2(&self, branch: &Branch, to: u64) -> Result<(), CgroupError> {
+        if branch.has_memory {
+            self.write(branch, "memory.max", &to.to_string())?;
+        }
+        if branch.has_cpu {
+            let weight = (100 * (to >> 20) / MIB_PER_CPU).clamp(1, 10_000);
+            self.write(branch, "cpu.weight", &weight.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Makes an empty group as if it were new, as far as that can be done; says what cannot.
+    pub(crate) fn reset(&self) -> Result<Result<(), Trace>, CgroupError> {
+        for branch in self.branches().iter().filter(|branch| branch.has_memory) {
+            let (usage, kills) = match branch.version {
+                Version::V1 => ("memory.usage_in_bytes", "memory.oom_control"),
+                Version::V2 => ("memory.current", "memory.events"),
+            };
+            if self.count(branch, kills, "oom_kill ")? > 0 {
+                return Ok(Err(Trace::OomKill));
+            }
+            if self.count(branch, usage, "")? > NO_CHARGE_BYTES {
+                self.reclaim(branch)?;
+                if self.count(branch, usage, "")? > NO_CHARGE_BYTES {
+                    return Ok(Err(Trace::Charge));
+                }
+            }
+            if branch.version == Version::V1 {
+                self.write(branch, "memory.max_usage_in_bytes", "0")?;
+                self.write(branch, "memory.failcnt", "0")?;
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Gives back the page cache that is charged to the group.
+    fn reclaim(&self, branch: &Branch) -> Result<(), CgroupError> {
+        match branch.version {
+            Version::V1 => self.write(branch, "memory.force_empty", "1"),
+            // Asks for more than there is, and fails then (`memory.reclaim`, Linux 5.19).
+            Version::V2 => {
+                let _ = self.write(branch, "memory.reclaim", "1G");
+                Ok(())
+            }
+        }
+    }
+
+    /// The number behind a word at the beginning of a line of one of the group's files.
+    fn count(&self, branch: &Branch, name: &str, word: &str) -> Result<u64, CgroupError> {
+        let file = self.open_file(branch, name, OFlags::RDONLY)?;
+        let text = read(&file).unwrap_or_default();
+        let found = text.lines().find_map(|line| line.strip_prefix(word));
+        Ok(found
+            .and_then(|count| count.trim().parse().ok())
+            .unwrap_or(0))
+    }
+}

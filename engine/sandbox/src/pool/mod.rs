@@ -1,0 +1,141 @@
+//! Ghost sandboxes: made ahead, taken in microseconds, and made like new after use.
+//!
+//! ```text
+//!            fill                take                occupied           end
+//! (nothing) ─────────> Ghost ─────────────> Taken ─────────────> Occupied ─────> Dirty
+//!                        ^    limits, code          a process joins       kill     │
+//!                        │                                                         │ repurpose
+//!                        └──────── holder, namespaces, mounts anew ────────────────┤
+//!                                  groups and network kept if proven clean         │
+//!                                                               Destroyed <────────┘
+//! ```
+//!
+//! Each state is a type ([`Ghost`], [`Taken`], [`Occupied`], [`Dirty`]); a transition consumes the value, so that one task
+//! has a sandbox at a time. Who moves them: the [filler](fill) makes ghosts, a [`Hand`]'s thread takes, the caller
+//! occupies and ends, and one task for each [repurposes](repurpose). A value that is dropped in any state is destroyed by
+//! the reaper.
+//!
+//! **What a tenant could write to is made anew**: its processes' PID namespace, mounts with all tmpfs, IPC and host name.
+//! **What it could not, or what can be proven clean, is kept**: the control groups, whose counters are reset and
+//! read, the uid, and the network namespace, if [everything that it shows](crate::build) equals, byte for byte, what an
+//! unused one shows. Those are what costs: a network namespace and a group are each dearer than all the rest.
+//!
+//! A used ghost serves its own account only ([`shelf`]).
+//!
+//! Other kinds of sandbox (a microVM that was booted) have the same states; what differs is [`Join`].
+
+pub(crate) mod build;
+mod fill;
+mod hand;
+mod hands;
+mod repurpose;
+mod shelf;
+mod states;
+mod stats;
+mod take;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+pub(crate) use fill::Filler;
+pub use hand::Hand;
+pub(crate) use hands::Hands;
+pub(crate) use shelf::Depth;
+use shelf::{Shelf, Shelved};
+pub use states::{Dirty, Ghost, Join, Occupied, PeakMemory, Taken};
+pub(crate) use stats::Stats;
+pub use stats::{PoolStats, Reason};
+pub(crate) use take::Wanted;
+
+use crate::spec::Account;
+
+/// The ghosts of a launcher.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    shelf: Mutex<Shelf<Ghost>>,
+    /// That the filler may have something to do.
+    changed: Notify,
+}
+
+/// A ghost as an operator sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GhostInfo {
+    /// The name of its control groups.
+    pub id: String,
+    /// Its init's PID on the host.
+    pub pid: i32,
+    /// The uid that programs will have in it.
+    pub uid: u32,
+    /// Whether it has a link to the outside.
+    pub egress: bool,
+    /// Whose programs have run in it.
+    pub account: Option<Account>,
+    /// How many.
+    pub uses: u32,
+}
+
+impl Shelved for Ghost {
+    fn account(&self) -> Option<&Account> {
+        self.0.account.as_ref()
+    }
+    fn egress(&self) -> bool {
+        self.0.egress
+    }
+}
+
+impl Pool {
+    pub(crate) fn new(depth: Depth) -> Self {
+        Self {
+            shelf: Mutex::new(Shelf::new(depth)),
+            changed: Notify::new(),
+        }
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, Shelf<Ghost>> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A ghost that this account may have.
+    pub(crate) fn pop(&self, account: &Account, egress: bool) -> Option<Ghost> {
+        let ghost = self.shelf().take(account, egress);
+        self.changed.notify_one();
+        ghost
+    }
+
+    /// Puts a ghost away; gives one back that must be destroyed instead.
+    pub(crate) fn put(&self, ghost: Ghost) -> Option<Ghost> {
+        self.shelf().put(ghost)
+    }
+
+    /// Has no more ghosts, now and in future.
+    pub(crate) fn close(&self) {
+        let ghosts = self.shelf().close();
+        self.changed.notify_one();
+        drop(ghosts);
+    }
+
+    /// Destroys all ghosts that wait; how many there were. New ones are made.
+    pub(crate) fn drain(&self) -> usize {
+        let ghosts = self.shelf().drain();
+        self.changed.notify_one();
+        ghosts.len()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.shelf().len()
+    }
+
+    pub(crate) fn list(&self) -> Vec<GhostInfo> {
+        let info = |Ghost(shell): &Ghost| GhostInfo {
+            id: shell.remains.id().to_owned(),
+            pid: shell.pid,
+            uid: shell.uid,
+            egress: shell.egress,
+            account: shell.account.clone(),
+            uses: shell.uses,
+        };
+        self.shelf().iter().map(info).collect()
+    }
+}

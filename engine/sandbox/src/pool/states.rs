@@ -1,0 +1,164 @@
+//! The states of a sandbox, each a type, so that a step in the wrong state does not compile.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use offshoot_sys::namespace::Namespaces;
+
+use crate::cgroup::{GroupFds, Readings};
+use crate::reaper::Remains;
+use crate::spec::Account;
+use crate::stage::Stage;
+
+/// What is the same in every state: the parts, and how they are set up now.
+#[derive(Debug)]
+pub(crate) struct Shell {
+    /// What has to be removed, and is if this is dropped.
+    pub(crate) remains: Remains,
+    pub(crate) pid: i32,
+    pub(crate) uid: u32,
+    pub(crate) group: GroupFds,
+    pub(crate) readings: Arc<Readings>,
+    pub(crate) net: OwnedFd,
+    pub(crate) egress: bool,
+    pub(crate) settings: Settings,
+    /// Whose programs have run in it.
+    pub(crate) account: Option<Account>,
+    /// How many programs have.
+    pub(crate) uses: u32,
+    /// How long the stages of its making took, in microseconds.
+    pub(crate) stages_us: Vec<(Stage, u32)>,
+}
+
+/// What a taker may want otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// `None` before the first taker.
+    pub(crate) memory_bytes: Option<u64>,
+    pub(crate) tmp_bytes: u64,
+    pub(crate) hostname: String,
+}
+
+/// A prepared, empty sandbox that waits.
+#[derive(Debug)]
+pub struct Ghost(pub(crate) Shell);
+
+/// A sandbox that is a function's, with its code and limits, in which nothing runs yet.
+#[derive(Debug)]
+pub struct Taken(pub(crate) Shell);
+
+/// A sandbox in which a program runs.
+#[derive(Debug)]
+pub struct Occupied {
+    pub(crate) shell: Shell,
+    current: Arc<AtomicBool>,
+}
+
+/// A sandbox whose program shall end or has, with everything that it may have left.
+#[derive(Debug)]
+pub struct Dirty(pub(crate) Shell);
+
+/// What a process needs to join a sandbox.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Join<'a> {
+    /// The sandbox's init.
+    pub pidfd: BorrowedFd<'a>,
+    /// The namespaces, as `setns(2)` takes them; that of process ids must be joined before the process is cloned.
+    pub namespaces: u32,
+    /// The directory in the cgroup2 hierarchy, for `CLONE_INTO_CGROUP`.
+    pub cgroup: BorrowedFd<'a>,
+    /// The `tasks` files of the cgroup v1 groups, for the process to write itself into while it has one thread.
+    pub tasks: &'a [OwnedFd],
+    /// The user and group that programs have in it.
+    pub uid: u32,
+}
+
+impl Ghost {
+    /// The name of its control groups.
+    pub fn id(&self) -> &str {
+        self.0.remains.id()
+    }
+
+    /// How many programs have run in it.
+    pub fn uses(&self) -> u32 {
+        self.0.uses
+    }
+
+    /// Its init, as the host sees it.
+    pub fn pid(&self) -> i32 {
+        self.0.pid
+    }
+}
+
+impl Taken {
+    /// The name of its control groups.
+    pub fn id(&self) -> &str {
+        self.0.remains.id()
+    }
+
+    /// What a clone needs to join it. [`Taken::occupied`] must be called before the clone goes on.
+    pub fn join(&self) -> Option<Join<'_>> {
+        Some(Join {
+            pidfd: self.0.remains.pidfd.as_ref()?.as_fd(),
+            namespaces: (Namespaces::SANDBOX | Namespaces::PID)
+                .bits()
+                .cast_unsigned(),
+            cgroup: self.0.group.unified.as_fd(),
+            tasks: &self.0.group.attach,
+            uid: self.0.uid,
+        })
+    }
+
+    /// A process is in it now, or about to be.
+    pub fn occupied(self) -> Occupied {
+        Occupied {
+            shell: self.0,
+            current: Arc::new(AtomicBool::new(true)),
+        }
+    }
+}
+
+/// The counter of a sandbox's highest use of memory.
+#[derive(Debug, Clone)]
+pub struct PeakMemory {
+    readings: Arc<Readings>,
+    current: Arc<AtomicBool>,
+}
+
+impl PeakMemory {
+    /// In bytes; `None` when the kernel does not count it, or the sandbox is somebody else's by now.
+    pub fn bytes(&self) -> Option<u64> {
+        let bytes = self.readings.peak_bytes();
+        // Looked at afterwards: what was read before the end is this program's.
+        self.current.load(Ordering::Acquire).then_some(bytes)?
+    }
+}
+
+impl Occupied {
+    /// The most memory that was in use at once, for whoever wants to read it later.
+    pub fn peak_memory(&self) -> PeakMemory {
+        PeakMemory {
+            readings: Arc::clone(&self.shell.readings),
+            current: Arc::clone(&self.current),
+        }
+    }
+
+    /// How many processes in it the kernel killed for lack of memory.
+    pub fn oom_kills(&self) -> u64 {
+        self.shell.readings.oom_kills()
+    }
+
+    /// Kills everything in it; does not wait.
+    pub fn kill(&self) {
+        self.shell.remains.kill();
+    }
+
+    /// Kills everything in it and marks it for [repurposing](crate::Launcher::repurpose).
+    pub fn end(self) -> Dirty {
+        self.kill();
+        self.current.store(false, Ordering::Release);
+        Dirty(self.shell)
+    }
+}

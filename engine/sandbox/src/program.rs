@@ -1,0 +1,186 @@
+//! The process that becomes the program of a sandbox: a clone of the nursery that joins a sandbox which is there.
+//!
+//! Groups, namespaces, listener, descriptors, credentials, filter, working directory, program. Limits, empty bounding
+//! set, no supplementary groups, `no_new_privs`, the umask and the larger part of the filter are set once in the
+//! nursery and inherited ([`crate::nursery`]).
+
+use std::convert::Infallible;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use offshoot_sys::clone::FreshChild;
+use offshoot_sys::fds;
+use offshoot_sys::namespace::{Namespaces, join};
+use rustix::fs::{Mode, OFlags};
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use rustix::process::{Resource, Rlimit};
+use rustix::thread::{Gid, Uid};
+
+use crate::build::{drop_capabilities, enter_groups, tell};
+use crate::nursery::Inherited;
+use crate::seccomp;
+use crate::stage::{At, Failure, Stage, StageClock};
+use crate::wire::{self, Report, RunPlan};
+
+/// Where a runtime finds the Runtime API, from inside (`AWS_LAMBDA_RUNTIME_API`).
+pub(crate) const RUNTIME_API_ADDRESS: std::net::SocketAddrV4 =
+    std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 9001);
+/// The runtime's clients keep one connection or a few.
+const BACKLOG: i32 = 128;
+/// The descriptor number of the shared-memory channel.
+const CHANNEL_FD: i32 = 3;
+/// What the process exits with when it cannot execute the program, as shells do.
+const EXEC_FAILED: u8 = 127;
+/// Open files of a process, as in AWS Lambda. The nursery itself holds two descriptors for each program.
+const MAX_OPEN_FILES: u64 = 1024;
+
+/// What every program joins; its PID namespace it was born in.
+const JOINED: Namespaces = Namespaces::SANDBOX;
+
+/// Everything that travelled with the plan.
+struct Parcel {
+    plan: RunPlan,
+    sandbox: OwnedFd,
+    output: OwnedFd,
+    channel: Option<OwnedFd>,
+    attach: Vec<OwnedFd>,
+}
+
+/// The body of the cloned process; its result is the exit code if the program cannot be executed.
+pub(crate) fn main(
+    child: &FreshChild,
+    inherited: &Inherited,
+    bytes: &[u8],
+    birth: &OwnedFd,
+    fds: Vec<OwnedFd>,
+) -> u8 {
+    let birth = birth.as_fd();
+    let executed = unpack(bytes, fds).and_then(|parcel| execute(child, inherited, &parcel, birth));
+    let Err(failure) = executed;
+    tell(birth, &Report::Failed(failure), &[]);
+    EXEC_FAILED
+}
+
+fn unpack(bytes: &[u8], mut fds: Vec<OwnedFd>) -> Result<Parcel, Failure> {
+    let plan: RunPlan = wire::unpack(bytes, &mut fds).at(Stage::Request)?;
+    let expected_len = (2 + usize::from(plan.has_channel)).saturating_add(plan.attach_len);
+    if fds.len() != expected_len {
+        return Err(Failure::of_request());
+    }
+    let attach = fds.split_off(fds.len() - plan.attach_len);
+    let channel = if plan.has_channel { fds.pop() } else { None };
+    let (Some(output), Some(sandbox)) = (fds.pop(), fds.pop()) else {
+        return Err(Failure::of_request());
+    };
+    Ok(Parcel {
+        plan,
+        sandbox,
+        output,
+        channel,
+        attach,
+    })
+}
+
+fn execute(
+    child: &FreshChild,
+    inherited: &Inherited,
+    parcel: &Parcel,
+    birth: BorrowedFd<'_>,
+) -> Result<Infallible, Failure> {
+    let plan = &parcel.plan;
+    let mut clock = StageClock::start();
+    enter_groups(&parcel.attach).at(Stage::Attach)?;
+    clock.end(Stage::Attach);
+    join(parcel.sandbox.as_fd(), JOINED).at(Stage::Join)?;
+    clock.end(Stage::Join);
+    let listener = plan
+        .runtime_api
+        .then(listen)
+        .transpose()
+        .at(Stage::RuntimeApi)?;
+    // High, so that arranging the others does not overwrite it.
+    let birth = high(birth).at(Stage::Descriptors)?;
+    arrange_descriptors(child, parcel)?;
+    rustix::process::setsid().at(Stage::Credentials)?;
+    limit_open_files().at(Stage::Credentials)?;
+    become_user(plan.uid).at(Stage::Credentials)?;
+    seccomp::load(&inherited.inner_filter).at(Stage::Seccomp)?;
+    clock.end(Stage::Seccomp);
+    // As the sandbox's user and inside its root: a directory that it may not enter is refused.
+    rustix::process::chdir(plan.cwd.as_str()).at(Stage::Cwd)?;
+    let report = Report::Executing {
+        stages_us: clock.stages_us(),
+    };
+    let listener: Vec<BorrowedFd<'_>> = listener.iter().map(AsFd::as_fd).collect();
+    tell(birth.as_fd(), &report, &listener);
+    let failure = exec(plan);
+    tell(birth.as_fd(), &Report::Failed(failure), &[]);
+    Err(failure)
+}
+
+/// Executes the program; returns only if that fails.
+fn exec(plan: &RunPlan) -> Failure {
+    let Some((program, arguments)) = plan.argv.split_first() else {
+        return Failure::of_request();
+    };
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear();
+    command.envs(plan.env.iter().map(|(name, value)| (name, value)));
+    Failure {
+        stage: Stage::Exec,
+        errno: crate::stage::errno_of(&command.exec()),
+    }
+}
+
+/// The Runtime API's listener, in the sandbox's network; non-blocking for the daemon's sake, which hands it to tokio.
+fn listen() -> rustix::io::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
+    // Connections of a predecessor may still wait for their end on the same port.
+    rustix::net::sockopt::set_socket_reuseaddr(&socket, true)?;
+    rustix::net::bind(&socket, &RUNTIME_API_ADDRESS)?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(socket)
+}
+
+/// A copy above the numbers to be filled: a packet's descriptors may themselves be 0 to 3.
+fn high(fd: impl AsFd) -> rustix::io::Result<OwnedFd> {
+    rustix::io::fcntl_dupfd_cloexec(fd, CHANNEL_FD + 1)
+}
+
+/// Standard input empty, output twice, the channel at 3; all else closes at the exec.
+fn arrange_descriptors(child: &FreshChild, parcel: &Parcel) -> Result<(), Failure> {
+    let null = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .at(Stage::Descriptors)?;
+    let null = high(&null).at(Stage::Descriptors)?;
+    let output = high(&parcel.output).at(Stage::Descriptors)?;
+    let channel = parcel.channel.as_ref().map(high).transpose();
+    let channel = channel.at(Stage::Descriptors)?;
+    fds::place(child, null.as_fd(), 0).at(Stage::Descriptors)?;
+    fds::place(child, output.as_fd(), 1).at(Stage::Descriptors)?;
+    fds::place(child, output.as_fd(), 2).at(Stage::Descriptors)?;
+    let mut first_closed = CHANNEL_FD;
+    if let Some(channel) = &channel {
+        fds::place(child, channel.as_fd(), CHANNEL_FD).at(Stage::Descriptors)?;
+        first_closed += 1;
+    }
+    fds::cloexec_from(first_closed.unsigned_abs()).at(Stage::Descriptors)
+}
+
+fn limit_open_files() -> rustix::io::Result<()> {
+    let limit = Rlimit {
+        current: Some(MAX_OPEN_FILES),
+        maximum: Some(MAX_OPEN_FILES),
+    };
+    rustix::process::setrlimit(Resource::Nofile, limit)
+}
+
+fn become_user(uid: u32) -> rustix::io::Result<()> {
+    let gid = Gid::from_raw(uid);
+    rustix::thread::set_thread_res_gid(gid, gid, gid)?;
+    let uid = Uid::from_raw(uid);
+    rustix::thread::set_thread_res_uid(uid, uid, uid)?;
+    rustix::thread::clear_ambient_capability_set()?;
+    drop_capabilities()
+}
