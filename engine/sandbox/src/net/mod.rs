@@ -101,6 +101,8 @@ impl LinkAddress {
 pub(crate) struct Link {
     name: String,
     address: LinkAddress,
+    /// Held while its policy changes.
+    changing: Arc<Mutex<()>>,
 }
 
 impl Link {
@@ -161,7 +163,11 @@ impl Network {
         let namespace = veth::namespace_of(pid, pidfd)?;
         let name = link_name(&self.tag, address.slot.number());
         netlink.add(&name, namespace.as_fd(), address.host).await?;
-        Ok(Link { name, address })
+        Ok(Link {
+            name,
+            address,
+            changing: Arc::default(),
+        })
     }
 
     /// Lets through what a policy allows, instead of what another allowed; the sandbox has a name
@@ -192,7 +198,7 @@ impl Network {
     /// Removes a link; its addresses are free afterwards, and stay taken if that fails.
     pub(crate) async fn disconnect(&self, link: Link) -> Result<(), NetworkError> {
         let withdrawn = self.withdraw(&link).await;
-        let Link { name, address } = link;
+        let Link { name, address, .. } = link;
         let deleted = match self.netlink().await {
             Some(netlink) => netlink.delete(&name).await,
             None => Ok(()),
@@ -292,7 +298,10 @@ fn link_name(tag: &str, number: u32) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+mod tests;
+
+#[cfg(test)]
+mod names {
     use super::*;
 
     #[test]

@@ -34,6 +34,11 @@ impl Transaction {
         }
     }
 
+    /// Adds the changes of another transaction of the same table.
+    pub(super) fn append(&mut self, other: Self) {
+        self.objects.extend(other.objects);
+    }
+
     pub(super) fn add_table(&mut self) {
         let table = self.table_object();
         self.add(NfListObject::Table(table));

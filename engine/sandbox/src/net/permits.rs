@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::Mutex;
 
 use super::Link;
 use super::conntrack;
@@ -18,15 +18,16 @@ use crate::error::NetworkError;
 
 /// The policies of a launcher's links.
 ///
-/// A change holds the lock until the kernel has it, in a task of its own: a caller that goes away
-/// leaves no half of it.
+/// A change of a link holds the link's own lock until the kernel has it, in a task of its own: a
+/// caller that goes away leaves no half of it. A removal waits in the kernel for all processors to
+/// have seen it, some 20 ms, and holds nothing else meanwhile, so that no start waits for it.
 #[derive(Debug)]
 pub(super) struct Permits {
     nft: Nft,
     table: String,
     pool: Ipv4Network,
     servers: Arc<[IpAddr]>,
-    state: Arc<Mutex<State>>,
+    state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
@@ -35,7 +36,14 @@ struct State {
     next_number: u64,
     /// The chains that links without a rate limit share.
     shared: HashMap<EgressPolicy, Shared>,
-    links: HashMap<String, Permit>,
+    links: HashMap<String, Entry>,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Permitted(Permit),
+    /// The kernel has refused to remove its policy: to be tried again.
+    Leaving(Permit),
 }
 
 #[derive(Debug)]
@@ -58,7 +66,7 @@ impl Permits {
             table,
             pool,
             servers,
-            state: Arc::default(),
+            state: Mutex::default(),
         }
     }
 
@@ -69,11 +77,13 @@ impl Permits {
         policy: &EgressPolicy,
     ) -> Result<(), NetworkError> {
         self.check(policy)?;
-        let mut state = Arc::clone(&self.state).lock_owned().await;
-        if let Some(permit) = state.links.get(&link.name) {
-            if permit.policy == *policy {
-                return Ok(());
-            }
+        let changing = Arc::clone(&link.changing).lock_owned().await;
+        let known = match self.state.lock().await.links.get(&link.name) {
+            Some(Entry::Permitted(permit)) => permit.policy == *policy,
+            _ => false,
+        };
+        if known {
+            return Ok(());
         }
         let setting = Setting {
             host: link.gateway(),
@@ -83,23 +93,23 @@ impl Permits {
         };
         let (me, name, policy) = (Arc::clone(self), link.name.clone(), policy.clone());
         finish(tokio::spawn(async move {
-            me.take_back(&mut state, &name).await?;
-            me.give(state, name, policy, setting).await
+            let _changing = changing;
+            me.take_back(&name).await?;
+            me.give(name, policy, setting).await
         }))
         .await
     }
 
     /// Takes a link's policy, and what the kernel remembers of its connections.
     pub(super) async fn withdraw(self: &Arc<Self>, link: &Link) -> Result<(), NetworkError> {
-        let mut state = Arc::clone(&self.state).lock_owned().await;
-        if !state.links.contains_key(&link.name) {
+        let changing = Arc::clone(&link.changing).lock_owned().await;
+        if !self.state.lock().await.links.contains_key(&link.name) {
             return Ok(());
         }
         let (me, name, address) = (Arc::clone(self), link.name.clone(), link.inside_address());
         finish(tokio::spawn(async move {
-            me.take_back(&mut state, &name).await?;
-            // Other links need not wait for the kernel to look through its connections.
-            drop(state);
+            let _changing = changing;
+            me.take_back(&name).await?;
             let forgotten = tokio::task::spawn_blocking(move || conntrack::forget(address)).await;
             forgotten
                 .map_err(stopped)?
@@ -130,12 +140,13 @@ impl Permits {
     }
 
     async fn give(
-        self: &Arc<Self>,
-        mut state: OwnedMutexGuard<State>,
+        &self,
         link: String,
         policy: EgressPolicy,
         setting: Setting,
     ) -> Result<(), NetworkError> {
+        // Held until the chain is there, so that the next link of the policy finds it.
+        let mut state = self.state.lock().await;
         let mut it = Transaction::on(&self.table);
         let known = state.shared.get(&policy).map(|shared| shared.names.clone());
         let names = match known {
@@ -166,33 +177,52 @@ impl Permits {
             names,
             resolver,
         };
-        state.links.insert(link, permit);
+        state.links.insert(link, Entry::Permitted(permit));
         Ok(())
     }
 
-    /// Removes a link's policy if it has one; on failure it has it still, but no name server.
-    async fn take_back(&self, state: &mut State, link: &str) -> Result<(), NetworkError> {
-        let State { shared, links, .. } = state;
-        let Some(permit) = links.get_mut(link) else {
+    /// Removes a link's policy if it has one. On failure it may have it still, but no name server,
+    /// and the next call tries again.
+    async fn take_back(&self, link: &str) -> Result<(), NetworkError> {
+        let entry = self.state.lock().await.links.remove(link);
+        let Some(Entry::Permitted(mut permit) | Entry::Leaving(mut permit)) = entry else {
             return Ok(());
         };
         permit.resolver.stop().await;
-        let Permit { policy, names, .. } = &*permit;
-        let users = shared.get(policy).map_or(1, |shared| shared.links);
+        let Permit { policy, names, .. } = &permit;
         let mut removal = Transaction::on(&self.table);
         rules::delete_link(&mut removal, policy, link);
         let gate = Arc::clone(&permit.resolver.gate);
-        let closed = tokio::task::spawn_blocking(move || gate.close(removal)).await;
-        closed.map_err(stopped)??;
-        let (policy, names) = (policy.clone(), names.clone());
-        links.remove(link);
-        if users > 1 {
-            if let Some(shared) = shared.get_mut(&policy) {
-                shared.links -= 1;
-            }
+        let mut after = Transaction::on(&self.table);
+        if policy.rate.is_some() {
+            rules::delete_policy(&mut after, names, policy);
+        }
+        let closed = tokio::task::spawn_blocking(move || gate.close(removal, after)).await;
+        if let Err(error) = closed.map_err(stopped).and_then(|closed| closed) {
+            let entry = Entry::Leaving(permit);
+            self.state.lock().await.links.insert(link.to_owned(), entry);
+            return Err(error);
+        }
+        if permit.policy.rate.is_some() {
             return Ok(());
         }
-        shared.remove(&policy);
+        self.leave(permit).await
+    }
+
+    /// Removes the shared chain with its last link.
+    async fn leave(&self, permit: Permit) -> Result<(), NetworkError> {
+        let Permit { policy, names, .. } = permit;
+        {
+            let mut state = self.state.lock().await;
+            if let Some(shared) = state.shared.get_mut(&policy) {
+                shared.links -= 1;
+                if shared.links > 0 {
+                    return Ok(());
+                }
+            }
+            // From now on nobody finds it: the next link of the policy makes another one.
+            state.shared.remove(&policy);
+        }
         let mut removal = Transaction::on(&self.table);
         rules::delete_policy(&mut removal, &names, &policy);
         self.run(removal).await

@@ -105,9 +105,13 @@ impl Gate {
         Ok(())
     }
 
-    /// Adds to a transaction the removal of all that is let through, runs it, and lets nothing
-    /// through any more. Blocks.
-    pub(in super::super) fn close(&self, mut it: Transaction) -> Result<(), NetworkError> {
+    /// Runs a transaction that ends with the removal of all that is let through and what `after`
+    /// says, and lets nothing through any more. Blocks.
+    pub(in super::super) fn close(
+        &self,
+        mut it: Transaction,
+        after: Transaction,
+    ) -> Result<(), NetworkError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.closed = true;
         let now = Instant::now();
@@ -118,6 +122,7 @@ impl Gate {
                 rules::delete_address(&mut it, set, &self.link, *address);
             }
         }
+        it.append(after);
         self.nft.run(&it)?;
         state.until.clear();
         Ok(())
