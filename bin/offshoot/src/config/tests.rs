@@ -328,7 +328,7 @@ name_servers = ["192.0.2.53"]
 [network.functions]
 closed = "none"
 open = "everywhere"
-mailer = { allow = ["192.0.2.0/24:443", "*.example.com"], deny = ["192.0.2.7"], bits_per_second = 1000000 }
+mailer = { allow = ["192.0.2.0/24:443", "*.example.com"], deny = ["192.0.2.7"], bits_per_second = 1_000_000 }
 [network.functions."with-dash_1"]
 connections_per_second = 10
 "#;
