@@ -84,7 +84,8 @@ impl Node {
         }
     }
 
-    pub(crate) fn launcher(&self) -> Option<Arc<Launcher>> {
+    /// Who makes its sandboxes, for operators; `None` when it is shut down.
+    pub fn launcher(&self) -> Option<Arc<Launcher>> {
         self.launcher
             .read()
             .unwrap_or_else(PoisonError::into_inner)

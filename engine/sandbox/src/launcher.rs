@@ -14,8 +14,8 @@ use crate::nursery_process::NurseryProcess;
 use crate::owner;
 use crate::pool::build::{Parts, build};
 use crate::pool::{
-    Depth, Dirty, Filler, Ghost, GhostInfo, Hand, Hands, Pool, PoolStats, Reason, Stats, Taken,
-    Wanted,
+    Depth, Dirty, Filler, Ghost, Hand, Hands, Pool, PoolStats, Reason, Roster, SandboxInfo, Stats,
+    Taken, Wanted,
 };
 use crate::reaper::{self, Job};
 use crate::root::RootFs;
@@ -105,6 +105,7 @@ pub(crate) struct Shared {
     pub(crate) hands: Hands,
     pub(crate) codes: Codes,
     pub(crate) stats: Stats,
+    pub(crate) roster: Arc<Roster>,
     pub(crate) runtime_dir: Option<PathBuf>,
     pub(crate) ghost_tmp_bytes: u64,
     pub(crate) hostname: String,
@@ -120,6 +121,11 @@ impl Shared {
 
 /// Makes a ghost of a used sandbox and puts it away, or destroys it.
 pub(crate) async fn recycle(shared: &Arc<Shared>, dirty: Dirty) {
+    if !shared.pool.keeps(dirty.0.egress) {
+        // What goes wrong is logged.
+        let _ = dirty.0.remains.destroy().await;
+        return;
+    }
     let Ok(ghost) = dirty.repurpose(shared).await else {
         return;
     };
@@ -171,6 +177,7 @@ impl Launcher {
             hands,
             codes: Codes::default(),
             stats: Stats::default(),
+            roster: Arc::default(),
             runtime_dir: config.runtime_dir,
             ghost_tmp_bytes: config.ghost_tmp_bytes,
             hostname: config.ghost_hostname,
@@ -225,6 +232,7 @@ impl Launcher {
             source,
         })?;
         let wanted = Wanted {
+            holder: &spec.id,
             account: &spec.account,
             memory_bytes: spec.memory_bytes,
             tmp_bytes: spec.tmp_bytes,
@@ -266,9 +274,14 @@ impl Launcher {
         self.shared.pool.drain()
     }
 
-    /// The ghosts that wait.
-    pub fn ghosts(&self) -> Vec<GhostInfo> {
-        self.shared.pool.list()
+    /// All sandboxes, in the order in which they were first made.
+    pub fn sandboxes(&self) -> Vec<SandboxInfo> {
+        self.shared.roster.list()
+    }
+
+    /// One of them, by the name of its control groups.
+    pub fn sandbox(&self, id: &str) -> Option<SandboxInfo> {
+        self.shared.roster.find(id)
     }
 
     /// What the pool has and has done.

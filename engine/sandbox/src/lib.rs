@@ -54,7 +54,7 @@ pub use net::{
 };
 pub use nursery::nursery_main;
 pub use pool::{
-    Dirty, Ghost, GhostInfo, Hand, Join, Occupied, PeakMemory, PoolStats, Reason, Taken,
+    Dirty, Ghost, Hand, Join, Occupied, PeakMemory, PoolStats, Reason, SandboxInfo, State, Taken,
 };
 pub use root::RootFs;
 pub use sandbox::{Exit, Sandbox};

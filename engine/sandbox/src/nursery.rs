@@ -62,13 +62,20 @@ impl Inherited {
 
 /// The limits of every process of a sandbox, as in AWS Lambda's environment; that of open files is set in each
 /// ([`program`]), because the nursery itself needs more.
-const LIMITS: [(Resource, u64); 4] = [
+const LIMITS: [(Resource, u64); 7] = [
     (Resource::Nproc, 742),
     (Resource::Memlock, 64 << 10),
     (Resource::Stack, 8 << 20),
     // Not 0: that would still start a handler to which `core_pattern` pipes, as root, on the host;
     // 1 byte stops that as well (core(5), `do_coredump`).
     (Resource::Core, 1),
+    // The largest `/tmp` that a function may have (10,240 MB). What a sandbox stores is limited by its file systems
+    // and its memory; this limits what they do not: the length of sparse files, and of a file that somebody gives
+    // to a program as its output.
+    (Resource::Fsize, 10_240 << 20),
+    // Whatever the daemon may do itself.
+    (Resource::Nice, 0),
+    (Resource::Rtprio, 0),
 ];
 
 /// Runs the nursery: the whole of the hidden subcommand's process.
@@ -258,13 +265,17 @@ fn obey(
         Kind::Build => clone_init(thread, inherited, bytes, &fds, rest),
         Kind::Run => clone_program(thread, inherited, bytes, &fds, rest),
     };
+    let init = match kind {
+        Kind::Build => None,
+        Kind::Run => fds.pop(),
+    };
     let control = fds.swap_remove(0);
     let Some(pidfd) = report_clone(control.as_fd(), cloned) else {
         return;
     };
-    let child = match kind {
-        Kind::Build => Child::init(pidfd),
-        Kind::Run => Child::program(pidfd, control, fds.pop()),
+    let child = match init {
+        None => Child::init(pidfd),
+        Some(init) => Child::program(pidfd, control, init),
     };
     children.add(child);
 }

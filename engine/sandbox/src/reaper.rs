@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use crate::cgroup::Group;
 use crate::error::{CgroupError, DestroyError};
 use crate::net::{Link, Network};
+use crate::pool::{Entry, State};
 use crate::slots::Slot;
 
 /// How long to wait for processes to end after `SIGKILL`.
@@ -39,6 +40,7 @@ pub(crate) struct Estate {
     group: Option<Group>,
     pidfd: Option<OwnedFd>,
     link: Option<Link>,
+    entry: Option<Entry>,
     slot: Slot,
 }
 
@@ -49,6 +51,7 @@ pub(crate) struct Remains {
     pub(crate) group: Option<Group>,
     pub(crate) pidfd: Option<OwnedFd>,
     pub(crate) link: Option<Link>,
+    pub(crate) entry: Option<Entry>,
     slot: Option<Slot>,
     reaper: mpsc::UnboundedSender<Job>,
 }
@@ -60,6 +63,7 @@ impl Remains {
             group: None,
             pidfd: None,
             link: None,
+            entry: None,
             slot: Some(slot),
             reaper,
         }
@@ -95,8 +99,12 @@ impl Remains {
             group: self.group.take(),
             pidfd: self.pidfd.take(),
             link: self.link.take(),
+            entry: self.entry.take(),
             slot,
         };
+        if let Some(entry) = &estate.entry {
+            entry.set(State::Dirty);
+        }
         if let Err(unsent) = self.reaper.send(Job(Box::new(estate), done)) {
             // The runtime has ended: at least no process shall survive it.
             let Job(estate, _) = unsent.0;
@@ -166,6 +174,7 @@ async fn settle(estate: Estate, network: &Network) -> Result<(), DestroyError> {
         group,
         pidfd,
         link,
+        entry,
         slot,
     } = estate;
     kill(pidfd.as_ref(), group.as_ref());
@@ -183,6 +192,7 @@ async fn settle(estate: Estate, network: &Network) -> Result<(), DestroyError> {
         remove_group(&id, group).await?;
     }
     disconnected.map_err(|source| DestroyError::Network { id, source })?;
+    drop(entry);
     drop(ManuallyDrop::into_inner(slot));
     Ok(())
 }

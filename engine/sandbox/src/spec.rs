@@ -65,7 +65,7 @@ pub struct SandboxSpec {
 pub struct SandboxFds {
     /// Becomes descriptor 3.
     pub channel: Option<OwnedFd>,
-    /// Becomes standard output and standard error.
+    /// Becomes standard output and standard error. A pipe, normally: a regular file may grow to 10 GiB.
     pub output: OwnedFd,
 }
 

@@ -74,10 +74,12 @@ pub(crate) async fn take(shared: &Arc<Shared>, spec: &SandboxSpec) -> Result<Tak
     let (shared_too, account) = (Arc::clone(shared), spec.account.clone());
     let (dirs, hostname) = (spec.code.clone(), spec.hostname.clone());
     let (memory_bytes, tmp_bytes) = (spec.memory_bytes, spec.tmp_bytes);
+    let holder = spec.id.clone();
     let taken = shared.hands.lend(move |hand| {
         let code = shared_too.codes.get(&dirs);
         let code = code.map_err(|(stage, source)| staged(ghost.id(), stage)(source))?;
         let wanted = Wanted {
+            holder: &holder,
             account: &account,
             memory_bytes,
             tmp_bytes,

@@ -24,4 +24,5 @@ mod streaming;
 
 pub use auth::{AccessKey, KeyError, Keys};
 pub use front::{Gateway, GatewayParts};
+pub use operator::SandboxPages;
 pub use server::{ServeError, serve};

@@ -33,6 +33,9 @@ pub(crate) enum Page {
     Dead,
     Redrive,
     Purge,
+    Sandboxes,
+    Sandbox(String),
+    Drain,
     Logs(String),
     /// A package, by the digest of its zip: who knows 256 bits may read it, as with a pre-signed S3 link.
     Code(String),
@@ -50,8 +53,11 @@ pub(crate) fn page(path: &str) -> Option<Page> {
         "events/dead" => Page::Dead,
         "events/redrive" => Page::Redrive,
         "events/purge" => Page::Purge,
+        "sandboxes" => Page::Sandboxes,
+        "sandboxes/drain" => Page::Drain,
         other => named(other, "functions/", "/logs")
             .map(Page::Logs)
+            .or_else(|| named(other, "sandboxes/", "").map(Page::Sandbox))
             .or_else(|| named(other, "code/", ".zip").map(Page::Code))
             .unwrap_or(Page::Unknown),
     })
@@ -84,10 +90,42 @@ pub(crate) async fn answer(
         (&Method::GET, Page::Dead) => dead(gateway, query).await,
         (&Method::POST, Page::Redrive) => redrive(gateway, &body).await,
         (&Method::POST, Page::Purge) => purge(gateway, &body).await,
+        (&Method::GET, Page::Sandboxes) => Ok(json_answer(
+            StatusCode::OK,
+            gateway.parts.sandboxes.list().to_string(),
+        )),
+        (&Method::GET, Page::Sandbox(id)) => sandbox(gateway, &id),
+        (&Method::POST, Page::Drain) => {
+            let drained = gateway.parts.sandboxes.drain();
+            let body = json!({ "drained": drained });
+            Ok(json_answer(StatusCode::OK, body.to_string()))
+        }
         (&Method::GET, Page::Logs(function)) => logs(gateway, &function, query).await,
         _ => Err(ApiError::new(
             ErrorKind::UnknownOperation,
             "There is no such operator page",
+        )),
+    }
+}
+
+/// What an operator may ask about sandboxes. The gateway passes on what it is told, and understands none of it.
+pub trait SandboxPages: Send + Sync {
+    /// All sandboxes and the pool's counters, as a JSON object.
+    fn list(&self) -> Value;
+    /// One sandbox, by its id.
+    fn inspect(&self, id: &str) -> Option<Value>;
+    /// Has all ghosts that wait made anew; how many there were.
+    fn drain(&self) -> usize;
+    /// Brings the metrics up to date.
+    fn meter(&self);
+}
+
+fn sandbox(gateway: &Gateway, id: &str) -> Result<Answer, ApiError> {
+    match gateway.parts.sandboxes.inspect(id) {
+        Some(found) => Ok(json_answer(StatusCode::OK, found.to_string())),
+        None => Err(ApiError::new(
+            ErrorKind::ResourceNotFound,
+            format!("There is no sandbox {id}"),
         )),
     }
 }
@@ -112,6 +150,7 @@ async fn metrics(gateway: &Gateway) -> Result<Answer, ApiError> {
     for (state, events) in states {
         gauge!("offshoot_queue_depth", "state" => state).set(events as f64);
     }
+    gateway.parts.sandboxes.meter();
     let mut answer = whole(StatusCode::OK, gateway.parts.metrics.render());
     set(&mut answer, "content-type", "text/plain; version=0.0.4");
     Ok(answer)

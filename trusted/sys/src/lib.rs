@@ -14,6 +14,7 @@
 //! 8. [`kcmp`], [`handle`], [`owner`] and [`peek`] ask what only the kernel knows about a process's
 //!    descriptors: which are duplicates, which file a handle names, who is signalled, what waits
 //!    in a socket.
+//! 9. [`landlock`] asks whether the kernel has it.
 //!
 //! What callers must still ensure: the nursery stays single-threaded ([`clone::SingleThread`]
 //! checks it at every clone). Cost: one system call per function, nothing else, except for the
@@ -25,6 +26,7 @@ pub mod fds;
 pub mod handle;
 pub mod ifaddr;
 pub mod kcmp;
+pub mod landlock;
 pub mod mount_attr;
 pub mod namespace;
 pub mod owner;

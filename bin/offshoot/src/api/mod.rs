@@ -9,6 +9,7 @@ mod events;
 mod functions;
 mod invoke;
 mod lines;
+mod sandboxes;
 mod sign;
 mod stream;
 
@@ -16,5 +17,6 @@ pub use client::{Client, Target};
 pub use error::ApiError;
 pub use events::DeadLetter;
 pub use invoke::{Invocation, Invoked, Mode};
+pub use sandboxes::Sandbox;
 pub use sign::Credentials;
 pub use stream::StreamEvent;

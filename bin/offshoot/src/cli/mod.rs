@@ -16,6 +16,7 @@ use serve_args::ServeArgs;
 use crate::clones::{self, CheckpointArgs, CloneArgs, ImageArgs};
 use crate::commands::{
     config::ConfigArgs, delete::DeleteArgs, events::EventsArgs, invoke::InvokeArgs, logs::LogsArgs,
+    sandbox::SandboxArgs,
 };
 use crate::console::Console;
 use crate::deploy::DeployArgs;
@@ -120,6 +121,12 @@ enum Command {
         offshoot events redrive 17 18\n  offshoot events redrive --function hello\n  offshoot events purge --all --yes"
     )]
     Events(EventsArgs),
+    /// Look after sandboxes: those in use, and those that wait to be
+    #[command(
+        after_help = "Examples:\n  offshoot sandbox\n  offshoot sandbox list --json | jq .pool\n  \
+        offshoot sandbox inspect s000004\n  offshoot sandbox drain"
+    )]
+    Sandbox(SandboxArgs),
     /// Delete a function, or one version of it
     #[command(
         visible_alias = "rm",
@@ -210,6 +217,7 @@ async fn client_command(command: Command, context: &Context) -> Result<(), Failu
         Command::List => commands::list::run(context).await,
         Command::Logs(args) => commands::logs::run(&args, context).await,
         Command::Events(args) => commands::events::run(&args, context).await,
+        Command::Sandbox(args) => commands::sandbox::run(&args, context).await,
         Command::Delete(args) => commands::delete::run(&args, context).await,
         Command::Doctor(args) => doctor::run(&args, context).await,
         Command::Serve(_)

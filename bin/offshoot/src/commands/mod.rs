@@ -6,6 +6,7 @@ pub mod events;
 pub mod invoke;
 pub mod list;
 pub mod logs;
+pub mod sandbox;
 
 use crate::api::{ApiError, Client};
 use crate::nearest::nearest;

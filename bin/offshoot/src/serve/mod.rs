@@ -8,6 +8,7 @@ mod assembly;
 mod limits;
 mod logging;
 mod metering;
+mod sandboxes;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -15,6 +15,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
+use super::roster::Entry;
 use super::states::{Settings, Shell};
 use super::stats::Reason;
 use crate::cgroup::{GroupFds, Readings};
@@ -34,6 +35,8 @@ pub(crate) struct Parts {
     pub(crate) remains: Remains,
     /// Groups that are there already.
     pub(crate) group: Option<(GroupFds, Arc<Readings>)>,
+    /// The limit of their memory now.
+    pub(crate) memory_bytes: Option<u64>,
     /// A network namespace that was used before.
     pub(crate) net: Option<OwnedFd>,
     pub(crate) egress: bool,
@@ -48,9 +51,12 @@ impl Parts {
             limit: shared.slots.limit(),
         })?;
         let id = shared.next_id();
+        let mut remains = Remains::new(&id, slot, shared.reaper.clone());
+        remains.entry = Some(Entry::new(&shared.roster, &id));
         Ok(Self {
-            remains: Remains::new(&id, slot, shared.reaper.clone()),
+            remains,
             group: None,
+            memory_bytes: None,
             net: None,
             egress,
             account: None,
@@ -155,7 +161,7 @@ fn prepare(
     }
     let (points, mounts): (Vec<MountPoint>, Vec<OwnedFd>) = mounts.into_iter().unzip();
     let settings = Settings {
-        memory_bytes: None,
+        memory_bytes: parts.memory_bytes,
         tmp_bytes: shared.ghost_tmp_bytes,
         hostname: shared.hostname.clone(),
     };

@@ -29,6 +29,7 @@ mod fill;
 mod hand;
 mod hands;
 mod repurpose;
+mod roster;
 mod shelf;
 mod states;
 mod stats;
@@ -41,6 +42,8 @@ use tokio::sync::Notify;
 pub(crate) use fill::Filler;
 pub use hand::Hand;
 pub(crate) use hands::Hands;
+pub(crate) use roster::{Entry, Roster};
+pub use roster::{SandboxInfo, State};
 pub(crate) use shelf::Depth;
 use shelf::{Shelf, Shelved};
 pub use states::{Dirty, Ghost, Join, Occupied, PeakMemory, Taken};
@@ -56,24 +59,6 @@ pub(crate) struct Pool {
     shelf: Mutex<Shelf<Ghost>>,
     /// That the filler may have something to do.
     changed: Notify,
-}
-
-/// A ghost as an operator sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct GhostInfo {
-    /// The name of its control groups.
-    pub id: String,
-    /// Its init's PID on the host.
-    pub pid: i32,
-    /// The uid that programs will have in it.
-    pub uid: u32,
-    /// Whether it has a link to the outside.
-    pub egress: bool,
-    /// Whose programs have run in it.
-    pub account: Option<Account>,
-    /// How many.
-    pub uses: u32,
 }
 
 impl Shelved for Ghost {
@@ -106,6 +91,7 @@ impl Pool {
 
     /// Puts a ghost away; gives one back that must be destroyed instead.
     pub(crate) fn put(&self, ghost: Ghost) -> Option<Ghost> {
+        ghost.note();
         self.shelf().put(ghost)
     }
 
@@ -123,19 +109,12 @@ impl Pool {
         ghosts.len()
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.shelf().len()
+    /// Whether a ghost of this kind would be kept.
+    pub(crate) fn keeps(&self, egress: bool) -> bool {
+        self.shelf().keeps(egress)
     }
 
-    pub(crate) fn list(&self) -> Vec<GhostInfo> {
-        let info = |Ghost(shell): &Ghost| GhostInfo {
-            id: shell.remains.id().to_owned(),
-            pid: shell.pid,
-            uid: shell.uid,
-            egress: shell.egress,
-            account: shell.account.clone(),
-            uses: shell.uses,
-        };
-        self.shelf().iter().map(info).collect()
+    pub(crate) fn len(&self) -> usize {
+        self.shelf().len()
     }
 }

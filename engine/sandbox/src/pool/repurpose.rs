@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::build::{Parts, build};
 use super::states::{Dirty, Ghost, Shell};
 use super::stats::Reason;
-use crate::cgroup::{Group, Trace};
+use crate::cgroup::Trace;
 use crate::error::CreateError;
 use crate::launcher::Shared;
 use crate::reaper::{self, Remains};
@@ -68,6 +68,7 @@ async fn try_repurpose(shared: &Arc<Shared>, shell: Shell) -> Result<Ghost, Refu
         readings,
         net,
         egress,
+        settings,
         account,
         uses,
         ..
@@ -88,6 +89,7 @@ async fn try_repurpose(shared: &Arc<Shared>, shell: Shell) -> Result<Ghost, Refu
     let parts = Parts {
         remains,
         group: Some((group, readings)),
+        memory_bytes: settings.memory_bytes,
         net: (!egress).then_some(net),
         egress,
         account,
@@ -124,7 +126,7 @@ async fn reset_group(remains: &mut Remains) -> Result<Verdict, CreateError> {
             return Ok(Verdict::GiveUp(Reason::Failed));
         };
         let reset = move || {
-            let trace = group.kill().and_then(|()| Group::reset(&group));
+            let trace = group.reset();
             (group, trace)
         };
         let Ok((group, trace)) = tokio::task::spawn_blocking(reset).await else {
@@ -137,6 +139,7 @@ async fn reset_group(remains: &mut Remains) -> Result<Verdict, CreateError> {
         };
         match trace.map_err(cgroup)? {
             Ok(()) => return Ok(Verdict::Reuse),
+            Err(Trace::Process) => return Ok(Verdict::GiveUp(Reason::NotEmpty)),
             Err(Trace::OomKill) => return Ok(Verdict::GiveUp(Reason::OutOfMemory)),
             Err(Trace::Charge) if begun.elapsed() > CHARGE_LIMIT => {
                 return Ok(Verdict::GiveUp(Reason::MemoryCharged));

@@ -48,8 +48,9 @@ impl<G: Shelved> Shelf<G> {
         self.ghosts.len()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &G> {
-        self.ghosts.iter()
+    /// Whether a ghost of this kind would be kept at all.
+    pub(crate) fn keeps(&self, egress: bool) -> bool {
+        !self.closed && self.depth.of(egress) > 0
     }
 
     /// A ghost for `account`: one of its own, the latest first, because its pages are warm; else an unused one. Never
@@ -186,6 +187,7 @@ mod tests {
     #[test]
     fn shelf_of_depth_zero_keeps_nothing() {
         let mut shelf = shelf(0, 0);
+        assert!(!shelf.keeps(false));
         assert_eq!(shelf.put(used(1, "a")), Some(used(1, "a")));
         assert_eq!(shelf.wants(), None);
     }

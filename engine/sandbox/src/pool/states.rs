@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use offshoot_sys::namespace::Namespaces;
 
+use super::roster::State;
 use crate::cgroup::{GroupFds, Readings};
 use crate::reaper::Remains;
 use crate::spec::Account;
@@ -75,6 +76,20 @@ pub struct Join<'a> {
     pub uid: u32,
 }
 
+impl Shell {
+    pub(crate) fn note(&self, state: State, holder: Option<&str>) {
+        if let Some(entry) = &self.remains.entry {
+            entry.write(self, state, holder);
+        }
+    }
+
+    fn set(&self, state: State) {
+        if let Some(entry) = &self.remains.entry {
+            entry.set(state);
+        }
+    }
+}
+
 impl Ghost {
     /// The name of its control groups.
     pub fn id(&self) -> &str {
@@ -84,6 +99,10 @@ impl Ghost {
     /// How many programs have run in it.
     pub fn uses(&self) -> u32 {
         self.0.uses
+    }
+
+    pub(crate) fn note(&self) {
+        self.0.note(State::Ghost, None);
     }
 
     /// Its init, as the host sees it.
@@ -113,6 +132,7 @@ impl Taken {
 
     /// A process is in it now, or about to be.
     pub fn occupied(self) -> Occupied {
+        self.0.set(State::Occupied);
         Occupied {
             shell: self.0,
             current: Arc::new(AtomicBool::new(true)),
@@ -159,6 +179,7 @@ impl Occupied {
     pub fn end(self) -> Dirty {
         self.kill();
         self.current.store(false, Ordering::Release);
+        self.shell.set(State::Dirty);
         Dirty(self.shell)
     }
 }

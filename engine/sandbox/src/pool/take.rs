@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::AsFd;
 
 use super::hand::Hand;
+use super::roster::State;
 use super::states::{Ghost, Settings, Taken};
 use crate::build::{attach, renew_tmp, write_names};
 use crate::code::Code;
@@ -14,6 +15,7 @@ use crate::stage::Stage;
 /// What a taker wants.
 #[derive(Debug, Clone)]
 pub(crate) struct Wanted<'a> {
+    pub(crate) holder: &'a str,
     pub(crate) account: &'a Account,
     pub(crate) memory_bytes: u64,
     pub(crate) tmp_bytes: u64,
@@ -49,6 +51,7 @@ impl Ghost {
             tmp_bytes: wanted.tmp_bytes,
             hostname: wanted.hostname.to_owned(),
         };
+        self.0.note(State::Taken, Some(wanted.holder));
         Ok(Taken(self.0))
     }
 

@@ -1,8 +1,9 @@
 //! The system call filter of every process that runs a tenant's code.
 //!
-//! [`table`] publishes what is allowed and what is answered otherwise. It is enforced by two
-//! filters, because compiling and checking one of some 300 instructions costs the kernel more than
-//! 100 microseconds at each load, and memory for compiled code that is limited:
+//! [`table`] publishes what is allowed, with a reason for each call, and what is answered otherwise;
+//! [`page()`] makes the page of the documentation from it. It is enforced by two filters, because
+//! compiling and checking one of some 300 instructions costs the kernel more than 100 microseconds
+//! at each load, and memory for compiled code that is limited ([`jit_memory`]):
 //!
 //! 1. the **outer** one is the whole table, except that it lets the calls through that building a
 //!    sandbox takes ([`table::SETUP`]). The nursery loads it once; every process of every sandbox
@@ -15,14 +16,20 @@
 //! filter once for every system call number (`seccomp_cache_prepare`), so that depth, not only
 //! length, decides.
 
+mod calls;
+mod jit;
+mod page;
 mod program;
+mod rules;
 pub mod table;
 
 use std::io;
 
 use seccompiler::BpfProgram;
 
-pub use table::{Answer, answer};
+pub use jit::{JitMemory, jit_memory};
+pub use page::page;
+pub use table::{Answer, answer, reachable};
 
 /// The filter that the nursery loads and everything inherits.
 pub(crate) fn outer() -> BpfProgram {

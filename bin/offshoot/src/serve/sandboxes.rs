@@ -1,0 +1,82 @@
+//! The node's sandboxes, as the operator's pages and the metrics show them.
+
+use std::sync::Arc;
+
+use metrics::{counter, gauge};
+use offshoot_gateway::SandboxPages;
+use offshoot_node::Node;
+use offshoot_sandbox::{PoolStats, SandboxInfo};
+use serde_json::{Value, json};
+
+/// The sandboxes of a node.
+pub(super) struct NodeSandboxes(pub(super) Arc<Node>);
+
+impl SandboxPages for NodeSandboxes {
+    fn list(&self) -> Value {
+        let Some(launcher) = self.0.launcher() else {
+            return json!({ "sandboxes": [] });
+        };
+        let sandboxes: Vec<Value> = launcher.sandboxes().iter().map(describe).collect();
+        json!({ "sandboxes": sandboxes, "pool": pool(&launcher.pool_stats()) })
+    }
+
+    fn inspect(&self, id: &str) -> Option<Value> {
+        let found = self.0.launcher()?.sandbox(id)?;
+        let mut value = describe(&found);
+        value["memoryBytes"] = json!(found.memory_bytes);
+        value["tmpBytes"] = json!(found.tmp_bytes);
+        Some(value)
+    }
+
+    fn drain(&self) -> usize {
+        self.0.launcher().map_or(0, |launcher| launcher.drain())
+    }
+
+    fn meter(&self) {
+        let Some(launcher) = self.0.launcher() else {
+            return;
+        };
+        let stats = launcher.pool_stats();
+        gauge!("offshoot_sandbox_ghosts").set(stats.ghosts as f64);
+        let count = |name: &'static str, value: u64| counter!(name).absolute(value);
+        count("offshoot_sandbox_takes_total", stats.takes);
+        count("offshoot_sandbox_take_microseconds_total", stats.take_us);
+        count("offshoot_sandbox_misses_total", stats.misses);
+        count("offshoot_sandbox_repurposed_total", stats.repurposed);
+        count(
+            "offshoot_sandbox_repurpose_microseconds_total",
+            stats.repurpose_us,
+        );
+        for (reason, number) in stats.recreations {
+            counter!("offshoot_sandbox_recreations_total", "reason" => reason.name())
+                .absolute(number);
+        }
+    }
+}
+
+fn describe(info: &SandboxInfo) -> Value {
+    json!({
+        "id": info.id,
+        "state": info.state.name(),
+        "instance": info.holder,
+        "account": info.account.as_ref().map(ToString::to_string),
+        "uses": info.uses,
+        "uid": info.uid,
+        "egress": info.egress,
+        "pid": info.pid,
+    })
+}
+
+fn pool(stats: &PoolStats) -> Value {
+    let recreations = stats.recreations.iter();
+    let recreations = recreations.map(|(reason, count)| (reason.name().to_owned(), json!(count)));
+    json!({
+        "ghosts": stats.ghosts,
+        "takes": stats.takes,
+        "takeMicroseconds": stats.take_us,
+        "misses": stats.misses,
+        "repurposed": stats.repurposed,
+        "repurposeMicroseconds": stats.repurpose_us,
+        "recreations": Value::Object(recreations.collect()),
+    })
+}
