@@ -22,6 +22,7 @@ mod reserved;
 mod resolver;
 mod rules;
 mod veth;
+mod words;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, OwnedFd};

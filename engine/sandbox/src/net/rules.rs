@@ -15,21 +15,21 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
-use std::ops::RangeInclusive;
 
-use nftables::expr::{
-    CT, Expression, Fib, FibFlag, FibResult, Meta, MetaKey, NamedExpression, Payload, PayloadField,
-    Prefix, Range, SetItem,
-};
+use nftables::expr::{Expression, MetaKey, NamedExpression};
 use nftables::schema::{Set, SetFlag, SetType, SetTypeValue};
-use nftables::stmt::{JumpTarget, Limit, Match, Operator, Statement, VerdictMap};
+use nftables::stmt::{Operator, Statement};
 use nftables::types::{NfChainType, NfHook};
 
-use super::destination::{Destination, Ipv4Network, Protocol, Service};
+use super::destination::{Destination, Ipv4Network, Service};
 use super::link_prefix;
 use super::nft::{Nft, Transaction, pair, string};
 use super::policy::{EgressPolicy, RateLimit};
 use super::reserved;
+use super::words::{
+    ACCEPT, DROP, by_link, established, field, goto, is_new, matches, meta, network,
+    not_established, over, service, to_one_of, type_of_destination,
+};
 use crate::error::NetworkError;
 
 /// Where a link's packets are judged.
@@ -281,137 +281,4 @@ fn limit_traffic(it: &mut Transaction, chain: &str, rate: &RateLimit) {
         let burst = (bytes / 8).max(MIN_BURST_BYTES);
         it.add_rule(chain, vec![over(bytes, "bytes", burst), DROP]);
     }
-}
-
-/// Matches what exceeds a rate.
-fn over(rate: u32, unit: &'static str, burst: u32) -> Statement<'static> {
-    Statement::Limit(Limit {
-        rate,
-        // Packets are the unit of a rate without one, which `nft` does not take by name.
-        rate_unit: (unit == "bytes").then_some(Cow::Borrowed(unit)),
-        per: Some(Cow::Borrowed("second")),
-        burst: Some(burst),
-        burst_unit: (unit == "bytes").then_some(Cow::Borrowed(unit)),
-        inv: Some(true),
-    })
-}
-
-const ACCEPT: Statement<'static> = Statement::Accept(None);
-const DROP: Statement<'static> = Statement::Drop(None);
-
-fn goto(chain: &'static str) -> Statement<'static> {
-    Statement::Goto(JumpTarget {
-        target: Cow::Borrowed(chain),
-    })
-}
-
-fn matches(
-    left: Expression<'static>,
-    op: Operator,
-    right: Expression<'static>,
-) -> Statement<'static> {
-    Statement::Match(Match { left, right, op })
-}
-
-fn meta(key: MetaKey) -> Expression<'static> {
-    Expression::Named(NamedExpression::Meta(Meta { key }))
-}
-
-fn payload(protocol: &'static str, field: &'static str) -> Expression<'static> {
-    let field = PayloadField {
-        protocol: Cow::Borrowed(protocol),
-        field: Cow::Borrowed(field),
-    };
-    Expression::Named(NamedExpression::Payload(Payload::PayloadField(field)))
-}
-
-fn field(field: &'static str) -> Expression<'static> {
-    payload("ip", field)
-}
-
-/// `local` for this host's own addresses; `of_link`: for those of the incoming interface only.
-fn type_of_destination(of_link: bool) -> Expression<'static> {
-    let mut flags = HashSet::from([FibFlag::Daddr]);
-    if of_link {
-        flags.insert(FibFlag::Iif);
-    }
-    Expression::Named(NamedExpression::Fib(Fib {
-        result: FibResult::Type,
-        flags,
-    }))
-}
-
-fn by_link(key: MetaKey, map: &str) -> Statement<'static> {
-    Statement::VerdictMap(VerdictMap {
-        key: meta(key),
-        data: string(&format!("@{map}")),
-    })
-}
-
-fn state(operator: Operator, states: &[&str]) -> Statement<'static> {
-    let state = Expression::Named(NamedExpression::CT(CT {
-        key: Cow::Borrowed("state"),
-        family: None,
-        dir: None,
-    }));
-    let states = states.iter().map(|state| string(state)).collect();
-    matches(state, operator, Expression::List(states))
-}
-
-fn established() -> Statement<'static> {
-    state(Operator::IN, &["established", "related"])
-}
-
-fn not_established() -> Statement<'static> {
-    state(Operator::IN, &["invalid", "new", "untracked"])
-}
-
-fn is_new() -> Statement<'static> {
-    state(Operator::IN, &["new"])
-}
-
-fn network(network: Ipv4Network) -> Expression<'static> {
-    let first = network.first.to_string();
-    match network.prefix_bits {
-        32 => string(&first),
-        bits => Expression::Named(NamedExpression::Prefix(Prefix {
-            addr: Box::new(string(&first)),
-            len: bits.into(),
-        })),
-    }
-}
-
-fn to_one_of(networks: impl Iterator<Item = Ipv4Network>) -> Statement<'static> {
-    let items = networks.map(|each| SetItem::Element(network(each)));
-    let set = NamedExpression::Set(items.collect());
-    matches(field("daddr"), Operator::EQ, Expression::Named(set))
-}
-
-fn service(service: &Service) -> Vec<Statement<'static>> {
-    let Service { protocol, ports } = service;
-    let protocols = match protocol {
-        Some(Protocol::Tcp) => string("tcp"),
-        Some(Protocol::Udp) => string("udp"),
-        None if ports.is_none() => return Vec::new(),
-        None => {
-            let both = ["tcp", "udp"].map(|name| SetItem::Element(string(name)));
-            Expression::Named(NamedExpression::Set(both.to_vec()))
-        }
-    };
-    let mut statements = vec![matches(meta(MetaKey::L4proto), Operator::EQ, protocols)];
-    if let Some(ports) = ports {
-        let port = payload("th", "dport");
-        statements.push(matches(port, Operator::EQ, range(ports)));
-    }
-    statements
-}
-
-fn range(ports: &RangeInclusive<u16>) -> Expression<'static> {
-    let [first, last] = [*ports.start(), *ports.end()].map(|port| Expression::Number(port.into()));
-    if first == last {
-        return first;
-    }
-    Expression::Range(Box::new(Range {
-        range: [first, last],
-    }))
 }
