@@ -88,7 +88,7 @@ fn spec(runtime: &str, handler: &str, task_dir: &str) -> anyhow::Result<Instance
         timeout: Duration::from_secs(10),
         task_dir: PathBuf::from(task_dir).canonicalize()?,
         layer_dirs: Vec::new(),
-        egress: false,
+        network: offshoot_node::NetworkPolicy::None,
         region: "us-east-1".into(),
         account_id: "000000000000".into(),
         log_format: LogFormat::Text,

@@ -120,7 +120,7 @@ fn sandbox_spec(spec: &InstanceSpec, id: String, stream: &str) -> Result<Sandbox
             task: Some(spec.task_dir.clone()),
             layers: spec.layer_dirs.clone(),
         },
-        egress: spec.egress,
+        network: spec.network.clone(),
         runtime_api: !speaks_channel || environment::has_extensions(spec),
     })
 }

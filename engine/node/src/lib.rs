@@ -42,3 +42,5 @@ pub use node::{Node, NodeConfig};
 pub use runtimes::{InstallError, install as install_runtimes};
 pub use spec::{InstanceSpec, LogFormat, Runtime};
 pub use stages::Stages;
+
+pub use offshoot_sandbox::NetworkPolicy;

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use offshoot_sandbox::NetworkPolicy;
+
 /// A language runtime that the node can start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Runtime {
@@ -67,8 +69,8 @@ pub struct InstanceSpec {
     pub task_dir: PathBuf,
     /// Unpacked layers, lowest first, merged at `/opt`.
     pub layer_dirs: Vec<PathBuf>,
-    /// Whether the sandbox may reach the network.
-    pub egress: bool,
+    /// What the sandbox may reach of the network.
+    pub network: NetworkPolicy,
     /// The region that the function is told.
     pub region: Arc<str>,
     /// The account that owns the function.

@@ -1,8 +1,10 @@
 //! Why a launcher, a sandbox or its end failed: one error per operation.
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
+use crate::net::PolicyError;
 use crate::stage::Stage;
 
 /// What is wrong with a [`SandboxSpec`](crate::SandboxSpec).
@@ -54,6 +56,9 @@ pub enum SpecError {
         /// As given.
         name: String,
     },
+    /// The network policy cannot be carried out.
+    #[error("the network policy is not usable")]
+    Network(#[from] PolicyError),
     /// Arguments and environment together exceed [`MAX_ARGUMENT_BYTES`](crate::MAX_ARGUMENT_BYTES).
     #[error("arguments and environment of {len_bytes} bytes are too long")]
     TooLong {
@@ -248,6 +253,35 @@ pub enum NetworkError {
         link: String,
         /// What the kernel said.
         message: String,
+    },
+    /// The policy cannot be carried out.
+    #[error("the network policy is not usable")]
+    Policy(#[from] PolicyError),
+    /// The policy allows what no sandbox can reach.
+    #[error("the network policy allows {destination}, which is {what}: no sandbox can reach it")]
+    Forbidden {
+        /// The entry of the policy.
+        destination: String,
+        /// What is there.
+        what: &'static str,
+    },
+    /// The name server of a link could not be started.
+    #[error("cannot listen at {address} port 53 for a sandbox's questions")]
+    Resolver {
+        /// The host's address of the link.
+        address: Ipv4Addr,
+        /// Why not; a program that listens on port 53 of all addresses is in the way.
+        #[source]
+        source: io::Error,
+    },
+    /// The kernel could not be made to forget the connections of an address.
+    #[error("cannot remove the tracked connections of {address}")]
+    Forget {
+        /// The sandbox's address.
+        address: Ipv4Addr,
+        /// Why not.
+        #[source]
+        source: io::Error,
     },
     /// A kernel setting could not be read or written.
     #[error("cannot set {path}")]

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::cgroup::Tree;
 use crate::control::PacketSocket;
 use crate::error::{CreateError, StartError};
-use crate::net::{Network, NetworkConfig};
+use crate::net::{Network, NetworkConfig, NetworkPolicy};
 use crate::nursery_process::NurseryProcess;
 use crate::owner;
 use crate::pool::build::{Parts, build};
@@ -240,6 +240,15 @@ impl Launcher {
             code: &code,
         };
         ghost.take(hand, &wanted)
+    }
+
+    /// Lets a taken sandbox reach what a policy allows; [`Self::create`] does so by itself. A sandbox that was
+    /// made without egress still reaches nothing.
+    ///
+    /// # Errors
+    /// See [`CreateError`]; nothing is let through then.
+    pub async fn permit(&self, taken: &Taken, policy: &NetworkPolicy) -> Result<(), CreateError> {
+        start::permit(&self.shared, taken, policy).await
     }
 
     /// Makes a ghost of a used sandbox. Takes milliseconds, of which nobody should wait.

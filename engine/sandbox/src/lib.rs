@@ -48,7 +48,10 @@ pub use code::CodeDirs;
 pub use error::{CgroupError, CreateError, DestroyError, NetworkError, SpecError, StartError};
 pub use features::{Feature, features};
 pub use launcher::{Launcher, LauncherConfig};
-pub use net::NetworkConfig;
+pub use net::{
+    Destination, DestinationError, EgressPolicy, MAX_DESTINATIONS, NetworkConfig, NetworkPolicy,
+    PolicyError, RateLimit,
+};
 pub use nursery::nursery_main;
 pub use pool::{
     Dirty, Ghost, Hand, Join, Occupied, PeakMemory, PoolStats, Reason, SandboxInfo, State, Taken,

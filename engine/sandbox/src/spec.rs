@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::code::CodeDirs;
 use crate::error::SpecError;
+use crate::net::NetworkPolicy;
 
 /// The least memory with which a sandbox starts at all, in bytes.
 pub const MIN_MEMORY_BYTES: u64 = 8 << 20;
@@ -53,8 +54,8 @@ pub struct SandboxSpec {
     pub tmp_bytes: u64,
     /// The function's code and layers.
     pub code: CodeDirs,
-    /// Whether the sandbox may reach the network outside the host.
-    pub egress: bool,
+    /// What it may reach of the network.
+    pub network: NetworkPolicy,
     /// Whether a listener bound to 127.0.0.1:9001 inside the sandbox is handed to the caller.
     pub runtime_api: bool,
 }
@@ -100,7 +101,15 @@ impl SandboxSpec {
                 cwd: self.cwd.clone(),
             });
         }
+        if let Some(policy) = self.network.egress() {
+            policy.check()?;
+        }
         self.check_program()
+    }
+
+    /// Whether the sandbox needs a link to the outside.
+    pub(crate) fn wants_egress(&self) -> bool {
+        self.network.wants_egress()
     }
 
     fn check_program(&self) -> Result<(), SpecError> {
@@ -148,7 +157,7 @@ mod tests {
             memory_bytes: 128 << 20,
             tmp_bytes: 1 << 20,
             code: CodeDirs::default(),
-            egress: false,
+            network: NetworkPolicy::None,
             runtime_api: false,
         }
     }

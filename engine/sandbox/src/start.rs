@@ -19,6 +19,7 @@ use crate::code::Code;
 use crate::control::{PacketSocket, packet_pair};
 use crate::error::CreateError;
 use crate::launcher::Shared;
+use crate::net::NetworkPolicy;
 use crate::pool::build::{Parcel, Parts, build, send, staged};
 use crate::pool::{Ghost, Occupied, Taken, Wanted};
 use crate::sandbox::{Exit, Facts, Sandbox};
@@ -60,11 +61,11 @@ pub(crate) async fn start(
 
 /// A sandbox that is this function's: a ghost if there is one, else made now.
 pub(crate) async fn take(shared: &Arc<Shared>, spec: &SandboxSpec) -> Result<Taken, CreateError> {
-    let ghost = match shared.pool.pop(&spec.account, spec.egress) {
+    let ghost = match shared.pool.pop(&spec.account, spec.wants_egress()) {
         Some(ghost) => ghost,
         None => {
             shared.stats.missed();
-            let parts = Parts::fresh(shared, spec.egress)?;
+            let parts = Parts::fresh(shared, spec.wants_egress())?;
             Ghost(build(shared, parts, false).await?)
         }
     };
@@ -89,8 +90,25 @@ pub(crate) async fn take(shared: &Arc<Shared>, spec: &SandboxSpec) -> Result<Tak
     });
     let lost = || staged(&id, Stage::Take)(io::ErrorKind::BrokenPipe.into());
     let taken = taken.await.ok_or_else(lost)??;
+    permit(shared, &taken, &spec.network).await?;
     shared.stats.taken(begun.elapsed());
     Ok(taken)
+}
+
+/// Lets a sandbox reach what a policy allows: before, its link lets nothing through.
+pub(crate) async fn permit(
+    shared: &Shared,
+    taken: &Taken,
+    policy: &NetworkPolicy,
+) -> Result<(), CreateError> {
+    let (Some(policy), Some(link)) = (policy.egress(), &taken.0.remains.link) else {
+        return Ok(());
+    };
+    let permitted = shared.network.permit(link, policy).await;
+    permitted.map_err(|source| CreateError::Network {
+        id: taken.0.remains.id().to_owned(),
+        source,
+    })
 }
 
 /// A program that was executed.

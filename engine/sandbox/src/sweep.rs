@@ -11,6 +11,7 @@ use rustix::fs::AtFlags;
 use rustix::process::{Pid, Signal};
 
 use crate::cgroup::{Hierarchies, places};
+use crate::error::NetworkError;
 use crate::net::{Netlink, link_prefix, remove_table};
 use crate::owner::{self, tag};
 
@@ -27,7 +28,7 @@ pub struct SweepReport {
     pub cgroups: usize,
     /// Network links.
     pub links: usize,
-    /// Whether a table of rules was looked for and removed.
+    /// Whether a table of rules was there and was removed.
     pub table: bool,
     /// What could not be removed: paths and names, with the reason.
     pub remains: Vec<String>,
@@ -120,15 +121,16 @@ fn sweep_links(owner: &str, report: &mut SweepReport) {
         .flatten();
     let names = names.filter_map(|entry| entry.file_name().into_string().ok());
     let links: Vec<String> = names.filter(|name| name.starts_with(&prefix)).collect();
-    if links.is_empty() {
-        return;
+    if !links.is_empty() {
+        match delete_links(&links) {
+            Ok(()) => report.links = links.len(),
+            Err(message) => report.remains.push(format!("links {links:?}: {message}")),
+        }
     }
-    match delete_links(&links) {
-        Ok(()) => report.links = links.len(),
-        Err(message) => report.remains.push(format!("links {links:?}: {message}")),
-    }
+    // Links end with their sandboxes, and the table does not.
     match remove_table(Path::new("nft"), &tag) {
-        Ok(()) => report.table = true,
+        Ok(removed) => report.table = removed,
+        Err(NetworkError::NftMissing) => {}
         Err(error) => report.remains.push(format!("rules: {error}")),
     }
 }

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{inventory, lines, links, python, start};
-use offshoot_sandbox::{CreateError, Launcher, NetworkConfig, NetworkError};
+use offshoot_sandbox::{CreateError, Launcher, NetworkConfig, NetworkError, NetworkPolicy};
 
 fn is_root() -> bool {
     let root = rustix::process::geteuid().is_root();
@@ -28,7 +28,7 @@ async fn missing_nft_is_named_and_nothing_is_left() {
     config.network.nft = "/nonexistent/nft".into();
     let launcher = Launcher::start(config).await.unwrap();
     let mut spec = python("a", "pass");
-    spec.egress = true;
+    spec.network = NetworkPolicy::everywhere();
     let (_, fds) = common::output();
     let error = launcher.create(spec, fds).await.unwrap_err();
     let CreateError::Network {
@@ -66,7 +66,7 @@ async fn link_carries_traffic_and_disappears() {
          print(open('/etc/resolv.conf').read().strip(), flush=True)\nc.recv(1)"
     );
     let mut spec = python("a", &script);
-    spec.egress = true;
+    spec.network = NetworkPolicy::everywhere();
     let mut running = start(&launcher, spec.clone()).await;
     let (connection, peer) = server.accept().await.unwrap();
     assert_eq!(peer.ip().to_string(), "10.203.0.1");
@@ -75,7 +75,7 @@ async fn link_carries_traffic_and_disappears() {
     running.sandbox.exited().await;
     assert_eq!(
         running.output(),
-        "eth0 lo\n10.203.0.1\nnameserver 192.0.2.53\n"
+        "eth0 lo\n10.203.0.1\nnameserver 10.203.0.0\n"
     );
     running.sandbox.destroy().await.unwrap();
     // Without egress there is still no link and no name server.

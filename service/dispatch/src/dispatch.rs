@@ -10,7 +10,7 @@ use offshoot_package::PackageStore;
 use offshoot_porter::{InvokeError, Porter, Target};
 use uuid::Uuid;
 
-use crate::target;
+use crate::{NetworkPolicies, target};
 
 /// What dispatching needs.
 pub struct DispatchParts {
@@ -22,8 +22,8 @@ pub struct DispatchParts {
     pub packages: Arc<PackageStore>,
     /// What functions print.
     pub logs: Arc<LogBook>,
-    /// Whether sandboxes may reach the network.
-    pub egress: bool,
+    /// What functions may reach of the network.
+    pub network: NetworkPolicies,
     /// The region that functions are told.
     pub region: Arc<str>,
     /// The account that owns the functions.

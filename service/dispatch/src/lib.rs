@@ -6,8 +6,10 @@
 //! 3. [`Dispatch::changed`] and [`Dispatch::deleted`] end what is left of an older revision.
 
 mod dispatch;
+mod network;
 mod runner;
 mod target;
 
 pub use dispatch::{Dispatch, DispatchParts, Found};
+pub use network::NetworkPolicies;
 pub use runner::AsyncRunner;

@@ -34,7 +34,7 @@ pub(crate) fn build(parts: &DispatchParts, resolved: &Resolved) -> Target {
             .iter()
             .map(|layer| unpacked(parts, &layer.code.digest))
             .collect(),
-        egress: parts.egress,
+        network: parts.network.of(&version.key.function).clone(),
         region: Arc::clone(&parts.region),
         account_id: Arc::clone(&parts.account_id),
         log_format: match settings.logging.format {

@@ -82,7 +82,7 @@ fn target(function: &str, revision: &str, reserved_concurrency: Option<u32>) -> 
         timeout: Duration::from_secs(3),
         task_dir: "/nowhere".into(),
         layer_dirs: Vec::new(),
-        egress: false,
+        network: offshoot_node::NetworkPolicy::None,
         region: "us-east-1".into(),
         account_id: "000000000000".into(),
         log_format: LogFormat::Text,

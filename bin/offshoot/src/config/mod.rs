@@ -9,16 +9,20 @@
 
 mod error;
 mod file;
+mod policies;
 mod read;
 mod rules;
 mod schema;
 mod settings;
 mod value;
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+
+use offshoot_sandbox::NetworkPolicy;
 
 pub use error::{ConfigError, Place};
 pub use settings::{Layers, Settings};
@@ -122,8 +126,12 @@ pub struct Events {
 /// What functions may reach.
 #[derive(Debug, Clone)]
 pub struct Network {
-    /// Whether functions may open connections to the outside.
+    /// Whether functions without a policy of their own may open connections to the outside.
     pub egress: bool,
+    /// What others may reach, by their name.
+    pub functions: BTreeMap<String, NetworkPolicy>,
+    /// Who resolves names for functions; if empty, the machine's own name servers.
+    pub name_servers: Vec<IpAddr>,
     /// Where the addresses of sandboxes come from.
     pub address_pool: AddressPool,
 }

@@ -2,9 +2,9 @@
 
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::AccessKey;
 use super::schema::Kind;
-use super::value::{Fault, Value, access_keys, backoff};
+use super::value::{Fault, Value, access_keys, backoff, servers};
+use super::{AccessKey, policies};
 
 impl Kind {
     /// The value that a TOML value means.
@@ -19,6 +19,16 @@ impl Kind {
                 backoff(pauses?)
             }
             (Self::AccessKeys, DeValue::Array(pairs)) => pairs_of(pairs),
+            (Self::Policies, DeValue::Table(table)) => policies::of_table(table),
+            (Self::Servers, DeValue::Array(entries)) => {
+                let text = |entry: &DeValue<'_>| match entry {
+                    DeValue::String(text) => Ok(text.clone().into_owned()),
+                    other => Err(self.mismatch(other)),
+                };
+                let texts: Result<Vec<String>, Fault> =
+                    entries.iter().map(|entry| text(entry.get_ref())).collect();
+                servers(texts?.iter().map(String::as_str))
+            }
             (Self::Account, DeValue::Integer(number)) => Err(self
                 .mismatch(value)
                 .suggest(format!("put it into quotes: \"{number}\""))),
@@ -40,7 +50,7 @@ impl Kind {
     }
 }
 
-fn whole(value: &DeValue<'_>) -> Result<u64, Fault> {
+pub fn whole(value: &DeValue<'_>) -> Result<u64, Fault> {
     let DeValue::Integer(number) = value else {
         return Err(Fault::new("must hold whole numbers only"));
     };

@@ -68,6 +68,10 @@ pub enum Kind {
     Account,
     /// Pairs of id and secret.
     AccessKeys,
+    /// Network policies by the function's name.
+    Policies,
+    /// IP addresses of name servers.
+    Servers,
 }
 
 /// What a number counts.
@@ -88,7 +92,7 @@ const COUNT: Kind = Kind::Integer {
 };
 
 /// Every key, in the order of the documentation.
-pub static KEYS: [Key; 19] = [
+pub static KEYS: [Key; 21] = [
     key("server", "listen", Kind::Address, "127.0.0.1:3001"),
     key("server", "state_dir", Kind::Path, "/var/lib/offshoot"),
     key("server", "drain_timeout_s", seconds(0, 3_600), "30"),
@@ -104,6 +108,8 @@ pub static KEYS: [Key; 19] = [
     key("events", "parallel", COUNT, "100"),
     key("events", "retry_backoff_s", Kind::Backoff, "60,120"),
     key("network", "egress", Kind::Boolean, "false"),
+    key("network", "functions", Kind::Policies, ""),
+    key("network", "name_servers", Kind::Servers, ""),
     key("network", "address_pool", Kind::Pool, "10.200.0.0/16"),
     key("machine", "stay_awake", Kind::Boolean, "true"),
     key("logs", "segment_bytes", SEGMENT, "4194304"),

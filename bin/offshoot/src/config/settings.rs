@@ -1,15 +1,19 @@
 //! The layers laid over each other, and what comes out.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use offshoot_sandbox::NetworkPolicy;
 
 use super::error::{ConfigError, Place};
 use super::schema::{self, KEYS, Key};
 use super::value::Value;
 use super::{
     AccessKey, AddressPool, Auth, Config, Events, FILE_VARIABLE, Lambda, Limits, Log, LogFormat,
-    LogLevel, Logs, Machine, Network, SYSTEM_FILE, Server, file,
+    LogLevel, Logs, Machine, Network, SYSTEM_FILE, Server, file, policies,
 };
 use crate::nearest::nearest;
 
@@ -177,6 +181,8 @@ impl Settings {
             },
             network: Network {
                 egress: self.get("network", "egress").0 == Value::Boolean(true),
+                functions: self.policies(),
+                name_servers: self.name_servers(),
                 address_pool: self.address_pool(),
             },
             machine: Machine {
@@ -210,6 +216,20 @@ impl Settings {
                 .map(|&pause| Duration::from_secs(pause))
                 .collect(),
             other => unreachable!("events.retry_backoff_s is {other:?}"),
+        }
+    }
+
+    fn policies(&self) -> BTreeMap<String, NetworkPolicy> {
+        match &self.get("network", "functions").0 {
+            Value::Policies(policies) => policies.clone(),
+            other => unreachable!("network.functions is {other:?}"),
+        }
+    }
+
+    fn name_servers(&self) -> Vec<IpAddr> {
+        match &self.get("network", "name_servers").0 {
+            Value::Servers(servers) => servers.clone(),
+            other => unreachable!("network.name_servers is {other:?}"),
         }
     }
 
@@ -282,6 +302,8 @@ fn shown(value: &Value) -> serde_json::Value {
         Value::Address(address) => address.to_string().into(),
         Value::Path(path) => path.display().to_string().into(),
         Value::Pool(pool) => pool.to_string().into(),
+        Value::Policies(policies) => policies::shown(policies),
+        Value::Servers(servers) => servers.iter().map(ToString::to_string).collect(),
         Value::Keys(keys) => keys
             .iter()
             .map(|key| serde_json::json!({ "id": key.id, "secret": "<redacted>" }))

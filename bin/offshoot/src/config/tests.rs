@@ -74,6 +74,7 @@ fn defaults_are_those_of_the_documentation() {
     );
     assert_eq!(config.network.address_pool.to_string(), "10.200.0.0/16");
     assert!(!config.network.egress);
+    assert!(config.network.functions.is_empty() && config.network.name_servers.is_empty());
     assert_eq!(config.logs.segment_bytes, 4 << 20);
     assert_eq!(
         (config.log.level, config.log.format),
@@ -316,4 +317,88 @@ fn what_is_no_configuration_file_is_named() {
 fn a_relative_state_dir_in_a_file_is_beside_the_file() {
     let config = from_file("[server]\nstate_dir = \"state\"\n").unwrap();
     assert_eq!(config.server.state_dir, std::env::temp_dir().join("state"));
+}
+
+#[test]
+fn functions_have_network_policies_of_their_own() {
+    let file = r#"
+[network]
+egress = true
+name_servers = ["192.0.2.53"]
+[network.functions]
+closed = "none"
+open = "everywhere"
+mailer = { allow = ["192.0.2.0/24:443", "*.example.com"], deny = ["192.0.2.7"], bits_per_second = 1_000_000 }
+[network.functions."with-dash_1"]
+connections_per_second = 10
+"#;
+    let settings = settings(file, &[], &[]).unwrap();
+    let network = settings.check().unwrap().network;
+    assert_eq!(network.name_servers, [IpAddr::from([192, 0, 2, 53])]);
+    assert_eq!(network.functions["closed"], NetworkPolicy::None);
+    assert_eq!(network.functions["open"], NetworkPolicy::everywhere());
+    let mailer = network.functions["mailer"].egress().unwrap();
+    assert_eq!((mailer.allow.len(), mailer.deny.len()), (2, 1));
+    assert_eq!(mailer.rate.unwrap().bits_per_second, Some(1_000_000));
+    let dash = network.functions["with-dash_1"].egress().unwrap();
+    assert_eq!(dash.rate.unwrap().connections_per_second, Some(10));
+    // What is shown can be given by the environment.
+    let (_, shown, _) = settings
+        .rows()
+        .find(|(key, ..)| key == "network.functions")
+        .unwrap();
+    assert_eq!(
+        shown["mailer"]["allow"],
+        serde_json::json!(["192.0.2.0/24:443", "*.example.com"])
+    );
+    let text = r#"{ closed = "none", mailer = { allow = ["192.0.2.1"] } }"#;
+    let environment = [("OFFSHOOT_NETWORK_FUNCTIONS", text)];
+    let network = layered(file, &environment, &[]).unwrap().network;
+    assert_eq!(network.functions.len(), 2);
+}
+
+#[test]
+fn network_policy_that_cannot_be_carried_out_is_refused_with_its_function() {
+    let of = |policy: &str| refusal(&format!("[network.functions]\nmailer = {policy}\n"));
+    for (policy, problem) in [
+        (
+            "\"some\"",
+            "must be \"none\", \"everywhere\" or a table, not \"some\"",
+        ),
+        ("{ allow = [\"169.254.169.254\"] }", "link-local"),
+        ("{ allow = [\"nonsense/8\"] }", "neither an IPv4 network"),
+        (
+            "{ allow = \"192.0.2.1\" }",
+            "has no list of strings as allow",
+        ),
+        ("{ deny = [1] }", "has no list of strings as deny"),
+        ("{ allow = [] }", "allows nothing"),
+        ("{ bits_per_second = 1 }", "must be from 64000"),
+        ("{ packets_per_second = 5000000000 }", "too large"),
+        ("3", "must be \"none\""),
+    ] {
+        let (message, _) = of(policy);
+        assert!(
+            message.contains("network.functions has for mailer a policy that")
+                && message.contains(problem),
+            "{policy}: {message}"
+        );
+    }
+    let (_, hint) = of("{ alow = [] }");
+    assert_eq!(hint.as_deref(), Some("did you mean allow?"));
+    let (message, _) = refusal("[network.functions]\n\"a/b\" = \"none\"\n");
+    assert!(message.contains("cannot be a function's name"), "{message}");
+    let (message, _) = refusal("[network]\nfunctions = \"x\"\n");
+    assert!(
+        message.contains("must be a table of functions"),
+        "{message}"
+    );
+    let (message, _) = refusal("[network]\nname_servers = [\"dns.example\"]\n");
+    assert!(message.contains("IP addresses only"), "{message}");
+    for text in ["x", "{", "{} \nother = 1", "1"] {
+        assert!(
+            layered("", &[("OFFSHOOT_NETWORK_FUNCTIONS", text)], &[]).is_err(),
+            "{text}"
+        );
+    }
 }

@@ -1,10 +1,13 @@
 //! Values: what stands for a key in text (environment, flags), and how a value is shown.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use offshoot_sandbox::NetworkPolicy;
+
 use super::schema::{Kind, Unit};
-use super::{AccessKey, AddressPool};
+use super::{AccessKey, AddressPool, policies};
 
 /// AWS's secret keys have this many characters, and signatures are verified with such.
 const SECRET_CHARS: usize = 40;
@@ -24,6 +27,8 @@ pub enum Value {
     Path(PathBuf),
     Pool(AddressPool),
     Keys(Vec<AccessKey>),
+    Policies(BTreeMap<String, NetworkPolicy>),
+    Servers(Vec<IpAddr>),
 }
 
 /// What is wrong with a value, as the rest of a sentence that begins with the key.
@@ -71,6 +76,12 @@ impl Kind {
                 backoff(numbers?)
             }
             Self::AccessKeys => access_keys_of(text),
+            Self::Policies => policies::of_text(text),
+            Self::Servers => servers(
+                text.split(',')
+                    .map(str::trim)
+                    .filter(|part| !part.is_empty()),
+            ),
             _ => self.read_string(text),
         }
     }
@@ -85,10 +96,12 @@ impl Kind {
             Self::Region => region(text),
             Self::Account => account(text),
             Self::Integer { unit, .. } => Err(not_a_number(text, unit)),
-            Self::Boolean | Self::Backoff | Self::AccessKeys => Err(Fault::new(format!(
-                "must be {}, not the string {text:?}",
-                self.article()
-            ))),
+            Self::Boolean | Self::Backoff | Self::AccessKeys | Self::Policies | Self::Servers => {
+                Err(Fault::new(format!(
+                    "must be {}, not the string {text:?}",
+                    self.article()
+                )))
+            }
         }
     }
 
@@ -109,9 +122,23 @@ impl Kind {
             Self::Integer { .. } => "a whole number",
             Self::Backoff => "a list of whole seconds, such as [60, 120]",
             Self::AccessKeys => "a list of tables, such as [{ id = \"...\", secret = \"...\" }]",
+            Self::Policies => "a table of functions, such as { mailer = \"everywhere\" }",
+            Self::Servers => "a list of addresses, such as [\"192.0.2.53\"]",
             _ => "a string",
         }
     }
+}
+
+/// Addresses of name servers; the port is 53.
+pub fn servers<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Value, Fault> {
+    let server = |text: &str| {
+        text.parse()
+            .map_err(|_| Fault::new(format!("must hold IP addresses only, not {text:?}")))
+    };
+    texts
+        .map(server)
+        .collect::<Result<_, _>>()
+        .map(Value::Servers)
 }
 
 /// At most two pauses.

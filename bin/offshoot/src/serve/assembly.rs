@@ -6,13 +6,13 @@ use std::sync::Arc;
 use super::sandboxes::NodeSandboxes;
 use anyhow::Context;
 use offshoot_catalog::{Catalog, CatalogConfig};
-use offshoot_dispatch::{AsyncRunner, Dispatch, DispatchParts};
+use offshoot_dispatch::{AsyncRunner, Dispatch, DispatchParts, NetworkPolicies};
 use offshoot_events::{Events, EventsConfig};
 use offshoot_gateway::{AccessKey, Gateway, GatewayParts, Keys};
 use offshoot_node::{LogBook, LogLimits, Node, NodeConfig, install_runtimes};
 use offshoot_package::{PackageStore, Worker};
 use offshoot_porter::{Porter, PorterConfig};
-use offshoot_sandbox::{Launcher, LauncherConfig, NetworkConfig, SweepReport};
+use offshoot_sandbox::{Launcher, LauncherConfig, NetworkConfig, NetworkPolicy, SweepReport};
 use offshoot_state::{Queue, StateDir};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -64,7 +64,7 @@ impl Daemon {
             porter: Arc::clone(&porter),
             packages: Arc::clone(&packages),
             logs: Arc::clone(&logs),
-            egress: config.network.egress,
+            network: network_policies(config),
             region: config.lambda.region.as_str().into(),
             account_id: config.lambda.account_id.as_str().into(),
         });
@@ -166,11 +166,12 @@ async fn node(config: &Config, owner: String, logs: &Arc<LogBook>) -> anyhow::Re
         nursery_arg: NURSERY.to_owned(),
         network: NetworkConfig {
             pool: config.network.address_pool.to_string(),
+            name_servers: config.network.name_servers.clone(),
             ..NetworkConfig::default()
         },
         runtime_dir: Some(runtimes_dir),
         ghosts: config.limits.ghosts as usize,
-        egress_ghosts: if config.network.egress {
+        egress_ghosts: if network_policies(config).want_egress() {
             config.limits.ghosts as usize
         } else {
             0
@@ -186,6 +187,18 @@ async fn node(config: &Config, owner: String, logs: &Arc<LogBook>) -> anyhow::Re
         logs: Arc::clone(logs),
         stay_awake: config.machine.stay_awake,
     }))
+}
+
+fn network_policies(config: &Config) -> NetworkPolicies {
+    let default = if config.network.egress {
+        NetworkPolicy::everywhere()
+    } else {
+        NetworkPolicy::None
+    };
+    NetworkPolicies {
+        default,
+        functions: config.network.functions.clone(),
+    }
 }
 
 fn porter_config(config: &Config) -> PorterConfig {

@@ -1,9 +1,9 @@
 //! The addresses that are given out: pairs of a configured network.
 
-use std::fmt;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use super::destination::Ipv4Network;
 use crate::error::NetworkError;
 use crate::slots::{Slot, Slots};
 
@@ -54,16 +54,15 @@ impl Pool {
         })
     }
 
+    /// All of its addresses.
+    pub(super) fn network(&self) -> Ipv4Network {
+        Ipv4Network::new(Ipv4Addr::from(self.first), self.prefix_bits)
+    }
+
     /// The host's and the sandbox's address of a pair.
     pub(super) fn pair(&self, number: u32) -> (Ipv4Addr, Ipv4Addr) {
         let host = self.first + 2 * number;
         (Ipv4Addr::from(host), Ipv4Addr::from(host + 1))
-    }
-}
-
-impl fmt::Display for Pool {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}/{}", Ipv4Addr::from(self.first), self.prefix_bits)
     }
 }
 

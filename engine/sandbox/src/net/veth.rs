@@ -6,7 +6,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
+use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::link::{InfoData, InfoVeth};
+use rtnetlink::packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage};
 use rtnetlink::{Handle, LinkMessageBuilder, LinkUnspec, LinkVeth};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
@@ -100,6 +102,35 @@ impl Netlink {
             }
             other => other.map_err(|error| NetworkError::Link {
                 action: "remove",
+                link: name.to_owned(),
+                message: error.to_string(),
+            }),
+        }
+    }
+
+    /// Removes the sandbox from the neighbours of a link's host side; one that is gone is fine.
+    pub(super) async fn forget_neighbour(
+        &self,
+        name: &str,
+        inside: Ipv4Addr,
+    ) -> Result<(), NetworkError> {
+        let Ok(index) = self.index_of(name) else {
+            return Ok(());
+        };
+        let mut neighbour = NeighbourMessage::default();
+        neighbour.header.family = AddressFamily::Inet;
+        neighbour.header.ifindex = index;
+        let address = NeighbourAttribute::Destination(NeighbourAddress::Inet(inside));
+        neighbour.attributes.push(address);
+        let deleted = self.handle.neighbours().del(neighbour).execute().await;
+        match deleted {
+            Err(rtnetlink::Error::NetlinkError(message))
+                if [-libc::ENOENT, -libc::ENODEV].contains(&message.raw_code()) =>
+            {
+                Ok(())
+            }
+            other => other.map_err(|error| NetworkError::Link {
+                action: "clear the neighbours of",
                 link: name.to_owned(),
                 message: error.to_string(),
             }),

@@ -23,6 +23,7 @@ use crate::code;
 use crate::control::{PacketSocket, packet_pair};
 use crate::error::CreateError;
 use crate::launcher::Shared;
+use crate::net::LinkAddress;
 use crate::reaper::Remains;
 use crate::spec::Account;
 use crate::stage::{Failure, Stage};
@@ -118,6 +119,8 @@ struct Making {
     readings: Arc<Readings>,
     settings: Settings,
     uid: u32,
+    /// Of the link that is yet to be made.
+    address: Option<LinkAddress>,
     control: PacketSocket,
     pid: Option<i32>,
     built: Option<Built>,
@@ -163,6 +166,11 @@ fn prepare(
         hostname: shared.hostname.clone(),
     };
     let uid = shared.uid_base + parts.remains.slot_number();
+    let address = parts.egress.then(|| shared.network.address()).transpose();
+    let address = address.map_err(|source| CreateError::Network {
+        id: id.clone(),
+        source,
+    })?;
     let plan = BuildPlan {
         hostname: settings.hostname.clone(),
         uid,
@@ -171,7 +179,7 @@ fn prepare(
         attach_len: group.attach.len(),
         mounts: points,
         egress: parts.egress,
-        resolv_conf: parts.egress.then(|| shared.network.resolv_conf()),
+        resolv_conf: address.as_ref().map(LinkAddress::resolv_conf),
         ahead,
     };
     let requested = || staged(&id, Stage::Request);
@@ -190,6 +198,7 @@ fn prepare(
         readings,
         settings,
         uid,
+        address,
         control,
         pid: None,
         built: None,
@@ -260,7 +269,10 @@ impl Making {
         let (Some(pid), Some(pidfd)) = (self.pid, &self.parts.remains.pidfd) else {
             return Ok(());
         };
-        let connected = shared.network.connect(pid, pidfd).await;
+        let Some(address) = self.address.take() else {
+            return Ok(());
+        };
+        let connected = shared.network.connect(address, pid, pidfd).await;
         let link = connected.map_err(|source| CreateError::Network {
             id: self.id(),
             source,

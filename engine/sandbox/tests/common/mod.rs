@@ -6,7 +6,8 @@ use std::io::{Read, Seek};
 use std::time::Duration;
 
 use offshoot_sandbox::{
-    Account, CodeDirs, Exit, Launcher, LauncherConfig, Sandbox, SandboxFds, SandboxSpec,
+    Account, CodeDirs, Exit, Launcher, LauncherConfig, NetworkPolicy, Sandbox, SandboxFds,
+    SandboxSpec,
 };
 
 /// A launcher with an owner that no other test has; `None`, and says so, without root.
@@ -56,7 +57,7 @@ pub fn program(id: &str, argv: &[&str]) -> SandboxSpec {
         memory_bytes: 256 << 20,
         tmp_bytes: 16 << 20,
         code: CodeDirs::default(),
-        egress: false,
+        network: NetworkPolicy::None,
         runtime_api: false,
     }
 }
