@@ -71,7 +71,8 @@ def processes():
             continue
         command, rest = stat[stat.index("(") + 1 :].rsplit(")", 1)
         fields = rest.split()
-        if fields[0] != "X":
+        # A zombie whose parent is gone is PID 1's to reap, in its own time.
+        if fields[0] != "X" and not (fields[0] == "Z" and fields[1] == "1"):
             table[int(entry.name)] = (int(fields[1]), command)
     return table
 

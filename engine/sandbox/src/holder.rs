@@ -4,14 +4,17 @@
 //! namespace, it inherits every orphan; since it ignores `SIGCHLD`, the kernel reaps those by itself
 //! (`wait(2)`, "Notes"). What it never does needs no trust: it makes no system call but `pause`.
 
+use std::ffi::CStr;
 use std::io::Write;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
-use rustix::fs::{MemfdFlags, Mode, SealFlags};
+use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::Errno;
 
-/// What the process is called.
-pub(crate) const NAME: &std::ffi::CStr = c"offshoot-init";
+/// The process's only argument.
+pub(crate) const NAME: &CStr = c"offshoot-init";
+/// The file's name; process lists show `memfd:ghost` (Linux 6.14).
+const FILE_NAME: &CStr = c"ghost";
 
 /// Where the program is loaded: an ordinary address for a program without relocations.
 const ADDRESS: u64 = 0x40_0000;
@@ -82,8 +85,8 @@ fn program() -> Vec<u8> {
 pub(crate) fn open() -> std::io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     // Kernels before 6.3 do not know the flag, and need none.
-    let memfd = match rustix::fs::memfd_create(NAME, flags | MemfdFlags::EXEC) {
-        Err(Errno::INVAL) => rustix::fs::memfd_create(NAME, flags)?,
+    let memfd = match rustix::fs::memfd_create(FILE_NAME, flags | MemfdFlags::EXEC) {
+        Err(Errno::INVAL) => rustix::fs::memfd_create(FILE_NAME, flags)?,
         other => other?,
     };
     let mut file = std::fs::File::from(memfd);
@@ -93,8 +96,8 @@ pub(crate) fn open() -> std::io::Result<OwnedFd> {
     rustix::fs::fcntl_add_seals(&file, seals)?;
     // Executing a file that somebody has open for writing is refused (`ETXTBSY`).
     let read_only = rustix::fs::open(
-        format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file)),
-        rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC,
+        format!("/proc/self/fd/{}", file.as_raw_fd()),
+        OFlags::PATH | OFlags::CLOEXEC,
         Mode::empty(),
     )?;
     Ok(read_only)
