@@ -105,6 +105,17 @@ def links():
     return set(os.listdir("/sys/class/net"))
 
 
+def link_numbers():
+    """The numbers of sandboxes' links: names are used again, numbers are not."""
+    numbers = set()
+    for path in Path("/sys/class/net").glob("off*/ifindex"):
+        try:
+            numbers.add(int(path.read_text()))
+        except (FileNotFoundError, OSError):
+            continue
+    return numbers
+
+
 def mounts():
     return [line.split(" ", 1)[1] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
 

@@ -6,8 +6,8 @@ import json
 import subprocess
 import threading
 import unittest
-from pathlib import Path
 
+import kernel
 from daemon import DaemonTest, eventually
 from functions import PROBE, deploy, probe
 
@@ -125,9 +125,7 @@ threading.Thread(target=server.serve_forever, daemon=True).start()
         ours = ipaddress.ip_address(probe(self.client, name, OWN_ADDRESS, to=self.SERVER)) - 1
         links = json.loads(subprocess.run(["ip", "-j", "-4", "addr"], check=True, capture_output=True).stdout)
         (link,) = (link for link in links if any(one["local"] == str(ours) for one in link["addr_info"]))
-        exists = lambda: str(link["ifindex"]) in {
-            path.read_text().strip() for path in Path("/sys/class/net").glob("off*/ifindex")
-        }
+        exists = lambda: link["ifindex"] in kernel.link_numbers()
         self.assertTrue(exists())
         self.client.delete_function(FunctionName=name)
         self.assertTrue(eventually(lambda: not exists()))
