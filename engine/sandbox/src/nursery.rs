@@ -258,13 +258,17 @@ fn obey(
         Kind::Build => clone_init(thread, inherited, bytes, &fds, rest),
         Kind::Run => clone_program(thread, inherited, bytes, &fds, rest),
     };
+    let init = match kind {
+        Kind::Build => None,
+        Kind::Run => fds.pop(),
+    };
     let control = fds.swap_remove(0);
     let Some(pidfd) = report_clone(control.as_fd(), cloned) else {
         return;
     };
-    let child = match kind {
-        Kind::Build => Child::init(pidfd),
-        Kind::Run => Child::program(pidfd, control, fds.pop()),
+    let child = match init {
+        None => Child::init(pidfd),
+        Some(init) => Child::program(pidfd, control, init),
     };
     children.add(child);
 }

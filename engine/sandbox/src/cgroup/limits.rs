@@ -19,6 +19,8 @@ const NO_CHARGE_BYTES: u64 = 1 << 20;
 /// What an empty group still shows of those who were in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trace {
+    /// A process is in it.
+    Process,
     /// The kernel counts, for good, that it killed a process for lack of memory.
     OomKill,
     /// Memory that is still charged.
@@ -87,7 +89,17 @@ impl Group {
     }
 
     /// Makes an empty group as if it were new, as far as that can be done; says what cannot.
+    ///
+    /// A group that is to be used again must not have been killed by `cgroup.kill`: where the kernel has `kill_seq`
+    /// (seen on Linux 6.18), a process that is cloned into such a group from another one is killed at once, because the
+    /// number is compared with that of its parent's group (`cgroup_css_set_fork`).
     pub(crate) fn reset(&self) -> Result<Result<(), Trace>, CgroupError> {
+        for branch in self.branches() {
+            let processes = self.open_file(branch, "cgroup.procs", OFlags::RDONLY)?;
+            if read(&processes).is_none_or(|text| !text.is_empty()) {
+                return Ok(Err(Trace::Process));
+            }
+        }
         for branch in self.branches().iter().filter(|branch| branch.has_memory) {
             let (usage, kills) = match branch.version {
                 Version::V1 => ("memory.usage_in_bytes", "memory.oom_control"),

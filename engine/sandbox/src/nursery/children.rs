@@ -25,7 +25,7 @@ struct Program {
     /// Whom to tell.
     control: OwnedFd,
     /// The init of its sandbox: with it ends all that the program has left behind.
-    init: Option<OwnedFd>,
+    init: OwnedFd,
 }
 
 impl Child {
@@ -36,7 +36,7 @@ impl Child {
         }
     }
 
-    pub(super) fn program(pidfd: OwnedFd, control: OwnedFd, init: Option<OwnedFd>) -> Self {
+    pub(super) fn program(pidfd: OwnedFd, control: OwnedFd, init: OwnedFd) -> Self {
         let program = Some(Program { control, init });
         Self { pidfd, program }
     }
@@ -45,9 +45,7 @@ impl Child {
         let Some(Program { control, init }) = self.program else {
             return;
         };
-        if let Some(init) = init {
-            let _ = rustix::process::pidfd_send_signal(init, Signal::KILL);
-        }
+        let _ = rustix::process::pidfd_send_signal(init, Signal::KILL);
         let code = status.as_ref().and_then(WaitIdStatus::exit_status);
         let signal = status.as_ref().and_then(WaitIdStatus::terminating_signal);
         match (code, signal) {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::build::{Parts, build};
 use super::states::{Dirty, Ghost, Shell};
 use super::stats::Reason;
-use crate::cgroup::{Group, Trace};
+use crate::cgroup::Trace;
 use crate::error::CreateError;
 use crate::launcher::Shared;
 use crate::reaper::{self, Remains};
@@ -124,7 +124,7 @@ async fn reset_group(remains: &mut Remains) -> Result<Verdict, CreateError> {
             return Ok(Verdict::GiveUp(Reason::Failed));
         };
         let reset = move || {
-            let trace = group.kill().and_then(|()| Group::reset(&group));
+            let trace = group.reset();
             (group, trace)
         };
         let Ok((group, trace)) = tokio::task::spawn_blocking(reset).await else {
@@ -137,6 +137,7 @@ async fn reset_group(remains: &mut Remains) -> Result<Verdict, CreateError> {
         };
         match trace.map_err(cgroup)? {
             Ok(()) => return Ok(Verdict::Reuse),
+            Err(Trace::Process) => return Ok(Verdict::GiveUp(Reason::NotEmpty)),
             Err(Trace::OomKill) => return Ok(Verdict::GiveUp(Reason::OutOfMemory)),
             Err(Trace::Charge) if begun.elapsed() > CHARGE_LIMIT => {
                 return Ok(Verdict::GiveUp(Reason::MemoryCharged));

@@ -15,6 +15,8 @@ pub enum Reason {
     OutOfMemory,
     /// Memory stayed charged to its group.
     MemoryCharged,
+    /// A process was in its group that was not in its PID namespace.
+    NotEmpty,
     /// There were ghosts enough.
     PoolFull,
     /// It could not be repurposed; the log says why.
@@ -23,11 +25,12 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order of [`PoolStats::recreations`].
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::NetworkUsed,
         Self::NetworkLink,
         Self::OutOfMemory,
         Self::MemoryCharged,
+        Self::NotEmpty,
         Self::PoolFull,
         Self::Failed,
     ];
@@ -39,6 +42,7 @@ impl Reason {
             Self::NetworkLink => "network_link",
             Self::OutOfMemory => "out_of_memory",
             Self::MemoryCharged => "memory_charged",
+            Self::NotEmpty => "not_empty",
             Self::PoolFull => "pool_full",
             Self::Failed => "failed",
         }
