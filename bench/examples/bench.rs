@@ -1,13 +1,13 @@
-//! The benchmarks as a program of their own, to be pointed at any build with `--bin`; for clones it is enough by itself.
+//! The benchmarks as a program of their own, to be pointed at any build with `--bin`; for clones and sandboxes it is enough
+//! by itself.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    if std::env::args_os()
-        .nth(1)
-        .is_some_and(|word| word == "__templates")
-    {
-        return ExitCode::from(offshoot_clone::nursery::main());
+    let first = std::env::args_os().nth(1);
+    match first.as_ref().and_then(|word| word.to_str()) {
+        Some("__templates") => ExitCode::from(offshoot_clone::nursery::main()),
+        Some("__nursery") => offshoot_sandbox::nursery_main(),
+        _ => offshoot_bench::main_from(std::env::args_os().skip(1)),
     }
-    offshoot_bench::main_from(std::env::args_os().skip(1))
 }

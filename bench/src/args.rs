@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 /// What to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Suite {
-    /// Every scenario below but `clone`.
+    /// Every scenario below but `clone` and `sandbox`.
     Base,
     /// Latency of warm invocations beside a bare Unix socket.
     Hot,
@@ -23,6 +23,8 @@ pub enum Suite {
     Async,
     /// From the wish for a clone of an initialised process to its answer, beside a bare fork.
     Clone,
+    /// The pool of sandboxes: take, join, repurpose, footprint, soak; beside making one from nothing, and `runc create`.
+    Sandbox,
     /// Write the table of a finished run into the documentation.
     Render,
 }
@@ -36,10 +38,10 @@ pub struct BenchArgs {
     /// Append one line of JSON a figure to this file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// Measure these workloads (for `clone`: seeds) only
+    /// Measure these workloads (`clone`: seeds; `sandbox`: steps) only
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub workloads: Vec<String>,
-    /// For `clone`: measure these systems only, beside the yardstick
+    /// For `clone` and `sandbox`: measure these systems only, beside the yardstick or the pool
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub systems: Vec<String>,
     /// Samples of each figure, cycles, or events
@@ -51,6 +53,9 @@ pub struct BenchArgs {
     /// Few samples of few workloads, to see that everything works
     #[arg(long)]
     pub quick: bool,
+    /// For `sandbox`: an hour of takers instead of five minutes
+    #[arg(long)]
+    pub soak: bool,
     /// The program to measure [default: this one]
     #[arg(long, value_name = "PATH", env = "OFFSHOOT_BIN")]
     pub bin: Option<PathBuf>,

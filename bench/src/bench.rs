@@ -22,7 +22,7 @@ const CALL_LIMIT: Duration = Duration::from_secs(60);
 
 type Scenario = fn(&Bench<'_>, &mut Recorder) -> anyhow::Result<()>;
 
-const SCENARIOS: [(Suite, &str, Scenario); 7] = [
+const SCENARIOS: [(Suite, &str, Scenario); 8] = [
     (Suite::Hot, "hot", scenario::hot::run),
     (Suite::Throughput, "throughput", scenario::throughput::run),
     (Suite::Cold, "cold", scenario::cold::run),
@@ -30,6 +30,7 @@ const SCENARIOS: [(Suite, &str, Scenario); 7] = [
     (Suite::Leak, "leak", scenario::leak::run),
     (Suite::Async, "async", scenario::kill::run),
     (Suite::Clone, "clone", scenario::clone::run),
+    (Suite::Sandbox, "sandbox", scenario::sandbox::run),
 ];
 
 /// What all scenarios share.
@@ -49,8 +50,9 @@ pub(crate) fn measure(args: &BenchArgs) -> anyhow::Result<Report> {
     let mut recorder = Recorder::open(args.json.as_deref())?;
     let mut failures = Vec::new();
     for (suite, name, scenario) in SCENARIOS {
-        // `clone` alone takes longer than all others.
-        let in_base = args.suite == Suite::Base && suite != Suite::Clone;
+        // Each of these two takes as long as all others.
+        let apart = matches!(suite, Suite::Clone | Suite::Sandbox);
+        let in_base = args.suite == Suite::Base && !apart;
         if !in_base && args.suite != suite {
             continue;
         }

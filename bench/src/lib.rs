@@ -1,8 +1,8 @@
 //! Measures offshoot from outside, beside what one would use without it.
 //!
 //! A scenario starts a daemon of its own, drives it through its HTTP interface, measures a baseline in the
-//! same run where there is one, and records one line of JSON a figure. The exception is `clone`, which has no
-//! daemon: it drives the clone engine itself, through nurseries that the measured program starts.
+//! same run where there is one, and records one line of JSON a figure. The exceptions are `clone` and `sandbox`, which have
+//! no daemon: they drive the clone engine and the pool of sandboxes themselves, through nurseries that are the measured program.
 //! `docs/benchmarks.md` says what each scenario measures and what it does not.
 //!
 //! Whoever calls must give the path of a release build, keep the machine quiet, and be root.
@@ -30,6 +30,15 @@ pub use record::{Measurement, Recorder};
 pub use render::render;
 pub use summary::{Samples, Summary};
 
+const EXAMPLES: &str = "\
+Examples:
+  offshoot bench base --quick --json figures.json       does everything work?
+  offshoot bench hot --workloads echo,html              one scenario, some workloads
+  offshoot bench sandbox --quick                        does the pool work?
+  offshoot bench sandbox --workloads take,scratch       some steps, beside runc create
+  offshoot bench sandbox --workloads soak --soak        an hour of 24 takers, and what is left after it
+  offshoot bench render --json figures.json             the tables of docs/benchmarks.md";
+
 /// What a run found.
 #[derive(Debug, Default)]
 pub struct Report {
@@ -46,7 +55,8 @@ pub fn main_from(args: impl Iterator<Item = OsString>) -> ExitCode {
     #[command(
         no_binary_name = true,
         name = "offshoot bench",
-        about = "Measures offshoot beside baselines"
+        about = "Measures offshoot beside baselines",
+        after_help = EXAMPLES
     )]
     struct Command {
         #[command(flatten)]

@@ -75,6 +75,13 @@ impl Samples {
         self.values.saturating_record(value);
     }
 
+    /// Adds all samples of another collection of the same kind.
+    pub fn add(&mut self, other: &Self) {
+        self.values
+            .add(&other.values)
+            .expect("all collections have the same bounds");
+    }
+
     /// How many samples there are.
     pub fn n(&self) -> u64 {
         self.values.len()

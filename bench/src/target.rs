@@ -18,7 +18,7 @@ pub(crate) enum Target {
 /// Which figures a target is for: the scenario, or the part of it before `/`; the system; the metric.
 type Key = (&'static str, &'static str, &'static str);
 
-const TARGETS: [(Key, Target); 27] = [
+const TARGETS: [(Key, Target); 41] = [
     (("hot", "offshoot", "latency_us"), Target::RatioAtMost(3.0)),
     (
         ("throughput", "offshoot", "per_second"),
@@ -61,6 +61,27 @@ const TARGETS: [(Key, Target); 27] = [
         ("clone/sustained", "template-local", "p99_over_p50"),
         Target::AtMost(5.0),
     ),
+    of_pool("sandbox/take@1", "latency_us", Target::AtMost(60.0)),
+    of_pool("sandbox/take@24", "latency_us", Target::AtMost(60.0)),
+    of_pool("sandbox/take@24", "p99_over_p50", Target::AtMost(5.0)),
+    of_pool("sandbox/join@1", "latency_us", Target::AtMost(100.0)),
+    of_pool("sandbox/join@24", "latency_us", Target::AtMost(100.0)),
+    of_pool("sandbox/join@24", "p99_over_p50", Target::AtMost(5.0)),
+    of_pool("sandbox/repurpose@1", "cpu_us", Target::AtMost(2000.0)),
+    of_pool("sandbox/repurpose@24", "cpu_us", Target::AtMost(2000.0)),
+    of_pool("sandbox/scratch@1", "over_take", Target::AtLeast(10.0)),
+    of_pool("sandbox/scratch@24", "over_take", Target::AtLeast(15.0)),
+    of_pool("sandbox/footprint", "kb_each", Target::AtMost(512.0)),
+    of_pool(
+        "sandbox/soak",
+        "last_tenth_over_first",
+        Target::AtLeast(0.95),
+    ),
+    of_pool("sandbox/drift", "objects", Target::AtMost(0.0)),
+    (
+        ("sandbox/drift", "planted", "objects"),
+        Target::MoreThan(0.0),
+    ),
 ];
 
 /// The metric of a clone.
@@ -85,6 +106,10 @@ const fn frozen(scenario: &'static str, millis: f64) -> (Key, Target) {
     (key, Target::AtMost(millis * 1000.0))
 }
 
+const fn of_pool(scenario: &'static str, metric: &'static str, target: Target) -> (Key, Target) {
+    ((scenario, "offshoot", metric), target)
+}
+
 /// A system and what it is compared with.
 struct Pair {
     system: &'static str,
@@ -93,8 +118,9 @@ struct Pair {
     metrics: Option<(&'static str, &'static str)>,
 }
 
-const PAIRS: [Pair; 14] = [
+const PAIRS: [Pair; 15] = [
     same("offshoot", "unix-socket"),
+    same("offshoot", "runc"),
     same("offshoot-cold", "runc"),
     in_forks("template-local", "fork-yardstick"),
     in_forks("template-mapped", "fork-yardstick"),
@@ -183,7 +209,11 @@ fn is_of(one: &Measurement, (scenario, system, metric): &Key) -> bool {
 }
 
 fn baseline<'a>(one: &Measurement, all: &'a [Measurement]) -> Option<&'a Measurement> {
-    let pair = PAIRS.iter().find(|pair| pair.system == one.system)?;
+    let pairs = PAIRS.iter().filter(|pair| pair.system == one.system);
+    pairs.filter_map(|pair| of_pair(pair, one, all)).next()
+}
+
+fn of_pair<'a>(pair: &Pair, one: &Measurement, all: &'a [Measurement]) -> Option<&'a Measurement> {
     let metric = match pair.metrics {
         Some((of, with)) => (of == one.metric).then_some(with)?,
         None => &one.metric,
@@ -258,6 +288,19 @@ mod tests {
             assert_eq!((of(4).ratio, of(4).met), (None, Some(true)));
             assert_eq!((of(5).ratio, of(5).met), (Some(2.5), Some(false)));
         }
+    }
+
+    #[test]
+    fn pool_is_judged_for_each_number_of_takers_and_compared_with_runc() {
+        let all = [
+            figure("sandbox/scratch@24", "offshoot", "latency_us", 20_000.0),
+            figure("sandbox/scratch@24", "runc", "latency_us", 400_000.0),
+            figure("sandbox/scratch@24", "offshoot", "over_take", 12.0),
+            figure("sandbox/scratch@1", "offshoot", "over_take", 12.0),
+        ];
+        assert_eq!(standing(&all[0], &all).ratio, Some(0.05));
+        assert_eq!(standing(&all[2], &all).met, Some(false));
+        assert_eq!(standing(&all[3], &all).met, Some(true));
     }
 
     #[test]

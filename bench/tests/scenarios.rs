@@ -22,6 +22,7 @@ fn bench(suite: Suite, n: Option<u64>, fault: &str) -> (Report, Vec<String>) {
         n,
         seconds: None,
         quick: true,
+        soak: false,
         bin: Some(stand_in(&folder, fault)),
         workloads_dir: Path::new(CRATE).join("../workloads"),
         doc: PathBuf::new(),

@@ -40,16 +40,60 @@ pub(super) fn present_etc() -> Vec<&'static str> {
 /// `config.json` for one workload.
 pub(super) fn config(workload: &Workload, scripts: &Path, etc: &[&str]) -> Value {
     let script = super::script(Path::new(SCRIPTS_AT), "oneshot", workload.language);
-    let memory_bytes = u64::from(workload.function.memory_mb) << 20;
     // Directly below the root, so that runc leaves no parent behind.
     let group = format!("/offshoot-baseline-{}", workload.name());
+    let args = json!([
+        workload.language.interpreter(),
+        script,
+        TASK_AT,
+        workload.function.handler
+    ]);
+    let mut mounts = mounts(&workload.package, etc);
+    mounts.push(bound(scripts, SCRIPTS_AT));
+    container(&Contents {
+        args,
+        root: Path::new("rootfs"),
+        mounts,
+        group,
+        memory_mb: u64::from(workload.function.memory_mb),
+    })
+}
+
+/// `config.json` for a container in which nothing is run; `group` tells it from others.
+pub(super) fn empty(
+    root: &Path,
+    code: &Path,
+    group: String,
+    memory_mb: u64,
+    etc: &[&str],
+) -> Value {
+    container(&Contents {
+        args: json!(["/usr/bin/true"]),
+        root,
+        mounts: mounts(code, etc),
+        group,
+        memory_mb,
+    })
+}
+
+/// What differs between containers.
+struct Contents<'a> {
+    args: Value,
+    root: &'a Path,
+    mounts: Vec<Value>,
+    group: String,
+    memory_mb: u64,
+}
+
+fn container(contents: &Contents<'_>) -> Value {
+    let memory_mb = contents.memory_mb;
     let namespaces = NAMESPACES.map(|kind| json!({ "type": kind }));
     json!({
         "ociVersion": "1.0.2",
         "process": {
             "terminal": false,
             "user": { "uid": USER, "gid": USER },
-            "args": [workload.language.interpreter(), script, TASK_AT, workload.function.handler],
+            "args": contents.args,
             "env": [
                 "PATH=/usr/local/bin:/usr/bin:/bin",
                 "LANG=C.UTF-8",
@@ -62,38 +106,40 @@ pub(super) fn config(workload: &Workload, scripts: &Path, etc: &[&str]) -> Value
             "capabilities": {},
             "noNewPrivileges": true,
         },
-        "root": { "path": "rootfs", "readonly": true },
+        "root": { "path": contents.root, "readonly": true },
         "hostname": "baseline",
-        "mounts": mounts(workload, scripts, etc),
+        "mounts": contents.mounts,
         "linux": {
             "namespaces": namespaces,
-            "cgroupsPath": group,
+            "cgroupsPath": contents.group,
             "resources": {
-                "memory": { "limit": memory_bytes },
-                "cpu": { "shares": 1024 * u64::from(workload.function.memory_mb) / MB_PER_CPU },
+                "memory": { "limit": memory_mb << 20 },
+                "cpu": { "shares": 1024 * memory_mb / MB_PER_CPU },
                 "pids": { "limit": MAX_TASKS },
             },
         },
     })
 }
 
-fn mounts(workload: &Workload, scripts: &Path, etc: &[&str]) -> Vec<Value> {
+/// Without the programs of the baselines.
+fn mounts(code: &Path, etc: &[&str]) -> Vec<Value> {
     let tmpfs = |at: &str, options: &[&str]| json!({ "destination": at, "type": "tmpfs", "source": "tmpfs", "options": options });
-    let host = |from: &Path, at: &str| {
-        let options = ["rbind", "ro", "nosuid", "nodev"];
-        json!({ "destination": at, "type": "bind", "source": from, "options": options })
-    };
     let mut all = vec![
         json!({ "destination": "/proc", "type": "proc", "source": "proc" }),
         tmpfs("/dev", &["nosuid", "strictatime", "mode=755", "size=64k"]),
         tmpfs("/dev/shm", &["nosuid", "nodev", "mode=1777", "size=64m"]),
         tmpfs("/tmp", &["nosuid", "nodev", "mode=1777", "size=512m"]),
-        host(Path::new("/usr"), "/usr"),
-        host(&workload.package, TASK_AT),
-        host(scripts, SCRIPTS_AT),
+        bound(Path::new("/usr"), "/usr"),
+        bound(code, TASK_AT),
     ];
-    all.extend(etc.iter().map(|path| host(Path::new(path), path)));
+    all.extend(etc.iter().map(|path| bound(Path::new(path), path)));
     all
+}
+
+/// A directory or file of the host, read-only.
+fn bound(from: &Path, at: &str) -> Value {
+    let options = ["rbind", "ro", "nosuid", "nodev"];
+    json!({ "destination": at, "type": "bind", "source": from, "options": options })
 }
 
 #[cfg(test)]
@@ -142,5 +188,18 @@ mod tests {
             (kinds, &found["process"]["noNewPrivileges"]),
             (5, &json!(true))
         );
+    }
+
+    #[test]
+    fn empty_container_is_like_one_of_a_workload() {
+        let code = Path::new("/built/html");
+        let found = empty(Path::new("/r"), code, "/g".to_owned(), 256, &[]);
+        let workload = config(&example("html", 256), Path::new("/s"), &[]);
+        for part in ["namespaces", "resources"] {
+            assert_eq!(found["linux"][part], workload["linux"][part]);
+        }
+        let count = |config: &Value| config["mounts"].as_array().map_or(0, Vec::len);
+        assert_eq!(count(&found) + 1, count(&workload), "all but the scripts");
+        assert_eq!(found["linux"]["cgroupsPath"], "/g");
     }
 }

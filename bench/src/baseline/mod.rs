@@ -1,6 +1,7 @@
 //! What one would use without offshoot: the same handler with nothing around it.
 
 mod bundle;
+mod containers;
 mod runc;
 mod unix;
 
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::workload::Language;
 
+pub(crate) use containers::{Container, Containers};
 pub(crate) use runc::Runc;
 pub(crate) use unix::UnixServer;
 

@@ -34,8 +34,7 @@ pub(crate) struct Runc {
 impl Runc {
     /// Prepares the bundle of a workload.
     pub(crate) fn prepare(workload: &Workload) -> anyhow::Result<Self> {
-        let version = Command::new("runc").arg("--version").output();
-        version.context("cannot run runc; the Debian package `runc` has it")?;
+        require_runc()?;
         let folder = tempfile::tempdir()?;
         let scripts = folder.path().join("scripts");
         write_scripts(&scripts)?;
@@ -97,8 +96,14 @@ impl Runc {
     }
 }
 
+pub(super) fn require_runc() -> anyhow::Result<()> {
+    let version = Command::new("runc").arg("--version").output();
+    version.context("cannot run runc; the Debian package `runc` has it")?;
+    Ok(())
+}
+
 /// The root file system: mount points and the links of a merged `/usr`.
-fn make_root(root: &Path, etc: &[&str]) -> anyhow::Result<()> {
+pub(super) fn make_root(root: &Path, etc: &[&str]) -> anyhow::Result<()> {
     for at in [
         "usr",
         "etc",

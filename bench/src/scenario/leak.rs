@@ -98,7 +98,7 @@ async fn cycle(
 }
 
 /// A snapshot after which nothing changed for a while.
-fn baseline(probe: &Probe) -> anyhow::Result<KernelObjects> {
+pub(super) fn baseline(probe: &Probe) -> anyhow::Result<KernelObjects> {
     let begun = Instant::now();
     let mut last = KernelObjects::take(probe)?;
     while begun.elapsed() < QUIET_LIMIT {

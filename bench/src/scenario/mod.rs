@@ -7,4 +7,5 @@ pub(crate) mod idle;
 pub(crate) mod kill;
 pub(crate) mod leak;
 mod oracle;
+pub(crate) mod sandbox;
 pub(crate) mod throughput;

@@ -61,10 +61,10 @@ impl Inherited {
     }
 }
 
-/// The limits of every process of a sandbox, as in AWS Lambda's environment; that of open files is set in each
-/// ([`program`]), because the nursery itself needs more.
-const LIMITS: [(Resource, u64); 7] = [
-    (Resource::Nproc, 742),
+/// The limits of every process of a sandbox, as in AWS Lambda's environment. Those of open files and of processes are set
+/// in each program ([`program`]): the nursery itself needs more descriptors; and all inits of the machine are one user, for
+/// whom the kernel executes no program while that user has more processes than the caller's limit (`EAGAIN`, `execve(2)`).
+const LIMITS: [(Resource, u64); 6] = [
     (Resource::Memlock, 64 << 10),
     (Resource::Stack, 8 << 20),
     // Not 0: that would still start a handler to which `core_pattern` pipes, as root, on the host;
@@ -176,7 +176,8 @@ fn read_settings() -> io::Result<Settings> {
 fn shed_privileges() -> io::Result<()> {
     // A daemon that is protected from the OOM killer must not hand that on.
     std::fs::write("/proc/self/oom_score_adj", "0")?;
-    raise_open_files()?;
+    raise(Resource::Nofile)?;
+    raise(Resource::Nproc)?;
     for (resource, limit) in LIMITS {
         let both = Rlimit {
             current: Some(limit),
@@ -190,14 +191,14 @@ fn shed_privileges() -> io::Result<()> {
     empty_bounding_set()
 }
 
-/// Two descriptors for each program and one for each init: as many as may be.
-fn raise_open_files() -> io::Result<()> {
-    let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
+/// Two descriptors for each program and one for each init, and a process each: as many as may be.
+fn raise(resource: Resource) -> io::Result<()> {
+    let maximum = rustix::process::getrlimit(resource).maximum;
     let limit = Rlimit {
         current: maximum,
         maximum,
     };
-    Ok(rustix::process::setrlimit(Resource::Nofile, limit)?)
+    Ok(rustix::process::setrlimit(resource, limit)?)
 }
 
 /// Without a bounding set no exec gains a capability; the nursery's own stay (capabilities(7)).

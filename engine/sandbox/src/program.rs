@@ -35,6 +35,8 @@ const CHANNEL_FD: i32 = 3;
 const EXEC_FAILED: u8 = 127;
 /// Open files of a process, as in AWS Lambda. The nursery itself holds two descriptors for each program.
 const MAX_OPEN_FILES: u64 = 1024;
+/// Processes and threads of a program's user, as in AWS Lambda.
+const MAX_PROCESSES: u64 = 742;
 
 /// What every program joins; its PID namespace it was born in.
 const JOINED: Namespaces = Namespaces::SANDBOX;
@@ -109,7 +111,8 @@ fn execute(
     let kept: Vec<BorrowedFd<'_>> = iter::once(birth).chain(api).collect();
     arrange_descriptors(child, parcel, &kept)?;
     rustix::process::setsid().at(Stage::Credentials)?;
-    limit_open_files().at(Stage::Credentials)?;
+    limit(Resource::Nofile, MAX_OPEN_FILES).at(Stage::Credentials)?;
+    limit(Resource::Nproc, MAX_PROCESSES).at(Stage::Credentials)?;
     become_user(plan.uid).at(Stage::Credentials)?;
     seccomp::load(&inherited.inner_filter).at(Stage::Seccomp)?;
     clock.end(Stage::Seccomp);
@@ -180,12 +183,12 @@ fn arrange_descriptors(
     fds::close_from(child, first_closed, kept).at(Stage::Descriptors)
 }
 
-fn limit_open_files() -> rustix::io::Result<()> {
+fn limit(resource: Resource, most: u64) -> rustix::io::Result<()> {
     let limit = Rlimit {
-        current: Some(MAX_OPEN_FILES),
-        maximum: Some(MAX_OPEN_FILES),
+        current: Some(most),
+        maximum: Some(most),
     };
-    rustix::process::setrlimit(Resource::Nofile, limit)
+    rustix::process::setrlimit(resource, limit)
 }
 
 fn become_user(uid: u32) -> rustix::io::Result<()> {

@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{inventory, launcher, run, shell, start, wait_until};
+use common::{inventory, launcher, pool, recycled, run, shell, start, wait_until};
 use offshoot_sandbox::{Exit, Launcher};
 
 /// These tests count this process's descriptors, so only one of them runs at a time.
@@ -131,4 +131,52 @@ fn kernel_groups() -> u32 {
         .lines()
         .filter_map(|line| line.split('\t').nth(2)?.parse::<u32>().ok());
     counts.sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_reuses_drift_nowhere() {
+    let _alone = ALONE.lock().await;
+    let Some((owner, launcher)) = pool("reuse", 4).await else {
+        return;
+    };
+    let launcher = Arc::new(launcher);
+    reuses(&launcher, 20).await;
+    wait_until(|| launcher.pool_stats().ghosts >= 4).await;
+    launcher.drain();
+    wait_until(|| launcher.pool_stats().ghosts == 4 && inventory(&owner).processes.len() == 16)
+        .await;
+    let before = inventory(&owner);
+    reuses(&launcher, 200).await;
+    launcher.drain();
+    let same = || {
+        let now = inventory(&owner);
+        now.processes.len() == before.processes.len()
+            && now.groups.len() == before.groups.len()
+            && (now.descriptors, now.mounts) == (before.descriptors, before.mounts)
+    };
+    wait_until(same).await;
+    let stats = launcher.pool_stats();
+    assert!(stats.repurposed >= 200, "{stats:?}");
+    Arc::try_unwrap(launcher).unwrap().shutdown().await;
+    assert!(inventory(&owner).groups.is_empty());
+}
+
+async fn reuses(launcher: &Arc<Launcher>, count: usize) {
+    let mut running = tokio::task::JoinSet::new();
+    for _ in 0..count {
+        let launcher = Arc::clone(launcher);
+        running.spawn(async move {
+            let script = "echo x >/tmp/a; sleep 100 & exit 1";
+            assert_eq!(
+                recycled(&launcher, shell("a", script)).await.0,
+                Exit::Exited(1)
+            );
+        });
+        if running.len() >= 4 {
+            running.join_next().await.unwrap().unwrap();
+        }
+    }
+    while let Some(ended) = running.join_next().await {
+        ended.unwrap();
+    }
 }

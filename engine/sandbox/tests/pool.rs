@@ -3,41 +3,13 @@
 
 mod common;
 
-use std::sync::Arc;
-
-use common::{inventory, launcher_with, output, python, run, shell, start, wait_until};
-use offshoot_sandbox::{
-    Account, Exit, Hand, Launcher, LauncherConfig, Reason, SandboxInfo, SandboxSpec, State,
-};
-
-/// A launcher that keeps this many ghosts, when they are there.
-async fn pool(test: &str, ghosts: usize) -> Option<(String, Launcher)> {
-    let with_ghosts = |config: LauncherConfig| LauncherConfig {
-        ghosts,
-        ghost_hostname: "test-box".into(),
-        ghost_tmp_bytes: 16 << 20,
-        ..config
-    };
-    // What could not be repurposed says why.
-    let _ = tracing_subscriber::fmt().with_test_writer().try_init();
-    let (owner, launcher) = launcher_with(test, with_ghosts).await?;
-    wait_until(|| launcher.pool_stats().ghosts == ghosts).await;
-    Some((owner, launcher))
-}
+use common::{inventory, output, pool, python, recycled, run, shell, start, wait_until};
+use offshoot_sandbox::{Account, Exit, Hand, Launcher, Reason, SandboxInfo, State};
 
 fn ghosts(launcher: &Launcher) -> Vec<SandboxInfo> {
     let all = launcher.sandboxes().into_iter();
     all.filter(|sandbox| sandbox.state == State::Ghost)
         .collect()
-}
-
-/// Runs a program to its end and recycles its sandbox.
-async fn recycled(launcher: &Launcher, spec: SandboxSpec) -> (Exit, String) {
-    let mut running = start(launcher, spec).await;
-    let exit = running.sandbox.exited().await;
-    let text = running.output();
-    running.sandbox.recycle().await;
-    (exit, text)
 }
 
 fn recreations(launcher: &Launcher, reason: Reason) -> u64 {
@@ -218,53 +190,6 @@ fn group_dirs(owner: &str, launcher: &Launcher) -> usize {
         .iter()
         .filter(|group| group.ends_with(&ghost.id))
         .count()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn two_hundred_cycles_of_take_run_and_repurpose_drift_nowhere() {
-    let Some((owner, launcher)) = pool("drift", 4).await else {
-        return;
-    };
-    let launcher = Arc::new(launcher);
-    cycles(&launcher, 20).await;
-    wait_until(|| launcher.pool_stats().ghosts >= 4).await;
-    launcher.drain();
-    wait_until(|| launcher.pool_stats().ghosts == 4 && inventory(&owner).processes.len() == 16)
-        .await;
-    let before = inventory(&owner);
-    cycles(&launcher, 200).await;
-    launcher.drain();
-    let same = || {
-        let now = inventory(&owner);
-        now.processes.len() == before.processes.len()
-            && now.groups.len() == before.groups.len()
-            && (now.descriptors, now.mounts) == (before.descriptors, before.mounts)
-    };
-    wait_until(same).await;
-    let stats = launcher.pool_stats();
-    assert!(stats.repurposed >= 200, "{stats:?}");
-    Arc::try_unwrap(launcher).unwrap().shutdown().await;
-    assert!(inventory(&owner).groups.is_empty());
-}
-
-async fn cycles(launcher: &Arc<Launcher>, count: usize) {
-    let mut running = tokio::task::JoinSet::new();
-    for _ in 0..count {
-        let launcher = Arc::clone(launcher);
-        running.spawn(async move {
-            let script = "echo x >/tmp/a; sleep 100 & exit 1";
-            assert_eq!(
-                recycled(&launcher, shell("a", script)).await.0,
-                Exit::Exited(1)
-            );
-        });
-        if running.len() >= 4 {
-            running.join_next().await.unwrap().unwrap();
-        }
-    }
-    while let Some(ended) = running.join_next().await {
-        ended.unwrap();
-    }
 }
 
 #[tokio::test]

@@ -6,9 +6,12 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Read};
+use std::os::fd::OwnedFd;
 
 use offshoot_sys::clone::{self, CloneRequest, SingleThread};
 use offshoot_sys::namespace::{Namespaces, unshare};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags};
 use rustix::pipe::{PipeFlags, pipe_with};
 
@@ -36,7 +39,9 @@ const COMPARED: [&str; 14] = [
 /// Files that tell how many sockets there are, of which some numbers are the whole machine's.
 const SOCKET_COUNTS: [&str; 2] = ["sockstat", "sockstat6"];
 /// The longest file that is read; all of a new namespace together have 9 kB.
-const MAX_BYTES: u64 = 1 << 20;
+const MAX_BYTES: usize = 1 << 20;
+/// So much is read at once.
+const PIECE_BYTES: usize = 8 << 10;
 
 /// Everything that is compared, as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,12 +51,19 @@ impl NetState {
     /// Reads it from the calling process's namespace; `/proc` must be mounted.
     pub(crate) fn read() -> io::Result<Self> {
         let mut state = String::with_capacity(16 << 10);
+        let mut buffer = Vec::with_capacity(PIECE_BYTES);
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let net = rustix::fs::open("/proc/self/net", flags, Mode::empty())?;
         for name in COMPARED {
-            let Some(text) = read(name)? else { continue };
+            let Some(text) = read(&net, name, &mut buffer)? else {
+                continue;
+            };
             let _ = writeln!(state, "{name}:\n{text}");
         }
         for name in SOCKET_COUNTS {
-            let Some(text) = read(name)? else { continue };
+            let Some(text) = read(&net, name, &mut buffer)? else {
+                continue;
+            };
             let _ = writeln!(state, "{name}:");
             for line in text.lines() {
                 let _ = writeln!(state, "{}", own_counts(line));
@@ -83,7 +95,7 @@ impl NetState {
     }
 }
 
-fn write_all(pipe: &std::os::fd::OwnedFd, mut bytes: &[u8]) -> io::Result<()> {
+fn write_all(pipe: &OwnedFd, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         let written = rustix::io::retry_on_intr(|| rustix::io::write(pipe, bytes))?;
         bytes = &bytes[written..];
@@ -102,14 +114,22 @@ fn read_unused() -> io::Result<NetState> {
 }
 
 /// One file; which there are depends on the kernel's configuration.
-fn read(name: &str) -> io::Result<Option<String>> {
-    let mut text = String::new();
-    match std::fs::File::open(format!("/proc/self/net/{name}")) {
-        Ok(file) => file.take(MAX_BYTES).read_to_string(&mut text)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
+fn read(net: &OwnedFd, name: &str, buffer: &mut Vec<u8>) -> io::Result<Option<String>> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = match rustix::fs::openat(net, name, flags, Mode::empty()) {
+        Err(Errno::NOENT) => return Ok(None),
+        file => file?,
     };
-    Ok(Some(text))
+    buffer.clear();
+    // In large pieces: the kernel makes the text anew for each read of a few bytes.
+    while rustix::io::read(&file, rustix::buffer::spare_capacity(buffer))? > 0 {
+        if buffer.len() > MAX_BYTES {
+            return Err(io::Error::other("a file of /proc/net has no end"));
+        }
+        buffer.reserve(PIECE_BYTES);
+    }
+    let text = std::str::from_utf8(buffer).map_err(io::Error::other)?;
+    Ok(Some(text.to_owned()))
 }
 
 /// A line of `sockstat` with the counts that are the namespace's own: `inuse` and `tw`; the others (`orphan`, `alloc`,

@@ -24,9 +24,16 @@ impl Filler {
     }
 
     /// Ends it, and waits until what it was making is given up.
-    pub(crate) async fn end(self) {
+    pub(crate) async fn end(mut self) {
         self.0.abort();
-        let _ = self.0.await;
+        let _ = (&mut self.0).await;
+    }
+}
+
+/// A launcher that is dropped without being shut down must not live on in its filler.
+impl Drop for Filler {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

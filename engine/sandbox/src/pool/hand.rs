@@ -23,7 +23,9 @@ pub struct Hand {
 
 impl Hand {
     /// Makes the calling thread one that can enter mount namespaces. For good: it has a root and working directory of its
-    /// own from now on.
+    /// own from now on. It must not start threads: those would share them, and the kernel lets nobody into a mount
+    /// namespace whose root somebody else has (`EINVAL`, `setns(2)`). A tokio runtime does start some, from whatever thread
+    /// asks for blocking work.
     ///
     /// # Errors
     /// Those of `unshare(2)`, or `/proc` is not mounted.

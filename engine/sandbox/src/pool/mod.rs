@@ -85,7 +85,10 @@ impl Pool {
     /// A ghost that this account may have.
     pub(crate) fn pop(&self, account: &Account, egress: bool) -> Option<Ghost> {
         let ghost = self.shelf().take(account, egress);
-        self.changed.notify_one();
+        // The filler replaces unused ones only; to wake it for the others would cost the taker a system call, and a processor.
+        if ghost.as_ref().is_none_or(|ghost| ghost.account().is_none()) {
+            self.changed.notify_one();
+        }
         ghost
     }
 

@@ -29,6 +29,21 @@ pub async fn launcher_with(
     Some((owner, launcher))
 }
 
+/// A launcher that keeps this many ghosts, when they are there.
+pub async fn pool(test: &str, ghosts: usize) -> Option<(String, Launcher)> {
+    let with_ghosts = |config: LauncherConfig| LauncherConfig {
+        ghosts,
+        ghost_hostname: "test-box".into(),
+        ghost_tmp_bytes: 16 << 20,
+        ..config
+    };
+    // What could not be repurposed says why.
+    let _ = tracing_subscriber::fmt().with_test_writer().try_init();
+    let (owner, launcher) = launcher_with(test, with_ghosts).await?;
+    wait_until(|| launcher.pool_stats().ghosts == ghosts).await;
+    Some((owner, launcher))
+}
+
 pub fn config(owner: &str) -> LauncherConfig {
     LauncherConfig {
         nursery_exe: env!("CARGO_BIN_EXE_sandbox-nursery").into(),
@@ -130,6 +145,15 @@ pub async fn run(launcher: &Launcher, spec: SandboxSpec) -> (Exit, String) {
         .unwrap();
     let text = running.output();
     running.sandbox.destroy().await.unwrap();
+    (exit, text)
+}
+
+/// Runs a program to its end and recycles its sandbox.
+pub async fn recycled(launcher: &Launcher, spec: SandboxSpec) -> (Exit, String) {
+    let mut running = start(launcher, spec).await;
+    let exit = running.sandbox.exited().await;
+    let text = running.output();
+    running.sandbox.recycle().await;
     (exit, text)
 }
 
