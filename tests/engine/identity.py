@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 from generations import Bench, Failure, Talker, children, ensure
 
@@ -85,6 +86,58 @@ def check_files(bench):
     ensure(refused.returncode != 0 and secret in said and "Permission denied" in said, f"not refused: {said}")
 
 
+SANDBOXED = """
+import os, socket, sys
+os.chdir('/')  # a directory that the sandbox has
+print('ready', os.getpid(), flush=True)
+for line in sys.stdin:
+    fields = dict(line.rstrip().split(':', 1) for line in open('/proc/self/status'))
+    spaces = ' '.join(os.readlink('/proc/self/ns/' + kind) for kind in ('mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup'))
+    wanted = 'Uid CapPrm CapEff CapBnd NoNewPrivs'.split()
+    processes = ' '.join(sorted(name for name in os.listdir('/proc') if name.isdigit()))
+    files = ' '.join(sorted(os.listdir('/')))
+    told = [' '.join(fields[name].split()) for name in wanted]
+    print('|'.join([*told, spaces, socket.gethostname(), processes, files, str(os.getpid())]), flush=True)
+"""
+
+
+def groups():
+    return {path for path in Path("/sys/fs/cgroup").glob("**/offshoot/clone-*/*") if path.is_dir()}
+
+
+def check_sandbox(bench):
+    """A clone in a ghost sandbox: other namespaces, another user, alone, and nothing of it stays."""
+    seed = Talker(["/usr/bin/python3", "-I", "-c", SANDBOXED], bench.log)
+    bench.checkpoint(int(seed.line()[1]), "sandboxed")
+    seed.end()
+    before = groups()
+    outside = bench.clone("sandboxed", "local")
+    free = status(outside)
+    outside.end()
+    inside = bench.clone("sandboxed", "local", "--sandbox")
+    found = status(inside)
+    held = groups() - before
+    inside.end()
+    user = found[0].split()
+    ensure(len(set(user)) == 1 and int(user[0]) >= 1000000, f"it is user {user}")
+    ensure(found[1:5] == [NOTHING, NOTHING, NOTHING, "1"], f"it has rights: {found[1:5]}")
+    same = set(found[5].split()) & set(free[5].split())
+    ensure(len(free[5].split()) == 6 and not same, f"it shares {same}")
+    ensure(found[6] == "sandbox" != free[6], f"it is called {found[6]}")
+    ensure(found[7] == found[9], f"it sees processes {found[7]}")
+    ensure("var" in found[8].split() and "lost+found" not in found[8], f"it sees {found[8]}")
+    killed = bench.clone("sandboxed", "local", "--sandbox")
+    status(killed)
+    killed.process.kill()
+    killed.process.wait()
+    left = groups() - before
+    after = bench.clone("sandboxed", "local", "--sandbox")
+    status(after)
+    after.end()
+    ensure(left and not groups() & left, f"a killed command left {left}, of which {groups() & left} stay")
+    ensure(held and not groups() - before, f"groups: {held}, then {groups() - before}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin", default="target/release/offshoot", help="the offshoot to test")
@@ -95,6 +148,7 @@ def main():
         check(bench)
         check_files(bench)
         check_processors(bench)
+        check_sandbox(bench)
     except Failure as failure:
         print(f"failed: {failure}")
         sys.exit(1)

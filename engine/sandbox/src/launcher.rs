@@ -215,6 +215,16 @@ impl Launcher {
         self.shared.pool.pop(account, egress)
     }
 
+    /// Takes a ghost of the pool, or makes one, for a process that will [join](Taken::join) it. The program's arguments in
+    /// the spec are not looked at.
+    ///
+    /// # Errors
+    /// See [`CreateError`]; nothing is left behind.
+    pub async fn taken(&self, spec: &SandboxSpec) -> Result<Taken, CreateError> {
+        spec.check()?;
+        start::take(&self.shared, spec).await
+    }
+
     /// Makes a ghost a function's, on the calling thread; the program's arguments in the spec are not looked at.
     ///
     /// # Errors

@@ -62,4 +62,4 @@ pub use spec::{
     Account, MAX_ARGUMENT_BYTES, MIN_MEMORY_BYTES, MIN_TMP_BYTES, SandboxFds, SandboxSpec,
 };
 pub use stage::Stage;
-pub use sweep::{SweepReport, sweep};
+pub use sweep::{SweepReport, owners, sweep};

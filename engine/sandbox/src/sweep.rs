@@ -4,6 +4,7 @@
 //! and mounts and links live in namespaces that end with them. Control groups stay, and so may
 //! processes that were between two steps.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -57,6 +58,22 @@ pub fn sweep(owner: &str) -> SweepReport {
     }
     sweep_links(owner, &mut report);
     report
+}
+
+/// The owners that have control groups on this machine, living launchers' and dead ones', each once.
+pub fn owners() -> Vec<String> {
+    let hierarchies = Hierarchies::detect().ok();
+    let hierarchies = hierarchies.as_ref().map(Hierarchies::distinct);
+    let mut names = BTreeSet::new();
+    for hierarchy in hierarchies.into_iter().flatten() {
+        // The place of an owner without a name is the directory of all.
+        for place in places(hierarchy, "") {
+            let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
+            let directories = entries.filter(|entry| entry.path().is_dir());
+            names.extend(directories.filter_map(|entry| entry.file_name().into_string().ok()));
+        }
+    }
+    names.into_iter().collect()
 }
 
 fn sweep_groups(directory: &Path, report: &mut SweepReport) {

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 pub use context::Context;
+pub use interrupt::runtime;
 pub use serve_args::CommonArgs;
 use serve_args::ServeArgs;
 

@@ -10,12 +10,16 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 use offshoot_clone::{FileUser, Fork, Keeper, Memory, Template, TemplateSpec, Who};
 
+use super::ghosts::{Ghosts, Room};
 use super::learn::{self, LearnArgs};
 use super::place::{self, PlaceArgs};
 use super::rows::{self, Row};
 use crate::cli::Context;
 use crate::hidden::TEMPLATES;
 use crate::report::{Failure, Kind};
+
+/// A user who owns nothing.
+const NOBODY: u32 = 65534;
 
 /// Which image, and how many clones.
 #[derive(Debug, Args)]
@@ -38,6 +42,10 @@ pub struct CloneArgs {
     /// Become this user and group (numbers), without capabilities, whoever the seed was
     #[arg(long, value_name = "UID[:GID]", value_parser = who)]
     user: Option<Who>,
+    /// Put each clone into a sandbox of its own: namespaces, control groups, user, no network; not yet the filter of system
+    /// calls. Files that the image names are opened as nobody. The sandboxes end with this command
+    #[arg(long, conflicts_with_all = ["user", "detach"])]
+    sandbox: bool,
     /// Do not wait for the clones to end
     #[arg(long)]
     detach: bool,
@@ -106,19 +114,21 @@ pub fn run(args: &CloneArgs, context: &Context) -> Result<ExitCode, Failure> {
         check_pages: true,
         sandbox_filters: false,
         profile: None,
-        files_as: args
-            .user
-            .map(|Who { user, group, .. }| FileUser { user, group }),
+        files_as: files_as(args),
     };
     let template = keeper.template(&spec);
     rows::warn_of_restarts(&keeper, context);
     let mut template = template.map_err(|error| Failure::from_error(Kind::Failed, &error))?;
-    let mut rows = fork_all(args, &mut template, context)?;
+    let mut ghosts = args.sandbox.then(Ghosts::start).transpose()?;
+    let mut rows = fork_all(args, &mut template, ghosts.as_mut(), context)?;
     if let Some(row) = rows.first() {
         learn::learn(&args.learn, &pool, seed, row.cloned.pid, context)?;
     }
     if !args.detach {
         rows::await_all(&mut keeper, &mut rows, context)?;
+    }
+    if let Some(ghosts) = ghosts {
+        ghosts.end();
     }
     rows::report(&rows, context)?;
     let all_well = args.detach || rows.iter().all(Row::is_well);
@@ -129,10 +139,23 @@ pub fn run(args: &CloneArgs, context: &Context) -> Result<ExitCode, Failure> {
     })
 }
 
+/// As whom a template opens the files that its image names.
+fn files_as(args: &CloneArgs) -> Option<FileUser> {
+    let nobody = args.sandbox.then_some(FileUser {
+        user: NOBODY,
+        group: NOBODY,
+    });
+    let user = args
+        .user
+        .map(|Who { user, group, .. }| FileUser { user, group });
+    nobody.or(user)
+}
+
 /// Makes the clones; waits until each of them runs.
 fn fork_all(
     args: &CloneArgs,
     template: &mut Template,
+    mut ghosts: Option<&mut Ghosts>,
     context: &Context,
 ) -> Result<Vec<Row>, Failure> {
     let failed = |error: &dyn std::error::Error| Failure::from_error(Kind::Failed, error);
@@ -150,17 +173,26 @@ fn fork_all(
             .iter()
             .map(|(number, file)| (*number, file.as_fd()))
             .collect();
+        let room = ghosts.as_ref().map(|ghosts| ghosts.room()).transpose()?;
+        let tasks = room.as_ref().map(Room::tasks).unwrap_or_default();
+        let joined = room.as_ref().and_then(|room| room.join(&tasks));
+        let (sandbox, who) = joined.unzip();
         let begun = Instant::now();
         let fork = Fork {
+            sandbox,
             substitutions: &substitutions,
             park: park.as_ref().map(|(waiting, _)| waiting.as_fd()),
             confirm: !args.park,
-            who: args.user,
+            who: who.or(args.user),
             watch: args.learn.learn.is_some(),
             ..Fork::default()
         };
         let cloned = template.fork(&fork).map_err(|error| failed(&error))?;
         rows.push(Row::new(clone, cloned, begun.elapsed()));
+        drop(tasks);
+        if let (Some(ghosts), Some(room)) = (ghosts.as_mut(), room) {
+            ghosts.occupy(room);
+        }
     }
     for Row { cloned, .. } in &rows {
         let awaited = if args.park {

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod clone;
+mod ghosts;
 mod image;
 mod learn;
 mod place;
