@@ -63,7 +63,7 @@ pub(crate) fn main(
         return EXEC_FAILED;
     };
     let birth = birth.as_fd();
-    let executed = unpack(bytes, fds).and_then(|parcel| execute(child, inherited, &parcel, birth));
+    let executed = unpack(bytes, fds).and_then(|parcel| execute(child, inherited, parcel, birth));
     let Err(failure) = executed;
     tell(birth, &Report::Failed(failure), &[]);
     EXEC_FAILED
@@ -92,14 +92,22 @@ fn unpack(bytes: &[u8], mut fds: Vec<OwnedFd>) -> Result<Parcel, Failure> {
 fn execute(
     child: &FreshChild,
     inherited: &Inherited,
-    parcel: &Parcel,
+    parcel: Parcel,
     birth: BorrowedFd<'_>,
 ) -> Result<Infallible, Failure> {
-    let plan = &parcel.plan;
+    let Parcel {
+        plan,
+        sandbox,
+        output,
+        channel,
+        attach,
+    } = parcel;
     let mut clock = StageClock::start();
-    enter_groups(&parcel.attach).at(Stage::Attach)?;
+    enter_groups(&attach).at(Stage::Attach)?;
+    drop(attach);
     clock.end(Stage::Attach);
-    join(parcel.sandbox.as_fd(), JOINED).at(Stage::Join)?;
+    join(sandbox.as_fd(), JOINED).at(Stage::Join)?;
+    drop(sandbox);
     clock.end(Stage::Join);
     let listener = plan
         .runtime_api
@@ -109,7 +117,7 @@ fn execute(
     let listener = listener.map(high).transpose().at(Stage::Descriptors)?;
     let api = listener.as_ref().map(AsFd::as_fd);
     let kept: Vec<BorrowedFd<'_>> = iter::once(birth).chain(api).collect();
-    arrange_descriptors(child, parcel, &kept)?;
+    arrange_descriptors(child, output, channel, &kept)?;
     rustix::process::setsid().at(Stage::Credentials)?;
     limit(Resource::Nofile, MAX_OPEN_FILES).at(Stage::Credentials)?;
     limit(Resource::Nproc, MAX_PROCESSES).at(Stage::Credentials)?;
@@ -123,7 +131,7 @@ fn execute(
     };
     let api: Vec<BorrowedFd<'_>> = api.into_iter().collect();
     tell(birth, &report, &api);
-    Err(exec(plan))
+    Err(exec(&plan))
 }
 
 /// Executes the program; returns only if that fails.
@@ -161,24 +169,27 @@ fn high(fd: impl AsFd) -> rustix::io::Result<OwnedFd> {
 /// tenant's, and may lead through `/proc/self/fd` (CVE-2024-21626).
 fn arrange_descriptors(
     child: &FreshChild,
-    parcel: &Parcel,
+    output: OwnedFd,
+    channel: Option<OwnedFd>,
     kept: &[BorrowedFd<'_>],
 ) -> Result<(), Failure> {
-    let null = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+    let opened = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
         .at(Stage::Descriptors)?;
-    let null = high(&null).at(Stage::Descriptors)?;
-    let output = high(&parcel.output).at(Stage::Descriptors)?;
-    let channel = parcel.channel.as_ref().map(high).transpose();
-    let channel = channel.at(Stage::Descriptors)?;
+    let null = high(&opened).at(Stage::Descriptors)?;
+    let high_output = high(&output).at(Stage::Descriptors)?;
+    let high_channel = channel.as_ref().map(high).transpose();
+    let high_channel = high_channel.at(Stage::Descriptors)?;
+    // Before their numbers are filled and closed: an owner must not close one that is not its any more.
+    drop((opened, output, channel));
     fds::place(child, null.as_fd(), 0).at(Stage::Descriptors)?;
-    fds::place(child, output.as_fd(), 1).at(Stage::Descriptors)?;
-    fds::place(child, output.as_fd(), 2).at(Stage::Descriptors)?;
+    fds::place(child, high_output.as_fd(), 1).at(Stage::Descriptors)?;
+    fds::place(child, high_output.as_fd(), 2).at(Stage::Descriptors)?;
     let mut first_closed = CHANNEL_FD;
-    if let Some(channel) = &channel {
+    if let Some(channel) = &high_channel {
         fds::place(child, channel.as_fd(), CHANNEL_FD).at(Stage::Descriptors)?;
         first_closed += 1;
     }
-    drop((null, output, channel));
+    drop((null, high_output, high_channel));
     let first_closed = first_closed.unsigned_abs();
     fds::close_from(child, first_closed, kept).at(Stage::Descriptors)
 }
