@@ -185,7 +185,6 @@ fn fork_all(
             confirm: !args.park,
             who: who.or(args.user),
             watch: args.learn.learn.is_some(),
-            ..Fork::default()
         };
         let cloned = template.fork(&fork).map_err(|error| failed(&error))?;
         rows.push(Row::new(clone, cloned, begun.elapsed()));
