@@ -5,26 +5,13 @@
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 
-/// What happens on a signal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Disposition {
-    /// The kernel's default for that signal.
-    Default,
-    /// Nothing; for `SIGCHLD` the kernel then reaps children by itself (`sigaction(2)`).
-    Ignore,
-}
-
-/// Sets the disposition of `SIGCHLD`.
+/// Ignores `SIGCHLD`: the kernel then reaps children by itself (`sigaction(2)`).
 ///
 /// # Errors
 /// None that the manual names for a valid signal; passed on if the kernel finds one.
-pub fn set_child_signal(disposition: Disposition) -> io::Result<()> {
-    let action = match disposition {
-        Disposition::Default => libc::SIG_DFL,
-        Disposition::Ignore => libc::SIG_IGN,
-    };
-    // SAFETY: neither value is a function that could run in a signal context.
-    let previous = unsafe { libc::signal(libc::SIGCHLD, action) };
+pub fn ignore_children() -> io::Result<()> {
+    // SAFETY: SIG_IGN is not a function that could run in a signal context.
+    let previous = unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
     if previous == libc::SIG_ERR {
         Err(io::Error::last_os_error())
     } else {

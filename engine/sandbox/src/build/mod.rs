@@ -17,7 +17,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use offshoot_sys::clone::FreshChild;
 use offshoot_sys::namespace::{Namespaces, join, unshare};
-use offshoot_sys::signal::{Disposition, set_child_signal};
+use offshoot_sys::signal::ignore_children;
 use rustix::process::{DumpableBehavior, Signal};
 use rustix::thread::{CapabilitySet, CapabilitySets, Gid, Uid};
 
@@ -98,7 +98,7 @@ fn build(
     let mut clock = StageClock::start();
     inherited.die_with_nursery().at(Stage::Parent)?;
     // The kernel reaps for a parent that ignores the signal; the holder has no code for it.
-    set_child_signal(Disposition::Ignore).at(Stage::Parent)?;
+    ignore_children().at(Stage::Parent)?;
     if plan.ahead {
         // A failure costs nobody anything.
         let _ = rustix::process::setpriority_process(None, AHEAD_NICE);
