@@ -11,7 +11,7 @@
 
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -20,7 +20,7 @@ use crate::control::{PacketSocket, packet_pair};
 use crate::error::CreateError;
 use crate::launcher::Shared;
 use crate::net::NetworkPolicy;
-use crate::pool::build::{Parcel, Parts, build, send, staged};
+use crate::pool::build::{Parts, build, send, staged};
 use crate::pool::{Ghost, Occupied, Taken, Wanted};
 use crate::sandbox::{Exit, Facts, Sandbox};
 use crate::spec::{SandboxFds, SandboxSpec};
@@ -141,10 +141,8 @@ async fn run(
     let (control, nursery_end) = packet_pair().map_err(requested())?;
     let (birth, birth_end) = packet_pair().map_err(requested())?;
     let id = spec.id.clone();
-    let parcel = pack(&taken, spec, fds, [nursery_end, birth_end]);
-    let parcel = parcel.map_err(staged(&id, Stage::Request))?;
+    send_plan(shared, &taken, spec, fds, [nursery_end, birth_end]).await?;
     let occupied = taken.occupied();
-    send(shared, &id, parcel).await?;
     let heard = follow(shared, &id, &occupied, &control, &birth).await?;
     let started = Started {
         id,
@@ -156,13 +154,16 @@ async fn run(
     Ok((occupied, started))
 }
 
-fn pack(
+/// Asks the nursery for the program's process. What was given and the sockets are closed here once they are sent.
+async fn send_plan(
+    shared: &Shared,
     taken: &Taken,
     spec: SandboxSpec,
     given: SandboxFds,
     sockets: [OwnedFd; 2],
-) -> io::Result<Parcel> {
-    let gone = || io::Error::from_raw_os_error(libc::ESRCH);
+) -> Result<(), CreateError> {
+    let id = spec.id;
+    let gone = || staged(&id, Stage::Request)(io::Error::from_raw_os_error(libc::ESRCH));
     let join = taken.join().ok_or_else(gone)?;
     let plan = RunPlan {
         argv: spec.argv,
@@ -173,17 +174,14 @@ fn pack(
         attach_len: join.tasks.len(),
         runtime_api: spec.runtime_api,
     };
-    let (bytes, memfd) = wire::pack(Kind::Run, &plan)?;
-    let mut fds = Vec::from(sockets);
-    fds.push(join.cgroup.try_clone_to_owned()?);
-    fds.push(join.pidfd.try_clone_to_owned()?);
-    fds.push(given.output);
-    fds.extend(given.channel);
-    for tasks in join.tasks {
-        fds.push(tasks.try_clone()?);
-    }
-    fds.extend(memfd);
-    Ok(Parcel { bytes, fds })
+    let packed = wire::pack(Kind::Run, &plan).map_err(staged(&id, Stage::Request));
+    let (bytes, memfd) = packed?;
+    let mut fds: Vec<BorrowedFd<'_>> = sockets.iter().map(AsFd::as_fd).collect();
+    fds.extend([join.cgroup, join.pidfd, given.output.as_fd()]);
+    fds.extend(given.channel.iter().map(AsFd::as_fd));
+    fds.extend(join.tasks.iter().map(AsFd::as_fd));
+    fds.extend(memfd.iter().map(AsFd::as_fd));
+    send(shared, &id, &bytes, &fds).await
 }
 
 /// Reads reports, in whatever order nursery and process make them, until the process exists and has executed its program.

@@ -81,21 +81,27 @@ pub(crate) async fn build(
     // mkdir in a cgroup hierarchy takes locks that can be held for milliseconds.
     let prepared = tokio::task::spawn_blocking(prepare).await;
     let (mut making, parcel) = prepared.map_err(|_| CreateError::NurseryGone)??;
-    send(shared, making.parts.remains.id(), parcel).await?;
+    let fds: Vec<BorrowedFd<'_>> = parcel.fds.iter().map(AsFd::as_fd).collect();
+    send(shared, making.parts.remains.id(), &parcel.bytes, &fds).await?;
+    drop(parcel);
     making.follow(shared).await?;
     making.finish(shared)
 }
 
 /// What is sent to the nursery; closed when it has been.
-pub(crate) struct Parcel {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) fds: Vec<OwnedFd>,
+struct Parcel {
+    bytes: Vec<u8>,
+    fds: Vec<OwnedFd>,
 }
 
 /// Sends a request for the sandbox `id` to the nursery.
-pub(crate) async fn send(shared: &Shared, id: &str, parcel: Parcel) -> Result<(), CreateError> {
-    let borrowed: Vec<BorrowedFd<'_>> = parcel.fds.iter().map(AsFd::as_fd).collect();
-    match shared.nursery.send(&parcel.bytes, &borrowed).await {
+pub(crate) async fn send(
+    shared: &Shared,
+    id: &str,
+    bytes: &[u8],
+    fds: &[BorrowedFd<'_>],
+) -> Result<(), CreateError> {
+    match shared.nursery.send(bytes, fds).await {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(CreateError::NurseryGone),
         Err(source) => Err(CreateError::Stage {
