@@ -66,7 +66,7 @@ pub fn plan(metadata: &[u8]) {
     for memory in [Memory::Local, Memory::Mapped] {
         let how = Compilation {
             memory,
-            sandbox_filters: true,
+            is_confined: true,
         };
         if let Ok(plan) = compile(&manifest, how) {
             let _ = offshoot_plan::check(&plan.bytes);

@@ -145,7 +145,7 @@ pub(crate) fn plan_samples() -> Vec<Vec<u8>> {
     let of = |memory| {
         let how = Compilation {
             memory,
-            sandbox_filters: false,
+            is_confined: false,
         };
         let plan = compile(&sample::manifest(4), how).expect("the sample is valid");
         assert_eq!(check(&plan.bytes), Ok(()), "the sample's plan is valid");

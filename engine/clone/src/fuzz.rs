@@ -2,6 +2,7 @@
 
 use offshoot_image::model::Profile;
 
+use crate::confine::{Confined, Confinement};
 use crate::reader::Seed;
 use crate::wire::{Birth, Make, Notice, decode, encode};
 use crate::{FileUser, Memory, Substituted};
@@ -20,7 +21,11 @@ pub fn message_samples() -> Vec<Vec<u8>> {
         has_recipe: false,
         memory: Memory::Local,
         check_pages: true,
-        sandbox_filters: false,
+        confined: Some(Confined::new(&Confinement {
+            inherited: &[],
+            last: &[],
+            limits: &[(7, 1024)],
+        })),
         profile: Some(Profile::default()),
         number: 5,
         files_as: Some(FileUser {

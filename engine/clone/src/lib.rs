@@ -15,6 +15,7 @@
 //! Cost: docs/benchmarks.md.
 
 mod compile;
+mod confine;
 mod file_user;
 #[cfg(feature = "fuzz")]
 #[doc(hidden)]
@@ -27,10 +28,12 @@ pub mod nursery;
 mod observe;
 mod reader;
 mod recipe;
+mod step;
 mod template;
 mod wire;
 
 pub use compile::{Compilation, CompileError, Plan, PlanFile, Substituted, compile};
+pub use confine::{Confinement, setup_calls};
 pub use keeper::Keeper;
 pub use machine::{MachineError, this_machine};
 pub use nursery::{Exit, Nursery, NurseryError};
@@ -38,6 +41,7 @@ pub use observe::{ObserveError, observe};
 pub use offshoot_plan::Who;
 pub use reader::{ReadError, Seed, read};
 pub use recipe::Recipe;
+pub use step::Failure;
 pub use template::{
     Cloned, FileUser, Fork, ForkError, SandboxJoin, Template, TemplateError, TemplateSpec,
 };

@@ -92,6 +92,9 @@ fn write_recipe(child: &FreshChild, make: &Make, images: &[OwnedFd]) -> Result<R
     let mut seed = read_without_rights(child, make, images)?;
     let header = check(&seed)?;
     identity::skip_if_own(&mut seed.plan);
+    if let Some(confined) = &make.confined {
+        confined.append(&mut seed.plan)?;
+    }
     let rest = Rest {
         fd_base: header.fd_base,
         files: seed.files,
@@ -130,7 +133,7 @@ fn read_without_rights(
     let spawned = spawn(child.single_thread(), &CloneRequest::default(), |_| {
         let how = Compilation {
             memory: make.memory,
-            sandbox_filters: make.sandbox_filters,
+            is_confined: make.confined.is_some(),
         };
         let seed = give_up_rights()
             .map_err(|error| failed("the reader cannot give up its rights", &error))

@@ -13,6 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use crate::confine::Confined;
 use crate::template::{Template, TemplateError, TemplateSpec};
 use crate::wire::{self, Make, Notice};
 
@@ -174,7 +175,7 @@ impl Nursery {
             memory: spec.memory,
             has_recipe: spec.recipe.is_some(),
             check_pages: spec.check_pages,
-            sandbox_filters: spec.sandbox_filters,
+            confined: spec.confinement.as_ref().map(Confined::new),
             profile: spec.profile.cloned(),
             files_as: spec.files_as,
             key: spec.key.0,

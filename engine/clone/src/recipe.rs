@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 
+use offshoot_plan::PLAN_MAX_BYTES;
 use rustix::fs::{MemfdFlags, SealFlags};
 use serde::{Deserialize, Serialize};
 
@@ -42,13 +43,21 @@ impl Recipe {
         })
     }
 
-    pub(crate) fn read_rest(&self) -> io::Result<Rest> {
-        let length = rustix::fs::fstat(&self.rest)?.st_size as u64;
-        let mut bytes = vec![0; length.min(MAX_REST_BYTES) as usize];
-        // Not by the file's own position, which others have, too, who make a template at the same time.
-        File::from(self.rest.try_clone()?).read_exact_at(&mut bytes, 0)?;
-        wire::decode(&bytes)
+    pub(crate) fn read_plan(&self) -> io::Result<Vec<u8>> {
+        read(&self.plan, PLAN_MAX_BYTES)
     }
+
+    pub(crate) fn read_rest(&self) -> io::Result<Rest> {
+        wire::decode(&read(&self.rest, MAX_REST_BYTES)?)
+    }
+}
+
+/// Reads a part. Not by the file's own position, which others have, too, who make a template at the same time.
+fn read(part: &OwnedFd, most_bytes: u64) -> io::Result<Vec<u8>> {
+    let length = rustix::fs::fstat(part)?.st_size as u64;
+    let mut bytes = vec![0; length.min(most_bytes) as usize];
+    File::from(part.try_clone()?).read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
 }
 
 /// Bytes in memory that nobody can change any more.

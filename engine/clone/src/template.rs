@@ -14,8 +14,9 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::nursery::NurseryError;
+use crate::step;
 use crate::wire::{self, Birth};
-use crate::{Memory, Recipe, Substituted};
+use crate::{Confinement, Failure, Memory, Recipe, Substituted};
 
 /// What a template is made of.
 #[derive(Debug)]
@@ -30,8 +31,9 @@ pub struct TemplateSpec<'a> {
     pub recipe: Option<&'a Recipe>,
     /// Whether every page is checked first: not needed for a file that was checked before and has not changed.
     pub check_pages: bool,
-    /// Whether clones get a seccomp filter from their sandbox.
-    pub sandbox_filters: bool,
+    /// What a sandbox makes of every clone. Give it whenever clones join one; without it, a seed that had a seccomp filter
+    /// is refused.
+    pub confinement: Option<Confinement<'a>>,
     /// Which pages clones need, if that is known better than the image knows it.
     pub profile: Option<&'a Profile>,
     /// As whom the files are opened that the program had mapped; without it, with all rights of the nursery, on the word
@@ -66,34 +68,6 @@ pub enum TemplateError {
     /// There is no nursery.
     #[error(transparent)]
     Nursery(NurseryError),
-}
-
-/// A step of the stub that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Failure {
-    /// The phase (`offshoot_plan::Phase`).
-    pub phase: u32,
-    /// The operation's index.
-    pub op: u32,
-    /// The system call's result.
-    pub result: i64,
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let phase = match self.phase {
-            0 => "its own step",
-            1 => "template operation",
-            2 => "clone operation",
-            3 => "prefault operation",
-            4 => "resume operation",
-            5 => "thread operation",
-            7 => "memory operation",
-            _ => "watch operation",
-        };
-        let error = io::Error::from_raw_os_error(-(self.result as i32));
-        write!(f, "{phase} {}: {error}", self.op)
-    }
 }
 
 /// A template. Ends when this is dropped; its clones live on. It does not need the nursery that has made it.
@@ -203,12 +177,13 @@ impl Template {
         let (Some(rest), Some(plan)) = (parts.pop(), parts.pop()) else {
             return Err(TemplateError::Ended);
         };
+        let recipe = Recipe { plan, rest };
         let Some((bytes, _)) = packet::receive(control.as_fd()).map_err(talk)? else {
             return Err(TemplateError::Ended);
         };
         match Reply::from_bytes(&bytes) {
             Some(reply) if reply.kind == ReplyKind::Ready as u32 => {}
-            Some(reply) => return Err(TemplateError::Stub(failure(&reply))),
+            Some(reply) => return Err(TemplateError::Stub(failure(&recipe, &reply))),
             // After the needs, the exec may still fail.
             None => match wire::decode(&bytes) {
                 Ok(Birth::Refused(why)) => return Err(TemplateError::Refused(why)),
@@ -220,7 +195,7 @@ impl Template {
             pid,
             pidfd,
             needs,
-            recipe: Arc::new(Recipe { plan, rest }),
+            recipe: Arc::new(recipe),
             next_token: 1,
             heard: VecDeque::new(),
         })
@@ -263,7 +238,7 @@ impl Template {
             }
             // A failure of the template itself has its pid in the result; one of a clone follows its birth.
             if reply.token == token && reply.kind == ReplyKind::Failed as u32 && reply.op == 2 {
-                return Err(ForkError::Failed(failure(&reply)));
+                return Err(ForkError::Failed(failure(&self.recipe, &reply)));
             }
             self.heard.push_back(reply);
         }
@@ -305,7 +280,7 @@ impl Template {
             },
         };
         if reply.kind == ReplyKind::Failed as u32 {
-            return Err(ForkError::Failed(failure(&reply)));
+            return Err(ForkError::Failed(failure(&self.recipe, &reply)));
         }
         Ok(())
     }
@@ -403,10 +378,16 @@ fn talk(errno: Errno) -> ForkError {
     }
 }
 
-fn failure(reply: &Reply) -> Failure {
+/// A failure, with what the plan says of it.
+fn failure(recipe: &Recipe, reply: &Reply) -> Failure {
+    let Reply {
+        phase, op, result, ..
+    } = *reply;
+    let plan = recipe.read_plan().unwrap_or_default();
     Failure {
-        phase: reply.phase,
-        op: reply.op,
-        result: reply.result,
+        phase,
+        op,
+        result,
+        asked: step::asked(&plan, phase, op),
     }
 }

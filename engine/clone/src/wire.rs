@@ -5,6 +5,7 @@ use std::io;
 use offshoot_image::model::Profile;
 use serde::{Deserialize, Serialize};
 
+use crate::confine::Confined;
 use crate::{FileUser, Memory, Substituted};
 
 /// Asks for a template. With it come the template's end of its control socket, the two parts of a recipe if there is one,
@@ -18,8 +19,8 @@ pub(crate) struct Make {
     pub(crate) has_recipe: bool,
     /// Whether every page is checked.
     pub(crate) check_pages: bool,
-    /// Whether clones get a seccomp filter from their sandbox.
-    pub(crate) sandbox_filters: bool,
+    /// What a sandbox makes of clones.
+    pub(crate) confined: Option<Confined>,
     /// Which pages clones need, if it is not the image that knows it.
     pub(crate) profile: Option<Profile>,
     /// As whom files are opened, if not with all rights.

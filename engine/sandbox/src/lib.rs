@@ -35,6 +35,7 @@ mod pool;
 mod program;
 mod reaper;
 mod root;
+mod rules;
 mod sandbox;
 pub mod seccomp;
 mod slots;
@@ -57,6 +58,7 @@ pub use pool::{
     Dirty, Ghost, Hand, Join, Occupied, PeakMemory, PoolStats, Reason, SandboxInfo, State, Taken,
 };
 pub use root::RootFs;
+pub use rules::ProgramRules;
 pub use sandbox::{Exit, Sandbox};
 pub use spec::{
     Account, MAX_ARGUMENT_BYTES, MIN_MEMORY_BYTES, MIN_TMP_BYTES, SandboxFds, SandboxSpec,

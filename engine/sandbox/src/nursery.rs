@@ -64,7 +64,7 @@ impl Inherited {
 /// The limits of every process of a sandbox, as in AWS Lambda's environment. Those of open files and of processes are set
 /// in each program ([`program`]): the nursery itself needs more descriptors; and all inits of the machine are one user, for
 /// whom the kernel executes no program while that user has more processes than the caller's limit (`EAGAIN`, `execve(2)`).
-const LIMITS: [(Resource, u64); 6] = [
+pub(crate) const LIMITS: [(Resource, u64); 6] = [
     (Resource::Memlock, 64 << 10),
     (Resource::Stack, 8 << 20),
     // Not 0: that would still start a handler to which `core_pattern` pipes, as root, on the host;
@@ -152,8 +152,9 @@ fn run() -> Result<(), RunError> {
         .enter()
         .map_err(|error| RunError::new(error.what, &error.source))?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
-    let inner_filter = seccomp::inner();
-    seccomp::load(&seccomp::outer()).map_err(doing("load the system call filter"))?;
+    let inner_filter = seccomp::inner(seccomp::table::SETUP);
+    seccomp::load(&seccomp::outer(seccomp::table::SETUP))
+        .map_err(doing("load the system call filter"))?;
     let greeting = wire::encode(&Greeting::Ready).map_err(doing("encode"))?;
     wire::send(rustix::stdio::stdin(), &greeting, &[]).map_err(errno("greet"))?;
     let inherited = Inherited {

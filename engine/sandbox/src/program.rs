@@ -33,10 +33,9 @@ const BACKLOG: i32 = 128;
 const CHANNEL_FD: i32 = 3;
 /// What the process exits with when it cannot execute the program, as shells do.
 const EXEC_FAILED: u8 = 127;
-/// Open files of a process, as in AWS Lambda. The nursery itself holds two descriptors for each program.
-const MAX_OPEN_FILES: u64 = 1024;
-/// Processes and threads of a program's user, as in AWS Lambda.
-const MAX_PROCESSES: u64 = 742;
+/// What the nursery's limits do not bound yet ([`crate::nursery`]), as in AWS Lambda: open files of a process, of which the
+/// nursery itself holds two for each program; processes and threads of a program's user.
+pub(crate) const LIMITS: [(Resource, u64); 2] = [(Resource::Nofile, 1024), (Resource::Nproc, 742)];
 
 /// What every program joins; its PID namespace it was born in.
 const JOINED: Namespaces = Namespaces::SANDBOX;
@@ -119,8 +118,9 @@ fn execute(
     let kept: Vec<BorrowedFd<'_>> = iter::once(birth).chain(api).collect();
     arrange_descriptors(child, output, channel, &kept)?;
     rustix::process::setsid().at(Stage::Credentials)?;
-    limit(Resource::Nofile, MAX_OPEN_FILES).at(Stage::Credentials)?;
-    limit(Resource::Nproc, MAX_PROCESSES).at(Stage::Credentials)?;
+    for (resource, most) in LIMITS {
+        limit(resource, most).at(Stage::Credentials)?;
+    }
     become_user(plan.uid).at(Stage::Credentials)?;
     seccomp::load(&inherited.inner_filter).at(Stage::Seccomp)?;
     clock.end(Stage::Seccomp);

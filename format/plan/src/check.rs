@@ -20,7 +20,8 @@ mod shape;
 
 use crate::traps::{Instruction, MAX_INSTRUCTIONS, TrapRange, TrapState, Traps};
 use crate::{
-    Check, Header, MAGIC, MAX_FILES, Op, PLAN_BASE, PLAN_MAX_BYTES, Phase, Span, Thread, VERSION,
+    Check, Confinement, Header, MAGIC, MAX_FILES, Op, PLAN_BASE, PLAN_MAX_BYTES, Phase, Span,
+    Thread, VERSION,
 };
 use calls::{EVENTFD2, F_SETPIPE_SZ, FCNTL, OPEN, WRITE, shapes};
 use places::{Places, is_id_place, is_plans, is_programs};
@@ -83,6 +84,8 @@ pub enum Refused {
     Traps,
     /// The stub would read where it must not.
     Touched,
+    /// It brings what only a sandbox may bring: a filter could make the stub believe anything.
+    Confinement,
 }
 
 /// Length of a `struct iovec`.
@@ -118,6 +121,9 @@ pub fn check(plan: &[u8]) -> Result<(), Refused> {
 }
 
 fn check_header(header: &Header, bytes: u64) -> Result<(), Refused> {
+    if header.confinement != Confinement::default() {
+        return Err(Refused::Confinement);
+    }
     let is_ours = header.magic == MAGIC && header.version == VERSION;
     let fits = header.bytes == bytes
         && header.bytes <= PLAN_MAX_BYTES
@@ -285,6 +291,20 @@ fn may_write_there(previous: &Op, write: &Op) -> bool {
         }
         _ => false,
     }
+}
+
+/// The system calls that operations of clones may make.
+pub(crate) fn phases_of_clones() -> impl Iterator<Item = u32> {
+    let phases = [
+        Phase::Memory,
+        Phase::Clone,
+        Phase::Prefault,
+        Phase::Watch,
+        Phase::Resume,
+        Phase::Thread,
+    ];
+    let shapes = phases.into_iter().flat_map(shapes);
+    shapes.map(|shape| shape.number)
 }
 
 /// The bytes of a span of elements.

@@ -4,7 +4,7 @@
 use core::mem::offset_of;
 
 use crate::traps::{Instruction, TrapRange, Traps};
-use crate::{Credentials, Header, Op, Rseq, Span, Special, Thread};
+use crate::{Confinement, Credentials, Header, Op, Rseq, Span, Special, Thread};
 
 /// Reads numbers at offsets.
 #[derive(Clone, Copy)]
@@ -56,6 +56,7 @@ impl Header {
             credentials: credentials(bytes, offset_of!(Self, credentials))?,
             clocks_ns: [0; 2],
             traps: traps(bytes, offset_of!(Self, traps))?,
+            confinement: confinement(bytes, offset_of!(Self, confinement))?,
         };
         for (index, special) in header.specials.iter_mut().enumerate() {
             let at = offset_of!(Self, specials) + index * size_of::<Special>();
@@ -86,6 +87,14 @@ fn traps(bytes: Bytes<'_>, at: usize) -> Option<Traps> {
         ranges: bytes.span(at + offset_of!(Traps, ranges))?,
         probes: bytes.span(at + offset_of!(Traps, probes))?,
         state: bytes.span(at + offset_of!(Traps, state))?,
+    })
+}
+
+fn confinement(bytes: Bytes<'_>, at: usize) -> Option<Confinement> {
+    Some(Confinement {
+        inherited: bytes.span(at + offset_of!(Confinement, inherited))?,
+        last: bytes.span(at + offset_of!(Confinement, last))?,
+        limits: bytes.span(at + offset_of!(Confinement, limits))?,
     })
 }
 

@@ -11,6 +11,7 @@
 #![cfg_attr(not(test), no_std)]
 
 mod check;
+mod confine;
 mod decode;
 mod generation;
 mod message;
@@ -18,6 +19,7 @@ mod op;
 pub mod traps;
 
 pub use check::{Refused, check};
+pub use confine::{Confinement, MostOf, calls_of_clones};
 pub use generation::Generation;
 pub use message::{MAX_BROUGHT, MAX_SUBSTITUTIONS, Reply, ReplyKind, Request, Who};
 pub use op::{Check, Op, Phase};
@@ -45,7 +47,7 @@ pub const USER_END: u64 = 0x7fff_ffff_f000;
 /// `OFFPLAN\0`.
 pub const MAGIC: u64 = 0x004e_414c_5046_464f;
 /// Changes with every change of these types: plan and stub come from one build.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Descriptors of the stub, counted from the plan's [`Header::fd_base`].
 pub mod fd {
@@ -145,6 +147,8 @@ pub struct Header {
     pub clocks_ns: [u64; 2],
     /// How system calls are trapped that memory of the pool would answer wrongly.
     pub traps: traps::Traps,
+    /// What the sandbox makes of clones; the compiler leaves it empty.
+    pub confinement: Confinement,
 }
 
 /// One of the kernel's own mappings (`vdso(7)`).

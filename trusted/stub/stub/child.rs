@@ -5,7 +5,7 @@ use core::ptr::addr_of_mut;
 use offshoot_plan::{MAX_SUBSTITUTIONS, Phase, ReplyKind, Request, fd};
 
 use crate::message::{MAX_DESCRIPTORS, Received, reply};
-use crate::{fail, generation, header, identity, interpret, own, sys, threads, touch};
+use crate::{confine, fail, generation, header, identity, interpret, own, sys, threads, touch};
 
 const CLONE_NEWPID: u32 = 0x2000_0000;
 const EINTR: i64 = -4;
@@ -51,6 +51,9 @@ pub fn become_clone(received: &Received, first: usize, sandbox: i32) -> ! {
     }
     threads::wait_for_all();
     run(Phase::Resume, header().resume);
+    if let Err(error) = confine::close() {
+        stop(12, error);
+    }
     if request.flags & Request::CONFIRM != 0 {
         reply(ReplyKind::Running, token);
     }
@@ -84,6 +87,14 @@ fn join(received: &Received, next: &mut usize, sandbox: i32) -> Result<(), i64> 
         let moved = unsafe { sys::call3(sys::WRITE, tasks, b"0".as_ptr() as u64, 1) };
         if sys::is_error(moved) {
             return Err(moved);
+        }
+    }
+    if sandbox >= 0 {
+        // Its template's session is the daemon's: signals to a group, and a terminal.
+        // SAFETY: the process is new, and leads no group.
+        let began = unsafe { sys::call3(sys::SETSID, 0, 0, 0) };
+        if sys::is_error(began) {
+            return Err(began);
         }
     }
     let namespaces = request.namespaces & !CLONE_NEWPID;

@@ -15,6 +15,7 @@ mod barrier;
 mod child;
 mod clock;
 mod clone;
+mod confine;
 mod generation;
 mod identity;
 mod interpret;
@@ -119,6 +120,9 @@ unsafe extern "C" fn start(stack: *const u64) -> ! {
     }
     pin::pin();
     pin::bring_plan_in();
+    if let Err(error) = confine::install() {
+        fail(0, Phase::Stub, 12, error);
+    }
     message::say(
         &Reply {
             kind: ReplyKind::Ready as u32,

@@ -36,6 +36,13 @@ pub const RSEQ: u32 = 334;
 pub const CLONE3: u32 = 435;
 pub const CLOSE_RANGE: u32 = 436;
 pub const CLOCK_GETTIME: u32 = 228;
+pub const SETSID: u32 = 112;
+pub const GETPRIORITY: u32 = 140;
+pub const SETPRIORITY: u32 = 141;
+pub const SCHED_SETSCHEDULER: u32 = 144;
+pub const SCHED_GETSCHEDULER: u32 = 145;
+pub const PRLIMIT64: u32 = 302;
+pub const SECCOMP: u32 = 317;
 
 /// Any system call.
 ///

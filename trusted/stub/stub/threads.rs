@@ -8,7 +8,7 @@ use offshoot_plan::{PLAN_BASE, Phase, Rseq, THREAD_STACK_BYTES, Thread};
 
 use crate::barrier::{Barrier, Futex};
 use crate::clone::{CLONE_CHILD_TID, CloneArgs};
-use crate::{fail, header, interpret, sys, traps};
+use crate::{confine, fail, header, interpret, sys, traps};
 
 const CLONE_PARENT_SETTID: u64 = 0x0010_0000;
 /// VM, FS, FILES, SIGHAND, THREAD, SYSVSEM and SETTLS.
@@ -194,9 +194,14 @@ pub fn start(token: u64) {
     }
 }
 
+/// Whether the main thread needs what the threads have done, or they must have done all before their calls are filtered.
+fn is_awaited() -> bool {
+    header().awaits_threads != 0 || confine::confines()
+}
+
 /// Waits until all threads have done their operations, if what follows needs it.
 pub fn wait_for_all() {
-    if header().awaits_threads != 0 {
+    if is_awaited() {
         BARRIER.await_arrivals(&Kernel, header().threads.count as u32);
     }
 }
@@ -214,7 +219,7 @@ unsafe extern "C" fn thread(thread: *const Thread) -> ! {
         // SAFETY: written before the first thread was made.
         fail(unsafe { TOKEN }, Phase::Thread, op, result);
     }
-    BARRIER.arrive(&Kernel, header().awaits_threads != 0);
+    BARRIER.arrive(&Kernel, is_awaited());
     BARRIER.await_go(&Kernel);
     // SAFETY: nothing of the stub runs in this thread any more.
     unsafe { become_program(frame, rseq) }

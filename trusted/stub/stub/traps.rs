@@ -21,7 +21,6 @@ use offshoot_plan::{PLAN_BASE, Span};
 
 use crate::{header, sys};
 
-const SECCOMP: u32 = 317;
 const SECCOMP_SET_MODE_FILTER: u64 = 1;
 /// Without it older kernels slow the program down against attacks by speculation.
 const SECCOMP_FILTER_FLAG_SPEC_ALLOW: u64 = 4;
@@ -86,7 +85,7 @@ pub fn install() -> Result<(), (u32, i64)> {
     // SAFETY: the program lies in the plan.
     let set = unsafe {
         sys::call3(
-            SECCOMP,
+            sys::SECCOMP,
             SECCOMP_SET_MODE_FILTER,
             SECCOMP_FILTER_FLAG_SPEC_ALLOW,
             addr_of!(program) as u64,

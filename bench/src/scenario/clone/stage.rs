@@ -120,7 +120,7 @@ impl<'g> Stage<'g> {
             memory,
             recipe,
             check_pages: recipe.is_none(),
-            sandbox_filters: false,
+            confinement: None,
             profile: Some(&self.profile),
             files_as: None,
         };

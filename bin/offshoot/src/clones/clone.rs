@@ -8,7 +8,10 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
-use offshoot_clone::{FileUser, Fork, Keeper, Memory, Template, TemplateSpec, Who};
+use offshoot_clone::{
+    Confinement, FileUser, Fork, Keeper, Memory, Template, TemplateSpec, Who, setup_calls,
+};
+use offshoot_sandbox::ProgramRules;
 
 use super::ghosts::{Ghosts, Room};
 use super::learn::{self, LearnArgs};
@@ -42,8 +45,8 @@ pub struct CloneArgs {
     /// Become this user and group (numbers), without capabilities, whoever the seed was
     #[arg(long, value_name = "UID[:GID]", value_parser = who)]
     user: Option<Who>,
-    /// Put each clone into a sandbox of its own: namespaces, control groups, user, no network; not yet the filter of system
-    /// calls. Files that the image names are opened as nobody. The sandboxes end with this command
+    /// Put each clone into a sandbox of its own: namespaces, control groups, user, limits, filter of system calls,
+    /// no network. Files that the image names are opened as nobody. The sandboxes end with this command
     #[arg(long, conflicts_with_all = ["user", "detach"])]
     sandbox: bool,
     /// Do not wait for the clones to end
@@ -103,6 +106,7 @@ pub fn run(args: &CloneArgs, context: &Context) -> Result<ExitCode, Failure> {
         std::env::current_exe().map_err(|error| Failure::from_error(Kind::Environment, &error))?;
     let mut keeper = Keeper::start(&program, &[TEMPLATES])
         .map_err(|error| Failure::from_error(Kind::Environment, &error))?;
+    let rules = args.sandbox.then(|| ProgramRules::new(&setup_calls()));
     let spec = TemplateSpec {
         images: &images,
         key: pool.key(),
@@ -112,7 +116,7 @@ pub fn run(args: &CloneArgs, context: &Context) -> Result<ExitCode, Failure> {
         },
         recipe: None,
         check_pages: true,
-        sandbox_filters: false,
+        confinement: rules.as_ref().map(confinement),
         profile: None,
         files_as: files_as(args),
     };
@@ -137,6 +141,15 @@ pub fn run(args: &CloneArgs, context: &Context) -> Result<ExitCode, Failure> {
     } else {
         ExitCode::from(Kind::Failed.exit_code())
     })
+}
+
+/// What a program of a sandbox has, for clones.
+fn confinement(rules: &ProgramRules) -> Confinement<'_> {
+    Confinement {
+        inherited: &rules.inherited,
+        last: &rules.last,
+        limits: &rules.limits,
+    }
 }
 
 /// As whom a template opens the files that its image names.

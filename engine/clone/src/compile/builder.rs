@@ -241,7 +241,10 @@ mod encode {
         bytes.extend(who.capabilities.into_iter().flat_map(u64::to_le_bytes));
         bytes.extend(header.clocks_ns.into_iter().flat_map(u64::to_le_bytes));
         let traps = &header.traps;
-        for Span { offset, count } in [traps.filter, traps.ranges, traps.probes, traps.state] {
+        let confinement = &header.confinement;
+        let of_traps = [traps.filter, traps.ranges, traps.probes, traps.state];
+        let of_sandbox = [confinement.inherited, confinement.last, confinement.limits];
+        for Span { offset, count } in of_traps.into_iter().chain(of_sandbox) {
             bytes.extend(offset.to_le_bytes());
             bytes.extend(count.to_le_bytes());
         }

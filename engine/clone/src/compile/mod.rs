@@ -67,8 +67,8 @@ pub enum CompileError {
 pub struct Compilation {
     /// Where the template's pages live.
     pub memory: Memory,
-    /// Whether clones get a seccomp filter from their sandbox.
-    pub sandbox_filters: bool,
+    /// Whether a sandbox confines clones, by a filter of system calls among others: then the seed may have had one.
+    pub is_confined: bool,
 }
 
 /// A compiled image.
@@ -100,7 +100,7 @@ pub struct Substituted {
 /// # Errors
 /// [`CompileError`] names what cannot be.
 pub fn compile(manifest: &Manifest, how: Compilation) -> Result<Plan, CompileError> {
-    if manifest.process.seccomp == SeccompMode::Filter && !how.sandbox_filters {
+    if manifest.process.seccomp == SeccompMode::Filter && !how.is_confined {
         return Err(CompileError::Seccomp);
     }
     let highest = manifest.descriptors.last().map_or(0, |last| last.number);

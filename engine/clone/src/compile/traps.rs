@@ -223,7 +223,7 @@ mod tests {
         assert_eq!(traps.state.count, 1);
         let how = crate::Compilation {
             memory: Memory::Mapped,
-            sandbox_filters: false,
+            is_confined: false,
         };
         let plan = super::super::compile(&manifest, how).map(|plan| plan.bytes);
         assert_eq!(plan.map(|plan| offshoot_plan::check(&plan)), Ok(Ok(())));

@@ -130,7 +130,7 @@ pub fn read_with(
         .collect();
     let how = Compilation {
         memory,
-        sandbox_filters: false,
+        is_confined: false,
     };
     offshoot_clone::read(&images, &Key(key), how, pages, machine, None)
 }

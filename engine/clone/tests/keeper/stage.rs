@@ -80,7 +80,7 @@ impl Stage {
             memory: Memory::Local,
             recipe,
             check_pages: true,
-            sandbox_filters: false,
+            confinement: None,
             profile: None,
             files_as: None,
         })

@@ -171,6 +171,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::super::answer;
+    use super::super::table::SETUP;
     use super::*;
 
     /// Runs the program as the kernel would.
@@ -204,8 +205,12 @@ mod tests {
     /// What both filters together answer: the one of the greater precedence, which among ALLOW
     /// and ERRNO is the smaller action.
     fn both(arch: u32, number: u32, arguments: [u64; 6]) -> u32 {
-        let outer = run(&super::super::outer(), arch, number, arguments);
-        let inner = run(&super::super::inner(), arch, number, arguments);
+        both_of(SETUP, arch, number, arguments)
+    }
+
+    fn both_of(setup: &[c_long], arch: u32, number: u32, arguments: [u64; 6]) -> u32 {
+        let outer = run(&super::super::outer(setup), arch, number, arguments);
+        let inner = run(&super::super::inner(setup), arch, number, arguments);
         if outer == libc::SECCOMP_RET_ALLOW {
             inner
         } else {
@@ -230,6 +235,24 @@ mod tests {
             };
             let given = own(number, [0; 6]);
             assert_eq!(given, expected, "system call {number}");
+        }
+    }
+
+    #[test]
+    fn whatever_set_up_calls_the_filters_together_answer_the_same() {
+        let everything: Vec<c_long> = (0..600).collect();
+        for setup in [
+            &[][..],
+            &[libc::SYS_rt_sigqueueinfo, libc::SYS_prctl],
+            &everything,
+        ] {
+            for number in 0..600 {
+                for arguments in [[0; 6], [libc::PR_SET_MM as u64, 3, 1, 0, 0, 0]] {
+                    let given = both_of(setup, AUDIT_ARCH, number, arguments);
+                    let wanted = both(AUDIT_ARCH, number, arguments);
+                    assert_eq!(given, wanted, "system call {number}");
+                }
+            }
         }
     }
 
