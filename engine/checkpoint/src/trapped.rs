@@ -15,13 +15,16 @@ const IGNORED: u64 = 1;
 #[derive(Debug)]
 pub(crate) struct Trapped {
     bytes: [u8; size_of::<TrapState>()],
+    /// Whether there are filters besides: a sandbox's, or the program's own.
+    is_filtered: bool,
 }
 
 impl Trapped {
-    /// The traps of a stopped process; none if it has none, or has seccomp filters besides.
+    /// The traps of a stopped process; none if it has none.
     ///
     /// A program could write anything where the engine's region is. So its word is not taken for what its filter is: the
-    /// kernel is asked, and a filter that could do anything but trap is another one.
+    /// kernel is asked for the first one that it got, which a template's is, and one that could do anything but trap is
+    /// another one.
     pub(crate) fn find(tracee: &Tracee, memory: &Memory) -> Option<Self> {
         let mut header = [0; size_of::<Header>()];
         memory.read_at(PLAN_BASE, &mut header).ok()?;
@@ -34,18 +37,21 @@ impl Trapped {
         let is_harmless = filter
             .iter()
             .all(|bytes| Instruction::from_bytes(bytes).is_some_and(|one| one.is_allowed()));
-        if !is_harmless || tracee.seccomp_filter(1).ok()?.is_some() {
+        if !is_harmless {
             return None;
         }
+        let is_filtered = tracee.seccomp_filter(1).ok()?.is_some();
         let mut bytes = [0; size_of::<TrapState>()];
         let address = PLAN_BASE.checked_add(header.traps.state.offset)?;
         memory.read_at(address, &mut bytes).ok()?;
-        Some(Self { bytes })
+        Some(Self { bytes, is_filtered })
     }
 
     /// Makes a manifest what the program believes to be.
     pub(crate) fn hide(&self, manifest: &mut Manifest) {
-        manifest.process.seccomp = SeccompMode::Disabled;
+        if !self.is_filtered {
+            manifest.process.seccomp = SeccompMode::Disabled;
+        }
         let masks = self.word(offset_of!(TrapState, masks));
         let own = self.own_action();
         let actions = &mut manifest.process.actions;
@@ -120,8 +126,16 @@ mod tests {
             offset_of!(TrapState, blocked) + 4 * slot,
             &301_u32.to_le_bytes(),
         );
-        let trapped = Trapped { bytes };
+        let mut trapped = Trapped {
+            bytes,
+            is_filtered: true,
+        };
+        let mut filtered = manifest.clone();
+        trapped.hide(&mut filtered);
+        assert_eq!(filtered.process.seccomp, SeccompMode::Filter, "a sandbox's");
+        trapped.is_filtered = false;
         trapped.hide(&mut manifest);
+        assert_eq!(filtered.process.actions, manifest.process.actions);
         let actions = &manifest.process.actions;
         assert_eq!(manifest.process.seccomp, SeccompMode::Disabled);
         assert_eq!(

@@ -33,6 +33,8 @@ pub fn main() -> u8 {
 fn run(socket: BorrowedFd<'_>) -> io::Result<()> {
     let thread = SingleThread::check()?.ok_or(io::ErrorKind::ResourceBusy)?;
     raise_descriptor_limit()?;
+    // A client that is protected from the kernel's want of memory must not hand that on.
+    std::fs::write("/proc/self/oom_score_adj", "0")?;
     let stub = sealed_memory(c"stub", offshoot_stub::STUB, true)?;
     let ended = offshoot_sys::signal::child_signals()?;
     say(socket, &Notice::Ready)?;
