@@ -177,6 +177,7 @@ impl Nursery {
             sandbox_filters: spec.sandbox_filters,
             profile: spec.profile.cloned(),
             files_as: spec.files_as,
+            has_root: spec.root.is_some(),
             key: spec.key.0,
         });
         let make = make.map_err(NurseryError::Talk)?;
@@ -184,6 +185,7 @@ impl Nursery {
         if let Some(recipe) = spec.recipe {
             fds.extend([recipe.plan.as_fd(), recipe.rest.as_fd()]);
         }
+        fds.extend(spec.root);
         fds.extend(spec.images.iter().map(AsFd::as_fd));
         packet::send(self.socket.as_fd(), &make, &fds).map_err(NurseryError::talk)?;
         Ok(control)

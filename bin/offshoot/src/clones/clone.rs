@@ -115,6 +115,7 @@ pub fn run(args: &CloneArgs, context: &Context) -> Result<ExitCode, Failure> {
         sandbox_filters: false,
         profile: None,
         files_as: files_as(args),
+        root: None,
     };
     let template = keeper.template(&spec);
     rows::warn_of_restarts(&keeper, context);

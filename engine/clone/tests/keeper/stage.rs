@@ -83,6 +83,7 @@ impl Stage {
             sandbox_filters: false,
             profile: None,
             files_as: None,
+            root: None,
         })
     }
 
