@@ -45,7 +45,7 @@ pub const USER_END: u64 = 0x7fff_ffff_f000;
 /// `OFFPLAN\0`.
 pub const MAGIC: u64 = 0x004e_414c_5046_464f;
 /// Changes with every change of these types: plan and stub come from one build.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Descriptors of the stub, counted from the plan's [`Header::fd_base`].
 pub mod fd {
@@ -133,6 +133,8 @@ pub struct Header {
     pub pinned: Span,
     /// Memory that a clone reads before it parks, laid out in the same way: see `touch` in the stub.
     pub touched: Span,
+    /// The program's process id, which no clone gets: what looks whether it is still the same process must see that it is not.
+    pub pid: u64,
     /// Address of the main thread's id in its memory (`set_tid_address(2)`); 0 is none.
     pub main_child_tid: u64,
     /// Address of the main thread's signal frame.
