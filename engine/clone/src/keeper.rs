@@ -12,6 +12,7 @@
 mod pace;
 
 use std::collections::VecDeque;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Instant;
@@ -97,6 +98,11 @@ impl Keeper {
             self.has_lost = false;
             NurseryError::Ended
         })
+    }
+
+    /// Readable when there is something that [`Self::next_exit`] would hear from the nursery; none when it has ended.
+    pub fn notices(&self) -> Option<BorrowedFd<'_>> {
+        self.nursery.as_ref().map(AsFd::as_fd)
     }
 
     /// The process id of the nursery, unless it is known to have ended.

@@ -14,7 +14,7 @@ use offshoot_image::model::FileIdentity;
 use offshoot_plan::{Header, Refused, fd};
 use offshoot_sys::clone::{CloneRequest, FreshChild, spawn};
 use offshoot_sys::{fds, packet};
-use rustix::fs::{FileType, MemfdFlags, Mode, OFlags};
+use rustix::fs::{FileType, MemfdFlags, Mode, OFlags, ResolveFlags, openat2};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use crate::compile::Compilation;
@@ -41,16 +41,24 @@ pub(crate) struct Stub<'a> {
     pub(crate) number: u32,
 }
 
+/// What came with a request.
+pub(crate) struct Given<'a> {
+    /// How a template of these images was made before.
+    pub(crate) recipe: Option<&'a Recipe>,
+    /// The directory from which files are opened, if not our own root.
+    pub(crate) root: Option<&'a OwnedFd>,
+    pub(crate) images: &'a [OwnedFd],
+}
+
 /// Becomes a template. Returns only when that fails, having said why on the control socket.
 pub(crate) fn become_template(
     child: &FreshChild,
     make: &Make,
     control: &OwnedFd,
     stub: Stub<'_>,
-    recipe: Option<&Recipe>,
-    images: &[OwnedFd],
+    given: &Given<'_>,
 ) -> u8 {
-    let Err(refusal) = try_become(child, make, control, stub, recipe, images);
+    let Err(refusal) = try_become(child, make, control, stub, given);
     if let Ok(bytes) = wire::encode(&Birth::Refused(refusal)) {
         let _ = packet::send(control.as_fd(), &bytes, &[]);
     }
@@ -62,12 +70,11 @@ fn try_become(
     make: &Make,
     control: &OwnedFd,
     stub: Stub<'_>,
-    recipe: Option<&Recipe>,
-    images: &[OwnedFd],
+    given: &Given<'_>,
 ) -> Result<std::convert::Infallible, Refusal> {
-    let recipe = match recipe {
+    let recipe = match given.recipe {
         Some(recipe) => recipe,
-        None => &write_recipe(child, make, images)?,
+        None => &write_recipe(child, make, given.images)?,
     };
     let rest = recipe
         .read_rest()
@@ -75,7 +82,7 @@ fn try_become(
     let files = file_user::with(make.files_as, || {
         let files = rest.files.iter();
         files
-            .map(|file| open(file, images))
+            .map(|file| open(file, given))
             .collect::<Result<Vec<_>, _>>()
     })?;
     let needs = wire::encode(&Birth::Needs(rest.substituted))
@@ -201,24 +208,37 @@ fn check(seed: &Seed) -> Result<Header, Refusal> {
         .map_err(refused)
 }
 
-fn open(file: &SeedFile, images: &[OwnedFd]) -> Result<OwnedFd, Refusal> {
+fn open(file: &SeedFile, given: &Given<'_>) -> Result<OwnedFd, Refusal> {
     match file {
-        SeedFile::Image(generation) => images
+        SeedFile::Image(generation) => given
+            .images
             .get(usize::from(*generation))
             .ok_or_else(|| format!("image {generation} of the chain is missing"))?
             .try_clone()
             .map_err(|error| failed("an image", &error)),
-        SeedFile::Named(identity) => open_named(identity, OFlags::RDONLY),
-        SeedFile::Writable(identity) => open_named(identity, OFlags::RDWR),
+        SeedFile::Named(identity) => open_named(identity, OFlags::RDONLY, given.root),
+        SeedFile::Writable(identity) => open_named(identity, OFlags::RDWR, given.root),
     }
 }
 
 /// Opens a file that the program had mapped, if it still is that file.
-fn open_named(identity: &FileIdentity, mode: OFlags) -> Result<OwnedFd, Refusal> {
+fn open_named(
+    identity: &FileIdentity,
+    mode: OFlags,
+    root: Option<&OwnedFd>,
+) -> Result<OwnedFd, Refusal> {
     let path = Path::new(std::ffi::OsStr::from_bytes(&identity.path));
     let shown = path.display();
     let flags = mode | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
-    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| {
+    let opened = match root {
+        // Links lead, as they did for the seed, to what is in that root.
+        Some(root) => {
+            let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+            openat2(root, path, flags, Mode::empty(), resolve)
+        }
+        None => rustix::fs::open(path, flags, Mode::empty()),
+    };
+    let file = opened.map_err(|errno| {
         format!("the program has {shown} mapped, which cannot be opened: {errno}")
     })?;
     let found = rustix::fs::fstat(&file).map_err(|errno| format!("{shown}: {errno}"))?;

@@ -178,6 +178,7 @@ impl Nursery {
             confined: spec.confinement.as_ref().map(Confined::new),
             profile: spec.profile.cloned(),
             files_as: spec.files_as,
+            has_root: spec.root.is_some(),
             key: spec.key.0,
         });
         let make = make.map_err(NurseryError::Talk)?;
@@ -185,6 +186,7 @@ impl Nursery {
         if let Some(recipe) = spec.recipe {
             fds.extend([recipe.plan.as_fd(), recipe.rest.as_fd()]);
         }
+        fds.extend(spec.root);
         fds.extend(spec.images.iter().map(AsFd::as_fd));
         packet::send(self.socket.as_fd(), &make, &fds).map_err(NurseryError::talk)?;
         Ok(control)

@@ -39,6 +39,9 @@ pub struct TemplateSpec<'a> {
     /// As whom the files are opened that the program had mapped; without it, with all rights of the nursery, on the word
     /// of the image. Give it whenever clones get a [`Fork::who`].
     pub files_as: Option<FileUser>,
+    /// The root directory from which those files are opened: of a sandbox that has the seed's files where the seed had
+    /// them. It may end once the template is there. Without it, the nursery's own.
+    pub root: Option<BorrowedFd<'a>>,
 }
 
 /// As whom files are opened: with no other group than this.

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::confine::Confined;
 use crate::{FileUser, Memory, Substituted};
 
-/// Asks for a template. With it come the template's end of its control socket, the two parts of a recipe if there is one,
-/// and the images, the one to be cloned first.
+/// Asks for a template. With it come the template's end of its control socket, the two parts of a recipe and a root directory
+/// if there are any, and the images, the one to be cloned first.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Make {
     /// Told back in what is said of this request; the template chooses a processor by it.
@@ -25,6 +25,8 @@ pub(crate) struct Make {
     pub(crate) profile: Option<Profile>,
     /// As whom files are opened, if not with all rights.
     pub(crate) files_as: Option<FileUser>,
+    /// Whether the directory from which they are opened comes with it, behind the recipe.
+    pub(crate) has_root: bool,
     /// The key of the images.
     pub(crate) key: [u8; 32],
 }

@@ -47,6 +47,7 @@ async fn run(arguments: &[String]) -> anyhow::Result<()> {
             &dir.path().join("logs"),
             LogLimits::default(),
         )?),
+        seeds: None,
         stay_awake: true,
     });
     let spec = Arc::new(spec(runtime, handler, task_dir)?);

@@ -11,7 +11,7 @@ use crate::instance::{Birth, Instance};
 use crate::logs::{Peak, Report};
 use crate::message::{Message, TransportError};
 use crate::{
-    Activated, Answer, Event, Failure, FailureKind, Node, Outcome, PendingLog, Reply, Stages,
+    Activated, Answer, Event, Failure, FailureKind, Node, Outcome, PendingLog, Reply, Rung, Stages,
     StreamPart,
 };
 
@@ -38,6 +38,10 @@ pub(crate) async fn activate(
     let birth = instance.birth.take();
     instance.scribe.start(&event, birth.is_some());
     let begun = Instant::now();
+    if let Some(wake) = instance.wake.take() {
+        // If it has ended, the conversation tells.
+        let _ = rustix::io::write(&wake, &1_u64.to_ne_bytes());
+    }
     let timeout = instance.spec.timeout;
     let mut alarm = instance.alarm.set(timeout);
     let heard = tokio::select! {
@@ -56,8 +60,9 @@ pub(crate) async fn activate(
             first_byte: Instant::now(),
         }
     });
-    // Only of an instance that was idle: one that dies before its first event would die again.
-    let undelivered = conversation.undelivered && birth.is_none();
+    // Not of an instance that was made for this event from nothing: the next one would die as well.
+    let was_cold = birth.is_some_and(|birth| birth.rung == Rung::Cold);
+    let undelivered = conversation.undelivered && !was_cold;
     let duration = begun.elapsed();
     node.wakefulness().note();
     let stages = stages(&event, birth, begun, conversation.first_byte);
@@ -70,7 +75,7 @@ pub(crate) async fn activate(
     let outcome = Outcome {
         answer: conversation.answer,
         stages,
-        cold: birth.is_some(),
+        rung: birth.map_or(Rung::Hot, |birth| birth.rung),
         duration,
         log_tail,
         log,
@@ -97,7 +102,9 @@ fn stages(event: &Event, birth: Option<Birth>, begun: Instant, first_byte: Insta
     let us = |duration: Duration| duration.as_micros() as u64;
     Stages {
         queue_us: us(event.queued),
+        restore_us: us(birth.restore),
         sandbox_us: us(birth.sandbox),
+        fork_us: us(birth.fork),
         runtime_init_us: us(birth.runtime_init),
         user_init_us: us(birth.user_init),
         handler_us: us(first_byte - begun),
@@ -123,7 +130,7 @@ fn write_report(
     };
     let report = Report {
         duration,
-        init: birth.map(|birth| birth.init()),
+        start: birth.map(|birth| birth.start()),
         memory_mb: instance.spec.memory_mb,
         peak_memory: if conversation.lives {
             Peak::OfLiving(instance.sandbox.peak_memory())

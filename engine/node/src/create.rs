@@ -13,7 +13,7 @@ use crate::logs::Scribe;
 use crate::message::{Message, TransportError};
 use crate::runtime_api::ApiEnd;
 use crate::transport::{ChannelEnd, Transport};
-use crate::{CreateFailure, Failure, InstanceSpec, Node, NodeError, environment};
+use crate::{CreateFailure, Failure, InstanceSpec, Node, NodeError, Rung, environment};
 
 /// What a sandbox calls itself.
 pub const HOSTNAME: &str = "offshoot";
@@ -84,6 +84,7 @@ async fn start(node: &Node, spec: Arc<InstanceSpec>) -> Result<Instance, NodeErr
         scribe,
         alarm: Alarm::default(),
         birth: None,
+        wake: None,
     })
 }
 
@@ -105,7 +106,11 @@ fn transport(
     }
 }
 
-fn sandbox_spec(spec: &InstanceSpec, id: String, stream: &str) -> Result<SandboxSpec, NodeError> {
+pub(crate) fn sandbox_spec(
+    spec: &InstanceSpec,
+    id: String,
+    stream: &str,
+) -> Result<SandboxSpec, NodeError> {
     let speaks_channel = environment::speaks_channel(spec.runtime);
     Ok(SandboxSpec {
         id,
@@ -136,9 +141,10 @@ async fn await_ready(instance: &mut Instance) -> Result<Birth, Failure> {
     };
     let ready = tokio::time::timeout(limit, init).await;
     let birth = |booted: Instant| Birth {
-        sandbox: Duration::ZERO,
+        rung: Rung::Cold,
         runtime_init: booted - begun,
         user_init: booted.elapsed(),
+        ..Birth::default()
     };
     match ready {
         Ok(Ok(())) => Ok(birth(booted)),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use crate::{Failure, PendingLog, Stages};
+use crate::{Failure, PendingLog, Rung, Stages};
 
 /// One event for one instance.
 #[derive(Debug, Clone)]
@@ -67,8 +67,8 @@ pub struct Outcome {
     pub answer: Answer,
     /// The stage clock.
     pub stages: Stages,
-    /// Whether the instance was made for this event.
-    pub cold: bool,
+    /// Where the instance came from.
+    pub rung: Rung,
     /// From the event's delivery to its answer.
     pub duration: Duration,
     /// The last 4 KiB of log, when asked for.

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use offshoot_sandbox::Exit;
+use offshoot_seed::{ForkError, SeedError};
 use serde_json::json;
 
 /// Stands for a request id while an instance initialises: it may be made for nobody in particular.
@@ -179,6 +180,32 @@ pub enum NodeError {
         /// Why not.
         #[source]
         source: std::io::Error,
+    },
+    /// No seed, or no template of it.
+    #[error("function {function} has no seed to clone")]
+    Seed {
+        /// The function.
+        function: String,
+        /// Why not.
+        #[source]
+        source: Box<SeedError>,
+    },
+    /// There can be no seed.
+    #[error("function {function} cannot be a seed: {why}")]
+    Unseedable {
+        /// The function.
+        function: String,
+        /// Why not.
+        why: String,
+    },
+    /// No clone.
+    #[error("no clone of function {function}")]
+    Fork {
+        /// The function.
+        function: String,
+        /// Why not.
+        #[source]
+        source: ForkError,
     },
     /// The node makes no more sandboxes.
     #[error("the node is shut down")]

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use crate::{Activated, CreateFailure, Event, InstanceSpec, Outcome, Reply};
+use crate::{Activated, CreateFailure, Event, InstanceSpec, NodeError, Outcome, Reply, Seeding};
 
 /// What the porter may ask of a node; see the crate's documentation.
 pub trait Fri: Send + Sync + 'static {
@@ -15,6 +15,23 @@ pub trait Fri: Send + Sync + 'static {
         &self,
         spec: Arc<InstanceSpec>,
     ) -> impl Future<Output = Result<Self::Instance, CreateFailure>> + Send;
+
+    /// Makes an instance as a clone of the version's seed; none if there is no seed. If it is `parked`, everything is done
+    /// but to go on.
+    fn fork(
+        &self,
+        spec: Arc<InstanceSpec>,
+        parked: bool,
+    ) -> impl Future<Output = Result<Option<Self::Instance>, NodeError>> + Send;
+
+    /// Makes the version's seed, if there is none: work of some hundred milliseconds, for the background.
+    fn seed(
+        &self,
+        spec: Arc<InstanceSpec>,
+    ) -> impl Future<Output = Result<Seeding, CreateFailure>> + Send;
+
+    /// Ends the seeds of a function that has changed or gone.
+    fn forget_seeds(&self, function: Arc<str>) -> impl Future<Output = ()> + Send;
 
     /// Has `instance` handle one event. The instance comes back unless the event was its end.
     fn activate(

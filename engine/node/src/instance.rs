@@ -1,15 +1,16 @@
 //! One running execution environment.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use offshoot_sandbox::Sandbox;
 
-use crate::InstanceSpec;
 use crate::alarm::Alarm;
 use crate::capture::OutputPipe;
-use crate::logs::Scribe;
+use crate::logs::{Scribe, Start};
 use crate::transport::Transport;
+use crate::{InstanceSpec, Rung};
 
 /// An instance; owned by whoever it works for, so that it has one event at a time.
 #[derive(Debug)]
@@ -22,20 +23,33 @@ pub struct Instance {
     pub(crate) alarm: Alarm,
     /// How it was made; taken by its first event.
     pub(crate) birth: Option<Birth>,
+    /// Wakes a parked clone; taken by its first event.
+    pub(crate) wake: Option<OwnedFd>,
 }
 
 /// How long the stages of making an instance took.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Birth {
+    /// The rung that it came from.
+    pub(crate) rung: Rung,
+    /// Making the template.
+    pub(crate) restore: Duration,
     pub(crate) sandbox: Duration,
+    /// Making the clone.
+    pub(crate) fork: Duration,
     pub(crate) runtime_init: Duration,
     pub(crate) user_init: Duration,
 }
 
 impl Birth {
-    /// What Lambda calls Init Duration: runtime and user code.
-    pub(crate) fn init(&self) -> Duration {
-        self.runtime_init + self.user_init
+    /// What Lambda calls Init Duration: runtime and user code; of a clone, Restore Duration: its template, if that was
+    /// made, and itself. A parked one was made before anybody asked for it.
+    pub(crate) fn start(&self) -> Start {
+        match self.rung {
+            Rung::Hot | Rung::Cold => Start::Init(self.runtime_init + self.user_init),
+            Rung::Parked => Start::Restore(Duration::ZERO),
+            Rung::Clone | Rung::Restore => Start::Restore(self.restore + self.fork),
+        }
     }
 }
 

@@ -1,8 +1,7 @@
 //! The node: runs instances of functions behind the Function Runtime Interface.
 //!
 //! [`Fri`] is the only door to a node (AFaaS §4.1): `create` makes an instance the ordinary, cold way, `activate`
-//! hands it one event, `retire` ends it. Cloning adds `fork` beside `create`; nothing else changes for the
-//! callers. It is a trait called in-process: no binary is executed, no file parsed per invocation.
+//! hands it one event, `retire` ends it; `fork` makes an instance as a clone of a seed. It is a trait called in-process: no binary is executed, no file parsed per invocation.
 //!
 //! 1. [`Node::create`](Fri::create) has the sandbox made, waits until the runtime and the user's code are initialised.
 //! 2. [`Node::activate`](Fri::activate) sends the event over the instance's transport (our channel, or the Runtime API for
@@ -20,13 +19,16 @@ mod create;
 mod environment;
 mod event;
 mod failure;
+mod fork;
 mod fri;
 mod instance;
 mod logs;
 mod message;
 mod node;
+mod rung;
 mod runtime_api;
 mod runtimes;
+mod seeds;
 mod spec;
 mod stages;
 mod transport;
@@ -39,8 +41,11 @@ pub use fri::Fri;
 pub use instance::Instance;
 pub use logs::{LogBook, LogError, LogLimits, PendingLog};
 pub use node::{Node, NodeConfig};
+pub use rung::Rung;
 pub use runtimes::{InstallError, install as install_runtimes};
+pub use seeds::make::Seeding;
 pub use spec::{InstanceSpec, LogFormat, Runtime};
 pub use stages::Stages;
 
 pub use offshoot_sandbox::NetworkPolicy;
+pub use offshoot_seed::{Forge, ForgeConfig};

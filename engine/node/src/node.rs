@@ -7,12 +7,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::FutureExt;
 use offshoot_sandbox::Launcher;
+use offshoot_seed::Forge;
 use tokio_util::task::TaskTracker;
 
+use crate::seeds::Seeds;
+use crate::seeds::make::make;
 use crate::wakefulness::Wakefulness;
 use crate::{
-    Activated, CreateFailure, Event, Failure, Fri, Instance, InstanceSpec, LogBook, Outcome, Reply,
-    activate, create, logs,
+    Activated, CreateFailure, Event, Failure, Fri, Instance, InstanceSpec, LogBook, NodeError,
+    Outcome, Reply, Rung, Seeding, activate, create, fork, logs,
 };
 
 /// How long extensions have to end when their sandbox does (Lambda grants 2 s to sandboxes with extensions).
@@ -26,6 +29,8 @@ pub struct NodeConfig {
     pub launcher: Launcher,
     /// Where functions' output goes.
     pub logs: Arc<LogBook>,
+    /// Where seeds live and who makes their templates; without it, there are none.
+    pub seeds: Option<Forge>,
     /// Whether idle CPUs are kept from sleeping while events flow.
     pub stay_awake: bool,
 }
@@ -36,6 +41,7 @@ pub struct Node {
     /// Taken at the end.
     launcher: RwLock<Option<Arc<Launcher>>>,
     logs: Arc<LogBook>,
+    seeds: Option<Seeds>,
     created: AtomicU64,
     ending: TaskTracker,
     wakefulness: Arc<Wakefulness>,
@@ -47,6 +53,7 @@ impl Node {
         Self {
             launcher: RwLock::new(Some(Arc::new(config.launcher))),
             logs: config.logs,
+            seeds: config.seeds.map(Seeds::new),
             created: AtomicU64::new(0),
             ending: TaskTracker::new(),
             wakefulness: Wakefulness::new(config.stay_awake),
@@ -92,6 +99,10 @@ impl Node {
             .clone()
     }
 
+    pub(crate) fn seeds(&self) -> Option<&Seeds> {
+        self.seeds.as_ref()
+    }
+
     pub(crate) fn wakefulness(&self) -> &Arc<Wakefulness> {
         &self.wakefulness
     }
@@ -117,6 +128,27 @@ impl Fri for Node {
         create::create(self, spec)
     }
 
+    fn fork(
+        &self,
+        spec: Arc<InstanceSpec>,
+        parked: bool,
+    ) -> impl Future<Output = Result<Option<Instance>, NodeError>> + Send {
+        fork::fork(self, spec, parked)
+    }
+
+    fn seed(
+        &self,
+        spec: Arc<InstanceSpec>,
+    ) -> impl Future<Output = Result<Seeding, CreateFailure>> + Send {
+        make(self, spec)
+    }
+
+    async fn forget_seeds(&self, function: Arc<str>) {
+        if let Some(seeds) = &self.seeds {
+            seeds.forget(&function).await;
+        }
+    }
+
     fn activate(
         &self,
         instance: Instance,
@@ -140,7 +172,7 @@ impl Fri for Node {
         scribe.start(event, true);
         let report = logs::Report {
             duration: Duration::ZERO,
-            init: None,
+            start: None,
             memory_mb: spec.memory_mb,
             peak_memory: logs::Peak::Bytes(0),
             status: activate::report_status(&failure),
@@ -152,7 +184,7 @@ impl Fri for Node {
                 queue_us: event.queued.as_micros() as u64,
                 ..Default::default()
             },
-            cold: true,
+            rung: Rung::Cold,
             duration: Duration::ZERO,
             log_tail,
             log,

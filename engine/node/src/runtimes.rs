@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// A bootstrap's file: its path below the runtimes folder, and its content.
 macro_rules! file {
@@ -22,6 +23,20 @@ const FILES: [(&str, &str); 9] = [
     file!("node/loader.mjs"),
     file!("node/streaming.mjs"),
 ];
+
+/// A digest of all bootstraps: a seed of others is another seed.
+pub(crate) fn digest() -> &'static [u8; 32] {
+    static DIGEST: OnceLock<[u8; 32]> = OnceLock::new();
+    DIGEST.get_or_init(|| {
+        let mut hasher = blake3::Hasher::new();
+        for (name, content) in FILES {
+            hasher.update(name.as_bytes());
+            hasher.update(&(content.len() as u64).to_le_bytes());
+            hasher.update(content.as_bytes());
+        }
+        *hasher.finalize().as_bytes()
+    })
+}
 
 /// Why the bootstraps could not be put down.
 #[derive(Debug, thiserror::Error)]

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::adopt::{self, Adopted};
 use crate::cgroup::Tree;
 use crate::control::PacketSocket;
 use crate::error::{CreateError, StartError};
@@ -14,8 +15,8 @@ use crate::nursery_process::NurseryProcess;
 use crate::owner;
 use crate::pool::build::{Parts, build};
 use crate::pool::{
-    Depth, Dirty, Filler, Ghost, Hand, Hands, Pool, PoolStats, Reason, Roster, SandboxInfo, Stats,
-    Taken, Wanted,
+    Depth, Dirty, Filler, Ghost, Hand, Hands, Occupied, Pool, PoolStats, Reason, Roster,
+    SandboxInfo, Stats, Taken, Wanted,
 };
 use crate::reaper::{self, Job};
 use crate::root::RootFs;
@@ -223,6 +224,15 @@ impl Launcher {
     pub async fn taken(&self, spec: &SandboxSpec) -> Result<Taken, CreateError> {
         spec.check()?;
         start::take(&self.shared, spec).await
+    }
+
+    /// The sandbox of a process that was not started here: a clone of a seed that has [joined](Taken::join) it. When the
+    /// process ends, so does everything that it has left in the sandbox.
+    ///
+    /// # Errors
+    /// No task can watch the process. The sandbox is destroyed then, and the process with it.
+    pub fn adopt(&self, occupied: Occupied, clone: Adopted) -> std::io::Result<Sandbox> {
+        adopt::adopt(&self.shared, occupied, clone)
     }
 
     /// Makes a ghost a function's, on the calling thread; the program's arguments in the spec are not looked at.

@@ -19,6 +19,7 @@
 //!
 //! Cost: no periodic timer and no task per sandbox; nine descriptors per sandbox in the daemon on cgroup v1.
 
+mod adopt;
 mod build;
 mod cgroup;
 mod code;
@@ -44,7 +45,9 @@ mod stage;
 mod start;
 mod sweep;
 mod wire;
+mod witness;
 
+pub use adopt::Adopted;
 pub use code::CodeDirs;
 pub use error::{CgroupError, CreateError, DestroyError, NetworkError, SpecError, StartError};
 pub use features::{Feature, features};

@@ -1,16 +1,13 @@
 //! A sandbox in which a program runs.
 
 use std::net::TcpListener;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use tokio::sync::Mutex;
-
-use crate::control::PacketSocket;
 use crate::error::DestroyError;
 use crate::launcher::Shared;
 use crate::pool::{Dirty, Occupied, PeakMemory};
 use crate::stage::Stage;
-use crate::wire::Report;
+use crate::witness::Witness;
 
 /// How a sandbox's program ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +16,7 @@ pub enum Exit {
     Exited(i32),
     /// This signal killed it.
     Signaled(i32),
-    /// Nobody could tell: the nursery was killed.
+    /// Nobody could tell: the nursery was killed, or the kernel does not tell how a clone ended (before Linux 6.15).
     Lost,
 }
 
@@ -32,8 +29,9 @@ pub struct Sandbox {
     launcher: Arc<Shared>,
     id: String,
     occupied: Occupied,
-    control: Mutex<PacketSocket>,
-    exit: OnceLock<Exit>,
+    witness: Witness,
+    /// The program's id, as the host sees it.
+    program: i32,
     runtime_api: Option<TcpListener>,
     facts: Facts,
 }
@@ -43,7 +41,6 @@ pub struct Sandbox {
 pub(crate) struct Facts {
     pub(crate) stages_us: Vec<(Stage, u32)>,
     pub(crate) total_us: u32,
-    pub(crate) early_exit: Option<Exit>,
 }
 
 impl Sandbox {
@@ -51,7 +48,7 @@ impl Sandbox {
         launcher: &Arc<Shared>,
         id: String,
         occupied: Occupied,
-        control: PacketSocket,
+        program: (i32, Witness),
         runtime_api: Option<TcpListener>,
         facts: Facts,
     ) -> Self {
@@ -59,8 +56,8 @@ impl Sandbox {
             launcher: Arc::clone(launcher),
             id,
             occupied,
-            control: Mutex::new(control),
-            exit: facts.early_exit.map_or_else(OnceLock::new, OnceLock::from),
+            program: program.0,
+            witness: program.1,
             runtime_api,
             facts,
         }
@@ -74,6 +71,11 @@ impl Sandbox {
     /// The PID of the sandbox's init, as the host sees it.
     pub fn pid(&self) -> i32 {
         self.occupied.shell.pid
+    }
+
+    /// The PID of its program, as the host sees it.
+    pub fn program_pid(&self) -> i32 {
+        self.program
     }
 
     /// The uid and gid of the sandbox's program.
@@ -110,21 +112,7 @@ impl Sandbox {
 
     /// Waits until the program has ended. May be awaited often and by several tasks, and dropped.
     pub async fn exited(&self) -> Exit {
-        loop {
-            if let Some(exit) = self.exit.get() {
-                return *exit;
-            }
-            let control = self.control.lock().await;
-            if self.exit.get().is_some() {
-                continue;
-            }
-            let exit = match control.receive_report().await {
-                Ok(Some((Report::Exited { code }, _))) => Exit::Exited(code),
-                Ok(Some((Report::Signaled { signal }, _))) => Exit::Signaled(signal),
-                Ok(_) | Err(_) => Exit::Lost,
-            };
-            let _ = self.exit.set(exit);
-        }
+        self.witness.exit().await
     }
 
     /// The most memory that the sandbox used at once, in bytes, if the kernel counts it. Cheap:

@@ -26,6 +26,7 @@ use crate::sandbox::{Exit, Facts, Sandbox};
 use crate::spec::{SandboxFds, SandboxSpec};
 use crate::stage::{Failure, Stage, micros};
 use crate::wire::{self, Kind, Report, RunPlan};
+use crate::witness::Witness;
 
 /// Makes a sandbox and starts its program.
 pub(crate) async fn start(
@@ -46,14 +47,13 @@ pub(crate) async fn start(
     let facts = Facts {
         stages_us,
         total_us: micros(begun.elapsed()),
-        early_exit: started.exit,
     };
     let api = started.listener.map(TcpListener::from);
     Ok(Sandbox::new(
         shared,
         started.id,
         occupied,
-        started.control,
+        (started.pid, Witness::nursery(started.control, started.exit)),
         api,
         facts,
     ))
@@ -114,6 +114,7 @@ pub(crate) async fn permit(
 /// A program that was executed.
 struct Started {
     id: String,
+    pid: i32,
     control: PacketSocket,
     listener: Option<OwnedFd>,
     stages_us: Vec<(Stage, u32)>,
@@ -124,7 +125,7 @@ struct Started {
 /// What is heard of a program until it has been executed.
 #[derive(Default)]
 struct Birth {
-    cloned: bool,
+    cloned: Option<i32>,
     executing: bool,
     listener: Option<OwnedFd>,
     stages_us: Vec<(Stage, u32)>,
@@ -146,6 +147,7 @@ async fn run(
     let heard = follow(shared, &id, &occupied, &control, &birth).await?;
     let started = Started {
         id,
+        pid: heard.cloned.unwrap_or_default(),
         control,
         listener: heard.listener,
         stages_us: heard.stages_us,
@@ -194,7 +196,7 @@ async fn follow(
 ) -> Result<Birth, CreateError> {
     let mut heard = Birth::default();
     let mut open = (true, true);
-    while open.1 || !heard.cloned {
+    while open.1 || heard.cloned.is_none() {
         let report = tokio::select! {
             report = control.receive_report(), if open.0 => {
                 let report = unreadable(id, report)?;
@@ -211,11 +213,11 @@ async fn follow(
         };
         match report {
             Some((report, fds)) => hear(id, &mut heard, report, fds)?,
-            None if open == (false, false) && !heard.cloned => break,
+            None if open == (false, false) && heard.cloned.is_none() => break,
             None => {}
         }
     }
-    if *shared.nursery_ended.borrow() || !heard.cloned {
+    if *shared.nursery_ended.borrow() || heard.cloned.is_none() {
         return Err(CreateError::NurseryGone);
     }
     if !heard.executing {
@@ -238,7 +240,7 @@ fn unreadable(id: &str, report: io::Result<Heard>) -> Result<Heard, CreateError>
 
 fn hear(id: &str, heard: &mut Birth, report: Report, fds: Vec<OwnedFd>) -> Result<(), CreateError> {
     match report {
-        Report::Cloned { .. } => heard.cloned = true,
+        Report::Cloned { pid } => heard.cloned = Some(pid),
         Report::Executing { stages_us } => {
             heard.executing = true;
             heard.stages_us = stages_us;

@@ -50,6 +50,7 @@ impl Header {
             threads: bytes.span(offset_of!(Self, threads))?,
             pinned: bytes.span(offset_of!(Self, pinned))?,
             touched: bytes.span(offset_of!(Self, touched))?,
+            pid: bytes.u64(offset_of!(Self, pid))?,
             main_child_tid: bytes.u64(offset_of!(Self, main_child_tid))?,
             main_frame: bytes.u64(offset_of!(Self, main_frame))?,
             main_rseq: rseq(bytes, offset_of!(Self, main_rseq))?,

@@ -135,6 +135,8 @@ pub struct Header {
     pub pinned: Span,
     /// Memory that a clone reads before it parks, laid out in the same way: see `touch` in the stub.
     pub touched: Span,
+    /// The program's process id, which no clone gets: what looks whether it is still the same process must see that it is not.
+    pub pid: u64,
     /// Address of the main thread's id in its memory (`set_tid_address(2)`); 0 is none.
     pub main_child_tid: u64,
     /// Address of the main thread's signal frame.

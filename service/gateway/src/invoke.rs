@@ -108,11 +108,7 @@ fn answered(found: &Found, outcome: Outcome, stages: bool) -> Answer {
             "x-offshoot-stages",
             &outcome.stages.to_string(),
         );
-        set(
-            &mut answer,
-            "x-offshoot-start",
-            if outcome.cold { "cold" } else { "hot" },
-        );
+        set(&mut answer, "x-offshoot-start", outcome.rung.name());
     }
     answer
 }

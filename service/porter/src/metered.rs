@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
-use offshoot_node::{Answer, FailureKind, Outcome};
+use offshoot_node::{Answer, FailureKind, NodeError, Outcome, Rung};
 
 use crate::ThrottleReason;
 
@@ -30,7 +30,10 @@ impl FunctionMetrics {
     pub(crate) fn handled(&self, outcome: &Outcome) {
         self.duration_s.record(outcome.duration.as_secs_f64());
         let name = || self.function.to_string();
-        if outcome.cold {
+        let rung = outcome.rung;
+        counter!("offshoot_starts_total", "faas_name" => name(), "rung" => rung.name())
+            .increment(1);
+        if rung == Rung::Cold {
             let init_us = outcome.stages.runtime_init_us + outcome.stages.user_init_us;
             counter!("faas_coldstarts_total", "faas_name" => name()).increment(1);
             histogram!("faas_init_duration_seconds", "faas_name" => name())
@@ -54,6 +57,16 @@ pub(crate) fn throttled(function: &Arc<str>, reason: ThrottleReason) {
     let reason = format!("{reason:?}");
     counter!("offshoot_throttles_total", "faas_name" => function.to_string(), "reason" => reason)
         .increment(1);
+}
+
+/// A rung has failed, and the next one is tried.
+pub(crate) fn fell(function: &Arc<str>, error: &NodeError) {
+    tracing::warn!(
+        function = &**function,
+        error = error as &dyn std::error::Error,
+        "a clone failed"
+    );
+    counter!("offshoot_fallen_rungs_total", "faas_name" => function.to_string()).increment(1);
 }
 
 /// How many instances there are.

@@ -66,6 +66,13 @@ impl<I> Pool<I> {
         Ok(())
     }
 
+    /// How many of this revision are idle.
+    pub(crate) fn count(&self, function: &str, revision: &str) -> usize {
+        let revisions = self.functions.get(function);
+        let idle = revisions.and_then(|revisions| revisions.get(revision));
+        idle.map_or(0, Vec::len)
+    }
+
     /// All idle instances of a function that has changed.
     pub(crate) fn take_function(&mut self, function: &Arc<str>) -> Vec<I> {
         *self.generations.entry(Arc::clone(function)).or_default() += 1;

@@ -13,6 +13,7 @@ use crate::admission::{Admission, Place};
 use crate::detach::Detach;
 use crate::metered::{self, InstanceMetrics};
 use crate::pool::Pool;
+use crate::seeding::SeedPolicy;
 use crate::{Target, ThrottleReason};
 
 /// How a porter decides.
@@ -26,6 +27,8 @@ pub struct PorterConfig {
     pub keep_alive: Duration,
     /// Cold starts at the same time; more would only slow each other down.
     pub cold_starts: usize,
+    /// When function versions get seeds.
+    pub seeds: SeedPolicy,
 }
 
 impl Default for PorterConfig {
@@ -36,6 +39,7 @@ impl Default for PorterConfig {
             max_instances: 1000,
             keep_alive: Duration::from_secs(600),
             cold_starts: 4 * cpus,
+            seeds: SeedPolicy::default(),
         }
     }
 }
@@ -57,15 +61,17 @@ pub enum InvokeError {
 /// Chooses an instance for each event; see the crate's documentation.
 #[derive(Debug)]
 pub struct Porter<F: Fri> {
-    node: Arc<F>,
-    config: PorterConfig,
+    pub(crate) node: Arc<F>,
+    pub(crate) config: PorterConfig,
     admission: Arc<Admission>,
     pool: Mutex<Pool<F::Instance>>,
+    /// Clones that wait for their first event.
+    pub(crate) parked: Mutex<Pool<F::Instance>>,
     /// Instances alive, idle or not.
     alive: AtomicUsize,
     cold_starts: Semaphore,
     became_idle: Notify,
-    invocations: TaskTracker,
+    pub(crate) invocations: TaskTracker,
     metrics: InstanceMetrics,
 }
 
@@ -76,6 +82,7 @@ impl<F: Fri> Porter<F> {
             node,
             admission: Admission::new(config.account_concurrency),
             pool: Mutex::default(),
+            parked: Mutex::default(),
             alive: AtomicUsize::new(0),
             cold_starts: Semaphore::new(config.cold_starts),
             became_idle: Notify::new(),
@@ -114,22 +121,30 @@ impl<F: Fri> Porter<F> {
         self.admission.forget(function);
         let idle = self.lock().take_function(function);
         self.retire(idle);
+        let parked = self.lock_parked().take_function(function);
+        self.retire(parked);
+        let (node, function) = (Arc::clone(&self.node), Arc::clone(function));
+        self.invocations
+            .spawn(async move { node.forget_seeds(function).await });
     }
 
     /// Ends instances that have been idle for too long, for ever. Sleeps exactly until the next one is due.
     pub async fn keep_alive(&self) {
         loop {
-            let due = self
-                .lock()
-                .oldest_since()
-                .map(|since| since + self.config.keep_alive);
+            let (idle, parked) = (
+                self.lock().oldest_since(),
+                self.lock_parked().oldest_since(),
+            );
+            let oldest = idle.into_iter().chain(parked).min();
+            let due = oldest.map(|since| since + self.config.keep_alive);
             match due {
                 None => self.became_idle.notified().await,
                 Some(due) => tokio::time::sleep_until(due.into()).await,
             }
-            let expired = self
-                .lock()
-                .take_expired(Instant::now(), self.config.keep_alive);
+            let (now, keep_alive) = (Instant::now(), self.config.keep_alive);
+            let expired = self.lock().take_expired(now, keep_alive);
+            self.retire(expired);
+            let expired = self.lock_parked().take_expired(now, keep_alive);
             self.retire(expired);
         }
     }
@@ -143,6 +158,8 @@ impl<F: Fri> Porter<F> {
             .is_ok();
         let idle = self.lock().take_all();
         self.retire(idle);
+        let parked = self.lock_parked().take_all();
+        self.retire(parked);
         let _ = tokio::time::timeout(limit, self.invocations.wait()).await;
         drained
     }
@@ -167,7 +184,7 @@ impl<F: Fri> Porter<F> {
     }
 
     async fn handle(
-        &self,
+        self: &Arc<Self>,
         target: Arc<Target>,
         mut event: Event,
         reply: Reply,
@@ -210,13 +227,14 @@ impl<F: Fri> Porter<F> {
                 Some(instance) => self.keep(&target, generation, instance),
                 None => self.gone(1),
             }
-            tracing::Span::current().record("faas.coldstart", outcome.cold);
+            tracing::Span::current().record("faas.coldstart", outcome.rung.is_first());
             target.metrics().handled(&outcome);
+            self.after(&target, outcome.rung);
             return Ok(outcome);
         }
     }
 
-    /// The ladder: a hot instance, else a cold one.
+    /// The ladder: a hot instance, a parked clone, a clone, else a cold one.
     async fn climb(&self, target: &Target) -> Result<Found<F::Instance>, InvokeFailure> {
         let begun = Instant::now();
         let found = |(instance, generation)| Found {
@@ -224,8 +242,8 @@ impl<F: Fri> Porter<F> {
             generation,
             waited: begun.elapsed(),
         };
-        if let Some(hot) = self.take_hot(target) {
-            return Ok(found(hot));
+        if let Some(ready) = self.take_ready(target) {
+            return Ok(found(ready));
         }
         let _permit = self
             .cold_starts
@@ -233,13 +251,13 @@ impl<F: Fri> Porter<F> {
             .await
             .map_err(|_| InvokeError::ShuttingDown)?;
         // One may have become idle meanwhile.
-        if let Some(hot) = self.take_hot(target) {
-            return Ok(found(hot));
+        if let Some(ready) = self.take_ready(target) {
+            return Ok(found(ready));
         }
         self.make_room()?;
         let generation = self.lock().generation(&target.spec.function);
         let waited = begun.elapsed();
-        match self.node.create(Arc::clone(&target.spec)).await {
+        match self.make(target).await {
             Ok(instance) => Ok(Found {
                 instance,
                 generation,
@@ -255,11 +273,31 @@ impl<F: Fri> Porter<F> {
         }
     }
 
-    /// An idle instance that is still alive; dead ones that come up are retired.
-    fn take_hot(&self, target: &Target) -> Option<(F::Instance, u64)> {
+    /// A clone, else an instance from nothing.
+    async fn make(&self, target: &Target) -> Result<F::Instance, CreateFailure> {
+        match self.node.fork(Arc::clone(&target.spec), false).await {
+            Ok(Some(clone)) => return Ok(clone),
+            Ok(None) => {}
+            Err(error) => metered::fell(&target.spec.function, &error),
+        }
+        self.node.create(Arc::clone(&target.spec)).await
+    }
+
+    /// An idle instance, else a parked one.
+    fn take_ready(&self, target: &Target) -> Option<(F::Instance, u64)> {
+        let hot = self.take_living(&self.pool, target);
+        hot.or_else(|| self.take_living(&self.parked, target))
+    }
+
+    /// An instance of a pool that is still alive; dead ones that come up are retired.
+    fn take_living(
+        &self,
+        pool: &Mutex<Pool<F::Instance>>,
+        target: &Target,
+    ) -> Option<(F::Instance, u64)> {
         loop {
             let (instance, generation) = {
-                let mut pool = self.lock();
+                let mut pool = lock(pool);
                 let instance = pool.take(&target.spec.function, &target.revision)?;
                 (instance, pool.generation(&target.spec.function))
             };
@@ -277,6 +315,7 @@ impl<F: Fri> Porter<F> {
             return Ok(());
         }
         let oldest = self.lock().take_oldest();
+        let oldest = oldest.or_else(|| self.lock_parked().take_oldest());
         match oldest {
             Some(instance) => {
                 self.retire(vec![instance]);
@@ -289,6 +328,16 @@ impl<F: Fri> Porter<F> {
                 ))
             }
         }
+    }
+
+    /// Counts a new instance, unless there are too many.
+    pub(crate) fn count_one(&self) -> bool {
+        let before = self.alive.fetch_add(1, Ordering::Relaxed);
+        let has_room = before < self.config.max_instances;
+        if !has_room {
+            self.gone(1);
+        }
+        has_room
     }
 
     fn keep(&self, target: &Target, generation: u64, instance: F::Instance) {
@@ -318,7 +367,7 @@ impl<F: Fri> Porter<F> {
 
     /// Ends instances in the background: nobody waits for extensions to end or for the kernel to tidy up, but
     /// [`Porter::drain`].
-    fn retire(&self, instances: Vec<F::Instance>) {
+    pub(crate) fn retire(&self, instances: Vec<F::Instance>) {
         self.gone(instances.len());
         for instance in instances {
             let node = Arc::clone(&self.node);
@@ -327,13 +376,25 @@ impl<F: Fri> Porter<F> {
         }
     }
 
-    fn gone(&self, count: usize) {
+    pub(crate) fn gone(&self, count: usize) {
         self.alive.fetch_sub(count, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Pool<F::Instance>> {
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.pool)
     }
+
+    pub(crate) fn lock_parked(&self) -> MutexGuard<'_, Pool<F::Instance>> {
+        lock(&self.parked)
+    }
+
+    pub(crate) fn wake_keep_alive(&self) {
+        self.became_idle.notify_one();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What the ladder gave.

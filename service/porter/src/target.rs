@@ -1,5 +1,6 @@
 //! What an invocation is aimed at.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use offshoot_node::InstanceSpec;
@@ -16,6 +17,8 @@ pub struct Target {
     /// Concurrency set apart for the function, and its limit at once; shared by all its versions.
     pub reserved_concurrency: Option<u32>,
     metrics: OnceLock<FunctionMetrics>,
+    /// Events handled.
+    handled: AtomicU32,
 }
 
 impl Target {
@@ -30,7 +33,13 @@ impl Target {
             revision,
             reserved_concurrency,
             metrics: OnceLock::new(),
+            handled: AtomicU32::new(0),
         }
+    }
+
+    /// Counts an event that was handled: how many there have been.
+    pub(crate) fn count(&self) -> u32 {
+        self.handled.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Looked up at the first invocation: a function that is never invoked has none.

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use offshoot_node::{
-    Activated, Answer, CreateFailure, Event, Failure, Fri, InstanceSpec, LogFormat, Outcome, Reply,
-    Runtime, Stages,
+    Activated, Answer, CreateFailure, Event, Failure, Fri, InstanceSpec, LogFormat, NodeError,
+    Outcome, Reply, Rung, Runtime, Seeding, Stages,
 };
 use offshoot_porter::{InvokeError, Porter, PorterConfig, Target, ThrottleReason};
 
@@ -22,7 +22,15 @@ struct FakeNode {
     dead: AtomicBool,
     unread: AtomicBool,
     init_fails: bool,
+    forked: AtomicU32,
+    seedings: AtomicU32,
+    seeded: AtomicBool,
+    fork_fails: bool,
 }
+
+/// What numbers of clones begin with.
+const CLONE: u32 = 1000;
+const PARKED: u32 = 2000;
 
 impl Fri for FakeNode {
     type Instance = u32;
@@ -33,6 +41,27 @@ impl Fri for FakeNode {
             return Err(CreateFailure::Function(Failure::raised(body, None)));
         }
         Ok(self.created.fetch_add(1, Ordering::SeqCst))
+    }
+
+    async fn fork(&self, _: Arc<InstanceSpec>, parked: bool) -> Result<Option<u32>, NodeError> {
+        if !self.seeded.load(Ordering::SeqCst) {
+            return Ok(None);
+        }
+        if self.fork_fails {
+            return Err(NodeError::ShutDown);
+        }
+        let number = self.forked.fetch_add(1, Ordering::SeqCst);
+        Ok(Some(if parked { PARKED } else { CLONE } + number))
+    }
+
+    async fn seed(&self, _: Arc<InstanceSpec>) -> Result<Seeding, CreateFailure> {
+        self.seedings.fetch_add(1, Ordering::SeqCst);
+        self.seeded.store(true, Ordering::SeqCst);
+        Ok(Seeding::Seeded)
+    }
+
+    async fn forget_seeds(&self, _: Arc<str>) {
+        self.seeded.store(false, Ordering::SeqCst);
     }
 
     async fn activate(&self, instance: u32, event: Event, _reply: Reply) -> Activated<u32> {
@@ -63,7 +92,7 @@ fn outcome(answer: Answer) -> Outcome {
     Outcome {
         answer,
         stages: Stages::default(),
-        cold: false,
+        rung: Rung::Cold,
         duration: Duration::ZERO,
         log_tail: None,
         log: Default::default(),

@@ -12,9 +12,14 @@ const CLOCK_AGE_NS: i64 = 1_000_000_000;
 /// When the clock for children was made, in nanoseconds of `CLOCK_MONOTONIC`.
 static mut CLOCK_MADE_NS: i64 = i64::MIN;
 
+/// Whether a clone gets its id in a namespace of its sandbox.
+pub fn joins_pids(request: &Request) -> bool {
+    request.namespaces & CLONE_NEWPID != 0
+}
+
 /// The namespaces that only children enter: the sandbox's PIDs, and a clock that goes on where the image stopped.
 pub fn set_child_namespaces(request: &Request, sandbox: i32) -> Result<(), i64> {
-    let pid_namespace = if request.namespaces & CLONE_NEWPID != 0 {
+    let pid_namespace = if joins_pids(request) {
         sandbox as u64
     } else {
         own(fd::PID_NAMESPACE)

@@ -13,6 +13,9 @@ const CLONE_PARENT: u64 = 0x8000;
 /// `CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID`.
 pub const CLONE_CHILD_TID: u64 = 0x0020_0000 | 0x0100_0000;
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+/// Ids of clones in their sandboxes: the kernel, too, gives none below again (`RESERVED_PIDS`).
+const FIRST_ID: i32 = 300;
+const ID_COUNT: u64 = 30_000;
 
 /// `struct clone_args` (`clone3(2)`).
 #[repr(C)]
@@ -58,6 +61,21 @@ pub fn serve() -> ! {
     }
 }
 
+/// The id that a clone gets in the namespace of its sandbox, in which there is nothing yet but its first process: in the
+/// order of the ids that are given there, every clone would be the process that its seed was. In a namespace that others
+/// use, the kernel chooses.
+fn own_id(request: &Request, in_sandbox: bool) -> i32 {
+    if !in_sandbox || !clock::joins_pids(request) {
+        return 0;
+    }
+    let id = FIRST_ID + (request.token % ID_COUNT) as i32;
+    if i64::from(id) == header().pid as i64 {
+        id + 1
+    } else {
+        id
+    }
+}
+
 /// Makes the child. In the template: its id, or an error, and its pidfd.
 fn fork(received: &Received) -> (i64, i32) {
     let request = &received.request;
@@ -90,6 +108,11 @@ fn fork(received: &Received) -> (i64, i32) {
     if cgroup >= 0 {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = cgroup as u64;
+    }
+    let id = own_id(request, sandbox >= 0);
+    if id != 0 {
+        args.set_tid = addr_of!(id) as u64;
+        args.set_tid_count = 1;
     }
     generation::count();
     // SAFETY: a fork: the child gets a copy of everything, and goes on here on a copy of this stack.

@@ -14,7 +14,8 @@
 //! 8. [`kcmp`], [`handle`], [`owner`] and [`peek`] ask what only the kernel knows about a process's
 //!    descriptors: which are duplicates, which file a handle names, who is signalled, what waits
 //!    in a socket.
-//! 9. [`landlock`] asks whether the kernel has it.
+//! 9. [`pidfd`] has how a process ended that is nobody's child here.
+//! 10. [`landlock`] asks whether the kernel has it.
 //!
 //! What callers must still ensure: the nursery stays single-threaded ([`clone::SingleThread`]
 //! checks it at every clone). Cost: one system call per function, nothing else, except for the
@@ -32,5 +33,6 @@ pub mod namespace;
 pub mod owner;
 pub mod packet;
 pub mod peek;
+pub mod pidfd;
 pub mod polled;
 pub mod signal;

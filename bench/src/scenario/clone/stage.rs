@@ -123,6 +123,7 @@ impl<'g> Stage<'g> {
             confinement: None,
             profile: Some(&self.profile),
             files_as: None,
+            root: None,
         };
         Ok(nursery.template(&spec)?)
     }

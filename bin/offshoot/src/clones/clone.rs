@@ -119,6 +119,7 @@ pub fn run(args: &CloneArgs, context: &Context) -> Result<ExitCode, Failure> {
         confinement: rules.as_ref().map(confinement),
         profile: None,
         files_as: files_as(args),
+        root: None,
     };
     let template = keeper.template(&spec);
     rows::warn_of_restarts(&keeper, context);

@@ -43,6 +43,8 @@ pub struct Config {
     pub auth: Auth,
     /// `[limits]`.
     pub limits: Limits,
+    /// `[seeds]`
+    pub seeds: Seeds,
     /// `[events]`.
     pub events: Events,
     /// `[network]`.
@@ -112,6 +114,15 @@ pub struct Limits {
     pub cold_starts: u32,
     /// Empty sandboxes that are kept ready.
     pub ghosts: u32,
+}
+
+/// Seeds, of which instances are cloned.
+#[derive(Debug, Clone)]
+pub struct Seeds {
+    /// Events of a function version that are handled before its seed is made; with 0, none is made.
+    pub after_events: u32,
+    /// Clones of a version with a seed that are kept ready while it is used.
+    pub parked: u32,
 }
 
 /// Asynchronous invocations.

@@ -92,7 +92,7 @@ const COUNT: Kind = Kind::Integer {
 };
 
 /// Every key, in the order of the documentation.
-pub static KEYS: [Key; 21] = [
+pub static KEYS: [Key; 23] = [
     key("server", "listen", Kind::Address, "127.0.0.1:3001"),
     key("server", "state_dir", Kind::Path, "/var/lib/offshoot"),
     key("server", "drain_timeout_s", seconds(0, 3_600), "30"),
@@ -105,6 +105,8 @@ pub static KEYS: [Key; 21] = [
     // Four per processor: default_value works it out.
     key("limits", "cold_starts", COUNT, "8"),
     key("limits", "ghosts", GHOSTS, "8"),
+    key("seeds", "after_events", AFTER, "16"),
+    key("seeds", "parked", PARKED, "1"),
     key("events", "parallel", COUNT, "100"),
     key("events", "retry_backoff_s", Kind::Backoff, "60,120"),
     key("network", "egress", Kind::Boolean, "false"),
@@ -126,6 +128,20 @@ pub static KEYS: [Key; 21] = [
 const GHOSTS: Kind = Kind::Integer {
     min: 0,
     max: 10_000,
+    unit: Unit::None,
+};
+
+/// With none, no seeds are made.
+const AFTER: Kind = Kind::Integer {
+    min: 0,
+    max: 1_000_000,
+    unit: Unit::None,
+};
+
+/// Each has memory of its own.
+const PARKED: Kind = Kind::Integer {
+    min: 0,
+    max: 1_000,
     unit: Unit::None,
 };
 

@@ -13,7 +13,7 @@ use super::schema::{self, KEYS, Key};
 use super::value::Value;
 use super::{
     AccessKey, AddressPool, Auth, Config, Events, FILE_VARIABLE, Lambda, Limits, Log, LogFormat,
-    LogLevel, Logs, Machine, Network, SYSTEM_FILE, Server, file, policies,
+    LogLevel, Logs, Machine, Network, SYSTEM_FILE, Seeds, Server, file, policies,
 };
 use crate::nearest::nearest;
 
@@ -174,6 +174,10 @@ impl Settings {
                 // More of them than instances would never run.
                 cold_starts: count("limits", "cold_starts").min(count("limits", "max_instances")),
                 ghosts: count("limits", "ghosts"),
+            },
+            seeds: Seeds {
+                after_events: count("seeds", "after_events"),
+                parked: count("seeds", "parked"),
             },
             events: Events {
                 parallel: count("events", "parallel"),

@@ -9,9 +9,9 @@ use offshoot_catalog::{Catalog, CatalogConfig};
 use offshoot_dispatch::{AsyncRunner, Dispatch, DispatchParts, NetworkPolicies};
 use offshoot_events::{Events, EventsConfig};
 use offshoot_gateway::{AccessKey, Gateway, GatewayParts, Keys};
-use offshoot_node::{LogBook, LogLimits, Node, NodeConfig, install_runtimes};
+use offshoot_node::{Forge, ForgeConfig, LogBook, LogLimits, Node, NodeConfig, install_runtimes};
 use offshoot_package::{PackageStore, Worker};
-use offshoot_porter::{Porter, PorterConfig};
+use offshoot_porter::{Porter, PorterConfig, SeedPolicy};
 use offshoot_sandbox::{Launcher, LauncherConfig, NetworkConfig, NetworkPolicy, SweepReport};
 use offshoot_state::{Queue, StateDir};
 use tokio::net::TcpListener;
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::metering;
 use crate::config::Config;
-use crate::hidden::{NURSERY, UNPACK};
+use crate::hidden::{NURSERY, TEMPLATES, UNPACK};
 
 /// A daemon that is about to serve.
 pub(super) struct Daemon {
@@ -185,8 +185,26 @@ async fn node(config: &Config, owner: String, logs: &Arc<LogBook>) -> anyhow::Re
     Ok(Node::new(NodeConfig {
         launcher,
         logs: Arc::clone(logs),
+        seeds: forge(config)?,
         stay_awake: config.machine.stay_awake,
     }))
+}
+
+/// Who makes seeds, unless none are wanted.
+fn forge(config: &Config) -> anyhow::Result<Option<Forge>> {
+    if config.seeds.after_events == 0 {
+        return Ok(None);
+    }
+    let dir = &config.server.state_dir;
+    let forge = Forge::start(&ForgeConfig {
+        pool_dir: dir.join("seeds"),
+        key_file: dir.join("seeds.key"),
+        program: std::env::current_exe().context("cannot tell which program this is")?,
+        arguments: vec![TEMPLATES.to_owned()],
+    });
+    forge
+        .map(Some)
+        .context("cannot prepare for seeds; `offshoot doctor` tells what is missing")
 }
 
 fn network_policies(config: &Config) -> NetworkPolicies {
@@ -207,6 +225,10 @@ fn porter_config(config: &Config) -> PorterConfig {
         max_instances: config.limits.max_instances as usize,
         keep_alive: config.limits.keep_alive,
         cold_starts: config.limits.cold_starts as usize,
+        seeds: SeedPolicy {
+            after_events: config.seeds.after_events,
+            parked: config.seeds.parked as usize,
+        },
     }
 }
 

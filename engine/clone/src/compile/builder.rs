@@ -226,6 +226,7 @@ mod encode {
             bytes.extend(offset.to_le_bytes());
             bytes.extend(count.to_le_bytes());
         }
+        bytes.extend(header.pid.to_le_bytes());
         bytes.extend(header.main_child_tid.to_le_bytes());
         bytes.extend(header.main_frame.to_le_bytes());
         bytes.extend(

@@ -131,6 +131,7 @@ pub fn compile(manifest: &Manifest, how: Compilation) -> Result<Plan, CompileErr
         pinned: pin::compile(&mut builder, manifest),
         touched: touch::compile(&mut builder, manifest),
         awaits_threads: process::awaits_threads(manifest).into(),
+        pid: manifest.process.pid.into(),
         main_child_tid: manifest
             .threads
             .first()

@@ -8,7 +8,7 @@ use offshoot_sys::packet;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Resource, Rlimit, WaitOptions};
 
-use crate::maker::{self, Stub};
+use crate::maker::{self, Given, Stub};
 use crate::recipe::{Recipe, sealed_memory};
 use crate::wire::{self, Make, Notice};
 
@@ -95,6 +95,7 @@ fn make(
         None
     };
     let recipe = recipe.map(|(plan, rest)| Recipe { plan, rest });
+    let root = if make.has_root { fds.next() } else { None };
     let images: Vec<OwnedFd> = fds.collect();
     let (Some(control), false) = (control, images.is_empty()) else {
         return say(
@@ -110,7 +111,12 @@ fn make(
             program: stub,
             number: make.number,
         };
-        maker::become_template(child, &make, &control, stub, recipe.as_ref(), &images)
+        let given = Given {
+            recipe: recipe.as_ref(),
+            root: root.as_ref(),
+            images: &images,
+        };
+        maker::become_template(child, &make, &control, stub, &given)
     });
     match spawned {
         Ok(spawned) => {

@@ -83,6 +83,7 @@ impl Stage {
             confinement: None,
             profile: None,
             files_as: None,
+            root: None,
         })
     }
 

@@ -7,5 +7,5 @@ mod scribe;
 
 pub use book::{LogBook, LogError, LogLimits};
 pub use pending::PendingLog;
-pub(crate) use report::{Peak, Report};
+pub(crate) use report::{Peak, Report, Start};
 pub(crate) use scribe::Scribe;

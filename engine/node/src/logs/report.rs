@@ -14,14 +14,23 @@ use super::line;
 pub(crate) struct Report {
     /// From delivery to answer.
     pub(crate) duration: Duration,
-    /// Init of the instance, if it was made for this request.
-    pub(crate) init: Option<Duration>,
+    /// How the instance began, if it was made for this request.
+    pub(crate) start: Option<Start>,
     /// Memory limit, in MiB.
     pub(crate) memory_mb: u32,
     /// Most memory that the sandbox has ever used.
     pub(crate) peak_memory: Peak,
     /// `timeout`, or `error` with the error's type.
     pub(crate) status: Option<(&'static str, String)>,
+}
+
+/// How an instance began.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Start {
+    /// By its init.
+    Init(Duration),
+    /// As a clone of a snapshot.
+    Restore(Duration),
 }
 
 /// Most memory that a sandbox has ever used.
@@ -70,7 +79,10 @@ impl Peak {
 
 impl Report {
     fn to_line(&self, request_id: &str) -> String {
-        let billed = self.duration + self.init.unwrap_or_default();
+        let billed = match self.start {
+            Some(Start::Init(init)) => self.duration + init,
+            _ => self.duration,
+        };
         let peak_mb = self.peak_memory.bytes().div_ceil(1 << 20);
         let mut line = format!(
             "REPORT RequestId: {request_id}\tDuration: {:.2} ms\tBilled Duration: {} ms\t\
@@ -81,8 +93,19 @@ impl Report {
             peak_mb.min(u64::from(self.memory_mb)),
         );
         // Writing to a String cannot fail.
-        if let Some(init) = self.init {
-            let _ = write!(line, "Init Duration: {:.2} ms\t", ms(init));
+        match self.start {
+            Some(Start::Init(init)) => {
+                let _ = write!(line, "Init Duration: {:.2} ms\t", ms(init));
+            }
+            Some(Start::Restore(took)) => {
+                let _ = write!(
+                    line,
+                    "Restore Duration: {:.2} ms\tBilled Restore Duration: {} ms\t",
+                    ms(took),
+                    ms(took).ceil()
+                );
+            }
+            None => {}
         }
         match &self.status {
             Some(("error", error_type)) => {
@@ -109,7 +132,7 @@ mod tests {
     fn report_line_has_lambdas_fields_in_lambdas_order() {
         let report = Report {
             duration: Duration::from_micros(1234),
-            init: Some(Duration::from_micros(100_500)),
+            start: Some(Start::Init(Duration::from_micros(100_500))),
             memory_mb: 128,
             peak_memory: Peak::Bytes(30 << 20),
             status: None,

@@ -1,10 +1,14 @@
 //! The states of a sandbox, each a type, so that a step in the wrong state does not compile.
 
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use offshoot_sys::namespace::Namespaces;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use super::roster::State;
 use crate::cgroup::{GroupFds, Readings};
@@ -128,6 +132,24 @@ impl Taken {
             tasks: &self.0.group.attach,
             uid: self.0.uid,
         })
+    }
+
+    /// Its root directory, to open files in it that a program in it would find.
+    ///
+    /// # Errors
+    /// Its init has ended, or those of `openat2(2)`.
+    pub fn root(&self) -> io::Result<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let path = format!("/proc/{}/root", self.0.pid);
+        let root = rustix::fs::open(path, flags, Mode::empty())?;
+        // The id may be another process's by now; the pidfd is not.
+        let init = self.0.remains.pidfd.as_ref();
+        let init = init.ok_or_else(|| io::Error::from(Errno::SRCH))?;
+        let mut ended = [PollFd::new(init, PollFlags::IN)];
+        match poll(&mut ended, Some(&Timespec::default()))? {
+            0 => Ok(root),
+            _ => Err(Errno::SRCH.into()),
+        }
     }
 
     /// A process is in it now, or about to be.

@@ -1,0 +1,168 @@
+//! Making an instance as a clone of its version's seed: the rungs above the cold one.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Instant;
+
+use offshoot_sandbox::{Adopted, Launcher, Taken};
+use offshoot_seed::{Cloned, ForkError, Given, SandboxJoin, Seed, Who};
+
+use crate::alarm::Alarm;
+use crate::capture::OutputPipe;
+use crate::instance::{Birth, Instance};
+use crate::logs::Scribe;
+use crate::seeds::Version;
+use crate::seeds::make::room;
+use crate::transport::{ChannelEnd, Transport};
+use crate::{InstanceSpec, Node, NodeError, Rung};
+
+/// What a clone gets, and the sandbox that it joins.
+struct Outfit {
+    taken: Taken,
+    output: OwnedFd,
+    channel: OwnedFd,
+    /// The end of a pipe that a parked clone waits at.
+    park: Option<OwnedFd>,
+}
+
+/// Makes a clone of the version's seed; none if it has no seed. A parked one waits for its first event with everything in
+/// memory that it needs.
+pub(crate) async fn fork(
+    node: &Node,
+    spec: Arc<InstanceSpec>,
+    parked: bool,
+) -> Result<Option<Instance>, NodeError> {
+    let Some(seeds) = node.seeds() else {
+        return Ok(None);
+    };
+    let begun = Instant::now();
+    let launcher = node.launcher().ok_or(NodeError::ShutDown)?;
+    let version = seeds.version(&spec)?;
+    let resident = seeds
+        .resident(&version, &launcher, async || room(node, &spec).await)
+        .await?;
+    let Some((seed, made)) = resident else {
+        return Ok(None);
+    };
+    let restored = begun.elapsed();
+    let taken = room(node, &spec).await?;
+    let sandboxed = begun.elapsed();
+    let pipe = pipes(&spec);
+    let (output, output_end) = OutputPipe::new().map_err(&pipe)?;
+    let (channel, channel_end) = ChannelEnd::pair().map_err(&pipe)?;
+    let (wake, park) = if parked {
+        let (park, wake) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
+            .map_err(|errno| pipe(errno.into()))?;
+        (Some(wake), Some(park))
+    } else {
+        (None, None)
+    };
+    let outfit = Outfit {
+        taken,
+        output: output_end,
+        channel: channel_end,
+        park,
+    };
+    let (taken, cloned) = multiply(&seed, outfit).await;
+    let cloned = match cloned {
+        Ok(cloned) => cloned,
+        Err(error) => {
+            return Err(undo(&launcher, taken, &version, &seed, error).await);
+        }
+    };
+    let stream = format!("i{}-{}", taken.id(), spec.version.trim_start_matches('$'));
+    let adopted = Adopted {
+        id: stream.clone(),
+        pid: cloned.pid,
+        pidfd: cloned.pidfd,
+        took: begun.elapsed(),
+    };
+    let sandbox = launcher.adopt(taken.occupied(), adopted).map_err(&pipe)?;
+    let birth = if parked {
+        // Nobody has waited for it.
+        Birth {
+            rung: Rung::Parked,
+            ..Birth::default()
+        }
+    } else {
+        Birth {
+            rung: if made { Rung::Restore } else { Rung::Clone },
+            restore: restored,
+            sandbox: sandboxed - restored,
+            fork: begun.elapsed() - sandboxed,
+            ..Birth::default()
+        }
+    };
+    Ok(Some(Instance {
+        sandbox,
+        transport: Transport::Channel(channel),
+        output,
+        scribe: Scribe::new(Arc::clone(node.logs()), &spec, stream),
+        spec,
+        alarm: Alarm::default(),
+        birth: Some(birth),
+        wake,
+    }))
+}
+
+/// The fork itself blocks for as long as the template needs.
+async fn multiply(seed: &Arc<Seed>, outfit: Outfit) -> (Taken, Result<Cloned, ForkError>) {
+    let seed = Arc::clone(seed);
+    let forked = tokio::task::spawn_blocking(move || {
+        let cloned = fork_into(&seed, &outfit);
+        (outfit.taken, cloned)
+    });
+    match forked.await {
+        Ok(forked) => forked,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
+
+fn fork_into(seed: &Seed, outfit: &Outfit) -> Result<Cloned, ForkError> {
+    let join = outfit.taken.join().ok_or(ForkError::Ended)?;
+    let tasks: Vec<BorrowedFd<'_>> = join.tasks.iter().map(AsFd::as_fd).collect();
+    let output = outfit.output.as_fd();
+    seed.fork(&Given {
+        sandbox: SandboxJoin {
+            pidfd: join.pidfd,
+            namespaces: join.namespaces,
+            cgroup: Some(join.cgroup),
+            tasks: &tasks,
+        },
+        who: Who {
+            user: join.uid,
+            group: join.uid,
+            capabilities: 0,
+        },
+        files: &[(1, output), (2, output), (3, outfit.channel.as_fd())],
+        park: outfit.park.as_ref().map(AsFd::as_fd),
+    })
+}
+
+/// Gives the sandbox back in which no clone came to be.
+async fn undo(
+    launcher: &Launcher,
+    taken: Taken,
+    version: &Version,
+    seed: &Arc<Seed>,
+    error: ForkError,
+) -> NodeError {
+    launcher.recycle(taken.occupied().end()).await;
+    if matches!(error, ForkError::Ended | ForkError::Talk(_)) {
+        version.lost(seed);
+    }
+    NodeError::Fork {
+        function: version.function().to_owned(),
+        source: error,
+    }
+}
+
+fn pipes(spec: &InstanceSpec) -> impl Fn(io::Error) -> NodeError + use<> {
+    let function = spec.function.to_string();
+    move |source| NodeError::Pipe {
+        what: "pipes",
+        function: function.clone(),
+        source,
+    }
+}

@@ -1,0 +1,194 @@
+//! The seeds of function versions: which there are, and who makes them.
+//!
+//! 1. [`make::make`] initialises an instance of its own, freezes it and keeps the template: from then on, instances are
+//!    clones ([`crate::fork`]). What cannot be frozen is remembered, with the reason, until its function changes.
+//! 2. [`Seeds::resident`] has the template at hand. After a restart of the daemon, or the death of a template, it is made
+//!    again of the image, by the first who wants a clone.
+//! 3. [`Seeds::forget`] ends the templates and images of a function that has changed.
+
+pub(crate) mod make;
+mod name;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use offshoot_sandbox::{Launcher, Taken};
+use offshoot_seed::{FileUser, Forge, ImageName, Memory, Seed, SeedError, Warm};
+
+use crate::{InstanceSpec, NodeError};
+
+/// All seeds of a node.
+#[derive(Debug)]
+pub(crate) struct Seeds {
+    forge: Forge,
+    versions: Mutex<HashMap<ImageName, Arc<Version>>>,
+}
+
+/// The seed of one function version.
+#[derive(Debug)]
+pub(crate) struct Version {
+    name: ImageName,
+    function: Arc<str>,
+    state: Mutex<State>,
+    /// Held by whoever makes the image or the template.
+    making: tokio::sync::Mutex<()>,
+}
+
+/// What is known of a seed.
+#[derive(Debug, Clone)]
+enum State {
+    /// Nothing: there may be an image, of an earlier daemon.
+    Unknown,
+    /// There is no image.
+    Absent,
+    /// There is an image, and no template.
+    Stored,
+    /// There is a template.
+    Resident(Arc<Seed>),
+    /// There cannot be one; why.
+    Refused(Arc<str>),
+}
+
+impl Seeds {
+    pub(crate) fn new(forge: Forge) -> Self {
+        Self {
+            forge,
+            versions: Mutex::default(),
+        }
+    }
+
+    /// The seed of a version, whatever is known of it.
+    pub(crate) fn version(&self, spec: &InstanceSpec) -> Result<Arc<Version>, NodeError> {
+        let name = name::of(spec)?;
+        let mut versions = lock(&self.versions);
+        let version = versions.entry(name).or_insert_with_key(|name| {
+            Arc::new(Version {
+                name: name.clone(),
+                function: Arc::clone(&spec.function),
+                state: Mutex::new(State::Unknown),
+                making: tokio::sync::Mutex::default(),
+            })
+        });
+        Ok(Arc::clone(version))
+    }
+
+    /// The template of a version's image, which is made if need be; `room` gives a sandbox with the version's files. The
+    /// flag says whether it was made. None if there is no image.
+    pub(crate) async fn resident(
+        &self,
+        version: &Version,
+        launcher: &Launcher,
+        room: impl AsyncFnOnce() -> Result<Taken, NodeError>,
+    ) -> Result<Option<(Arc<Seed>, bool)>, NodeError> {
+        match version.state() {
+            State::Resident(seed) => return Ok(Some((seed, false))),
+            State::Absent | State::Refused(_) => return Ok(None),
+            State::Unknown | State::Stored => {}
+        }
+        let _turn = version.making.lock().await;
+        match version.state() {
+            State::Resident(seed) => return Ok(Some((seed, false))),
+            State::Absent | State::Refused(_) => return Ok(None),
+            State::Unknown if !self.has_image(version).await? => {
+                version.set(State::Absent);
+                return Ok(None);
+            }
+            State::Unknown | State::Stored => version.set(State::Stored),
+        }
+        let taken = room().await?;
+        let warmed = self.warm(version, &taken).await;
+        // Nothing has run in it.
+        launcher.recycle(taken.occupied().end()).await;
+        let seed = warmed.map_err(|source| self.note(version, source))?;
+        Ok(Some((seed, true)))
+    }
+
+    /// Makes the template of an image, in a sandbox with the files that it has mapped.
+    async fn warm(&self, version: &Version, taken: &Taken) -> Result<Arc<Seed>, SeedError> {
+        let root = taken.root().map_err(|_| SeedError::Thread)?;
+        let user = taken.join().map_or(0, |join| join.uid);
+        let warm = Warm {
+            name: version.name.clone(),
+            root,
+            files_as: FileUser { user, group: user },
+            memory: Memory::Local,
+        };
+        let seed = Arc::new(self.forge.template(warm).await?);
+        version.set(State::Resident(Arc::clone(&seed)));
+        Ok(seed)
+    }
+
+    async fn has_image(&self, version: &Version) -> Result<bool, NodeError> {
+        let found = self.forge.has(version.name.clone()).await;
+        found.map_err(|source| self.note(version, source))
+    }
+
+    /// Remembers that something will fail again.
+    fn note(&self, version: &Version, source: SeedError) -> NodeError {
+        if source.is_final() {
+            version.set(State::Refused(chain(&source).into()));
+        }
+        NodeError::Seed {
+            function: version.function.to_string(),
+            source: Box::new(source),
+        }
+    }
+
+    /// Ends the seeds of a function that has changed or gone.
+    pub(crate) async fn forget(&self, function: &str) {
+        let mut gone = Vec::new();
+        lock(&self.versions).retain(|_, version| {
+            let stays = &*version.function != function;
+            if !stays {
+                gone.push(Arc::clone(version));
+            }
+            stays
+        });
+        for version in gone {
+            let _turn = version.making.lock().await;
+            let had_image = matches!(version.state(), State::Stored | State::Resident(_));
+            version.set(State::Absent);
+            if had_image && let Err(error) = self.forge.remove(version.name.clone()).await {
+                tracing::warn!(function, image = %version.name, %error, "a seed's image stays");
+            }
+        }
+    }
+}
+
+impl Version {
+    pub(crate) fn function(&self) -> &str {
+        &self.function
+    }
+
+    fn state(&self) -> State {
+        lock(&self.state).clone()
+    }
+
+    fn set(&self, state: State) {
+        *lock(&self.state) = state;
+    }
+
+    /// Its template has ended: the next clone makes another one of the image.
+    pub(crate) fn lost(&self, seed: &Arc<Seed>) {
+        let mut state = lock(&self.state);
+        if matches!(&*state, State::Resident(known) if Arc::ptr_eq(known, seed)) {
+            *state = State::Stored;
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An error with all its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

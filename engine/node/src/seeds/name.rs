@@ -1,0 +1,108 @@
+//! What a seed is called: by all that decides what its process is.
+
+use offshoot_seed::ImageName;
+
+use crate::{InstanceSpec, NodeError, environment, runtimes};
+
+/// Counts changes of what a seed is that nothing else in its name shows.
+const GENERATION: u32 = 1;
+
+/// The name of the image of a version's seed. Equal for two specifications only if a process of one serves for the other;
+/// files of the host (the interpreter, its libraries) are checked when a template opens them.
+pub(super) fn of(spec: &InstanceSpec) -> Result<ImageName, NodeError> {
+    let mut hasher = blake3::Hasher::new();
+    let mut put = |part: &[u8]| {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    };
+    put(&GENERATION.to_le_bytes());
+    put(runtimes::digest());
+    put(spec.account_id.as_bytes());
+    put(&spec.memory_mb.to_le_bytes());
+    put(&spec.ephemeral_mb.to_le_bytes());
+    put(spec.task_dir.as_os_str().as_encoded_bytes());
+    put(&(spec.layer_dirs.len() as u64).to_le_bytes());
+    for dir in &spec.layer_dirs {
+        put(dir.as_os_str().as_encoded_bytes());
+    }
+    for word in environment::command(spec)? {
+        put(word.as_bytes());
+    }
+    // Handler, version, limits and the rest of the runtime's settings are among these.
+    for (name, value) in environment::variables(spec, "") {
+        put(name.as_bytes());
+        put(value.as_bytes());
+    }
+    let digest = hasher.finalize().to_hex();
+    let name = ImageName::new(format!("version-{}", &digest[..40]));
+    name.map_err(|_| NodeError::ShutDown)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{LogFormat, NetworkPolicy, Runtime};
+
+    fn spec() -> InstanceSpec {
+        InstanceSpec {
+            function: "f".into(),
+            version: "1".into(),
+            runtime: Runtime::Python311,
+            handler: "app.handler".into(),
+            env: BTreeMap::from([("A".to_owned(), "BC".to_owned())]),
+            memory_mb: 128,
+            ephemeral_mb: 512,
+            timeout: Duration::from_secs(3),
+            task_dir: "/packages/1".into(),
+            layer_dirs: Vec::new(),
+            network: NetworkPolicy::None,
+            region: "us-east-1".into(),
+            account_id: "000000000000".into(),
+            log_format: LogFormat::Text,
+        }
+    }
+
+    #[test]
+    fn all_that_decides_what_a_process_is_changes_the_name() {
+        let name = of(&spec()).unwrap();
+        assert_eq!(name, of(&spec()).unwrap());
+        let others = [
+            InstanceSpec {
+                memory_mb: 256,
+                ..spec()
+            },
+            InstanceSpec {
+                handler: "app.other".into(),
+                ..spec()
+            },
+            InstanceSpec {
+                account_id: "000000000001".into(),
+                ..spec()
+            },
+            InstanceSpec {
+                task_dir: "/packages/2".into(),
+                ..spec()
+            },
+            InstanceSpec {
+                layer_dirs: vec!["/packages/2".into()],
+                ..spec()
+            },
+            InstanceSpec {
+                version: "2".into(),
+                ..spec()
+            },
+            // The same letters, parted otherwise.
+            InstanceSpec {
+                env: BTreeMap::from([("AB".to_owned(), "C".to_owned())]),
+                ..spec()
+            },
+        ];
+        for other in others {
+            assert_ne!(name, of(&other).unwrap(), "{other:?}");
+        }
+    }
+}

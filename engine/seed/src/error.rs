@@ -1,0 +1,54 @@
+//! Why there is no seed.
+
+use offshoot_checkpoint::CheckpointError;
+use offshoot_clone::{NurseryError, TemplateError};
+use offshoot_pool::{ImageName, KeyError, OpenError, PoolError, RemoveError};
+
+/// Why a seed could not be made, found or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum SeedError {
+    /// The key of the images cannot be read or made.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The pool cannot be opened.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    /// The nursery of templates cannot be started.
+    #[error(transparent)]
+    Nursery(#[from] NurseryError),
+    /// The thread that makes seeds cannot be started, or has ended.
+    #[error("the thread that makes seeds is not there")]
+    Thread,
+    /// The process could not be made an image.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The image cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// No template came of the image.
+    #[error("image {name} gives no template")]
+    Template {
+        /// The image.
+        name: ImageName,
+        /// Why.
+        #[source]
+        source: TemplateError,
+    },
+    /// The image cannot be removed.
+    #[error(transparent)]
+    Remove(#[from] RemoveError),
+}
+
+impl SeedError {
+    /// Whether it will fail again, because of what the process is.
+    pub fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::Checkpoint(CheckpointError::Refused(_) | CheckpointError::Files(_))
+                | Self::Template {
+                    source: TemplateError::Refused(_),
+                    ..
+                }
+        )
+    }
+}

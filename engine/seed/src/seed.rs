@@ -1,0 +1,103 @@
+//! A resident seed: a template that makes clones.
+
+use std::os::fd::BorrowedFd;
+use std::sync::{Mutex, PoisonError};
+
+use offshoot_clone::{Cloned, Fork, ForkError, SandboxJoin, Template, Who};
+use offshoot_image::ImageId;
+use offshoot_pool::ImageName;
+
+/// A seed whose template waits.
+#[derive(Debug)]
+pub struct Seed {
+    template: Mutex<Template>,
+    name: ImageName,
+    image: ImageId,
+    stored_bytes: u64,
+    pid: i32,
+}
+
+/// What a clone is given.
+#[derive(Debug)]
+pub struct Given<'a> {
+    /// Where it goes.
+    pub sandbox: SandboxJoin<'a>,
+    /// Who it becomes.
+    pub who: Who,
+    /// The file for descriptors that come from outside, by their number: what the seed had there was opened for it.
+    pub files: &'a [(u32, BorrowedFd<'a>)],
+    /// If there is one, the clone waits with its pages brought in until eight bytes can be read from it.
+    pub park: Option<BorrowedFd<'a>>,
+}
+
+impl Seed {
+    pub(crate) fn new(
+        template: Template,
+        name: ImageName,
+        image: ImageId,
+        stored_bytes: u64,
+    ) -> Self {
+        Self {
+            pid: template.pid(),
+            template: Mutex::new(template),
+            name,
+            image,
+            stored_bytes,
+        }
+    }
+
+    /// Its image's name.
+    pub fn name(&self) -> &ImageName {
+        &self.name
+    }
+
+    /// Its image.
+    pub fn image(&self) -> ImageId {
+        self.image
+    }
+
+    /// How much of the pool its image takes.
+    pub fn stored_bytes(&self) -> u64 {
+        self.stored_bytes
+    }
+
+    /// Its template's process.
+    pub fn template_pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Makes a clone: when this returns its process exists. A parked one is ready then. Blocks for some hundred
+    /// microseconds.
+    ///
+    /// # Errors
+    /// See [`ForkError`]. After [`ForkError::Ended`] and [`ForkError::Talk`] the template is no good any more.
+    pub fn fork(&self, given: &Given<'_>) -> Result<Cloned, ForkError> {
+        let mut template = self.template.lock().unwrap_or_else(PoisonError::into_inner);
+        // The numbers of duplicates that are not given get the file of the one that is.
+        let wanted: Vec<u32> = template.needs().iter().map(|need| need.number).collect();
+        let files: Vec<(u32, BorrowedFd<'_>)> = given
+            .files
+            .iter()
+            .filter(|(number, _)| wanted.contains(number))
+            .copied()
+            .collect();
+        let fork = Fork {
+            substitutions: &files,
+            sandbox: Some(SandboxJoin {
+                pidfd: given.sandbox.pidfd,
+                namespaces: given.sandbox.namespaces,
+                cgroup: given.sandbox.cgroup,
+                tasks: given.sandbox.tasks,
+            }),
+            park: given.park,
+            confirm: false,
+            who: Some(given.who),
+            watch: false,
+        };
+        let cloned = template.fork(&fork)?;
+        if given.park.is_some() {
+            template.await_parked(&cloned)?;
+        }
+        Ok(cloned)
+    }
+}

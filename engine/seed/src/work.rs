@@ -1,0 +1,134 @@
+//! The thread that makes seeds: one order after the other, and in between the nursery's reports.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::mpsc::{Receiver, TryRecvError};
+
+use offshoot_checkpoint::{Options, Report, checkpoint};
+use offshoot_clone::{Keeper, TemplateSpec};
+use offshoot_pool::{ImageName, Mount, OpenError, Pool, PoolConfig, load_or_create_key};
+use rustix::event::{PollFd, PollFlags, poll};
+use tokio::sync::oneshot::Sender;
+
+use crate::forge::{ForgeConfig, Freeze, Warm};
+use crate::{Seed, SeedError};
+
+/// An order, and whom to tell.
+pub(crate) enum Work {
+    Freeze(Freeze, Sender<Result<Report, SeedError>>),
+    Warm(Warm, Sender<Result<Seed, SeedError>>),
+    Find(ImageName, Sender<bool>),
+    Remove(ImageName, Sender<Result<(), SeedError>>),
+}
+
+/// What the thread owns.
+pub(crate) struct Workshop {
+    pool: Pool,
+    keeper: Keeper,
+}
+
+impl Workshop {
+    pub(crate) fn open(config: &ForgeConfig) -> Result<Self, SeedError> {
+        let key = load_or_create_key(&config.key_file)?;
+        let pool = PoolConfig {
+            dir: config.pool_dir.clone(),
+            mount: Mount::Existing,
+        };
+        let arguments: Vec<&str> = config.arguments.iter().map(String::as_str).collect();
+        Ok(Self {
+            pool: Pool::open(&pool, key)?,
+            keeper: Keeper::start(&config.program, &arguments)?,
+        })
+    }
+
+    /// Works until there is nobody any more who could order.
+    pub(crate) fn run(mut self, orders: &Receiver<Work>, bell: &OwnedFd) {
+        loop {
+            match orders.try_recv() {
+                Ok(work) => self.do_work(work),
+                Err(TryRecvError::Empty) => self.wait(bell),
+                Err(TryRecvError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Waits for the bell. Hears the nursery meanwhile: how clones end is known by their pidfds, but a nursery that
+    /// nobody hears stops reaping once its socket is full.
+    fn wait(&mut self, bell: &OwnedFd) {
+        let mut ready = vec![PollFd::new(bell, PollFlags::IN)];
+        let nursery = self.keeper.notices();
+        ready.extend(
+            nursery
+                .iter()
+                .map(|nursery| PollFd::new(nursery, PollFlags::IN)),
+        );
+        if poll(&mut ready, None).is_err() {
+            return;
+        }
+        let rung = !ready[0].revents().is_empty();
+        let said = ready.get(1).is_some_and(|said| !said.revents().is_empty());
+        if rung {
+            let _ = rustix::io::read(bell, &mut [0_u8; 8]);
+        }
+        if said {
+            // Its end is logged there; another one is started for the next template.
+            let _ = self.keeper.next_exit();
+        }
+    }
+
+    fn do_work(&mut self, work: Work) {
+        // Who has given up waiting has no use for the result: a template is dropped, an image stays.
+        match work {
+            Work::Freeze(freeze, reply) => drop(reply.send(self.freeze(freeze))),
+            Work::Warm(warm, reply) => drop(reply.send(self.warm(&warm))),
+            Work::Find(name, reply) => drop(reply.send(self.pool.open_image(&name).is_ok())),
+            Work::Remove(name, reply) => {
+                drop(reply.send(self.pool.remove(&name).map_err(SeedError::from)));
+            }
+        }
+    }
+
+    fn freeze(&self, freeze: Freeze) -> Result<Report, SeedError> {
+        let options = Options {
+            name: freeze.name,
+            external: freeze.external,
+            leave_running: false,
+            parent: freeze.parent,
+        };
+        Ok(checkpoint(freeze.pid, &options, &self.pool)?)
+    }
+
+    fn warm(&mut self, warm: &Warm) -> Result<Seed, SeedError> {
+        let lineage = self.pool.open_lineage(&warm.name)?;
+        let stored = self.stored_bytes(&warm.name)?;
+        let image = lineage.image.id();
+        let images: Vec<OwnedFd> = std::iter::once(lineage.image)
+            .chain(lineage.ancestors)
+            .map(OwnedFd::from)
+            .collect();
+        let spec = TemplateSpec {
+            images: &images,
+            key: self.pool.key(),
+            memory: warm.memory,
+            recipe: None,
+            check_pages: true,
+            sandbox_filters: true,
+            profile: None,
+            files_as: Some(warm.files_as),
+            root: Some(warm.root.as_fd()),
+        };
+        let template = self.keeper.template(&spec);
+        let template = template.map_err(|source| SeedError::Template {
+            name: warm.name.clone(),
+            source,
+        })?;
+        Ok(Seed::new(template, warm.name.clone(), image, stored))
+    }
+
+    /// How much of the pool an image takes.
+    fn stored_bytes(&self, name: &ImageName) -> Result<u64, SeedError> {
+        let list = self.pool.list()?;
+        let found = list.iter().find(|image| image.name == *name);
+        let missing = || OpenError::NotFound { name: name.clone() };
+        Ok(found.ok_or_else(missing)?.stored_bytes)
+    }
+}

@@ -1,0 +1,80 @@
+//! Which versions get seeds, and parked clones: work in the background, behind answers.
+
+use std::sync::Arc;
+
+use offshoot_node::{Fri, Rung, Seeding};
+
+use crate::{Porter, Target};
+
+/// When function versions get seeds.
+#[derive(Debug, Clone, Copy)]
+pub struct SeedPolicy {
+    /// How many events of a version are handled before its seed is made; with 0, none is.
+    pub after_events: u32,
+    /// How many clones of a version with a seed are kept parked while it is used.
+    pub parked: usize,
+}
+
+impl Default for SeedPolicy {
+    fn default() -> Self {
+        Self {
+            after_events: 16,
+            parked: 1,
+        }
+    }
+}
+
+impl<F: Fri> Porter<F> {
+    /// Looks after a version of which an event was handled.
+    pub(crate) fn after(self: &Arc<Self>, target: &Arc<Target>, rung: Rung) {
+        let seeds = self.config.seeds;
+        if seeds.after_events == 0 {
+            return;
+        }
+        if target.count() == seeds.after_events {
+            let (porter, target) = (Arc::clone(self), Arc::clone(target));
+            self.invocations
+                .spawn(async move { porter.seed(&target).await });
+        } else if matches!(rung, Rung::Clone | Rung::Restore | Rung::Parked) {
+            let (porter, target) = (Arc::clone(self), Arc::clone(target));
+            self.invocations
+                .spawn(async move { porter.park(&target).await });
+        }
+    }
+
+    /// Makes the version's seed, if there can be one.
+    async fn seed(&self, target: &Target) {
+        match self.node.seed(Arc::clone(&target.spec)).await {
+            Ok(Seeding::Seeded) => self.park(target).await,
+            // The node has said why.
+            Ok(Seeding::Refused(_)) | Err(_) => {}
+        }
+    }
+
+    /// Parks a clone, if fewer wait than should.
+    async fn park(&self, target: &Target) {
+        let function = &target.spec.function;
+        let generation = {
+            let parked = self.lock_parked();
+            if parked.count(function, &target.revision) >= self.config.seeds.parked {
+                return;
+            }
+            parked.generation(function)
+        };
+        // Nobody waits for it: no other instance ends for it.
+        if !self.count_one() {
+            return;
+        }
+        let Ok(Some(clone)) = self.node.fork(Arc::clone(&target.spec), true).await else {
+            self.gone(1);
+            return;
+        };
+        let kept = self
+            .lock_parked()
+            .put(function, &target.revision, generation, clone);
+        match kept {
+            Ok(()) => self.wake_keep_alive(),
+            Err(stale) => self.retire(vec![stale]),
+        }
+    }
+}
