@@ -187,7 +187,7 @@ async fn converse(instance: &mut Instance, event: &Event, reply: Reply) -> Conve
             Ok(Message::StreamBegin { content_type }) => response.begin(content_type).await,
             Ok(Message::StreamChunk(part)) => response.part(part).await,
             Ok(Message::StreamEnd) => return ended(response.end(), true),
-            Ok(Message::Booted | Message::Ready | Message::InitError { .. }) => {
+            Ok(Message::Booted | Message::Ready | Message::Frozen | Message::InitError { .. }) => {
                 instance.sandbox.kill();
                 let failure = Failure::broke_protocol(&event.request_id, "it reported init twice");
                 return ended(Answer::Failure(failure), false);
@@ -229,7 +229,7 @@ async fn send(
         scribe,
         ..
     } = instance;
-    let sent = transport.send_invoke(event, deadline_ms, streaming);
+    let sent = transport.send_invoke(None, event, deadline_ms, streaming);
     tokio::pin!(sent);
     let mut printed = Vec::new();
     loop {
