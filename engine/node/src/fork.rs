@@ -24,6 +24,7 @@ struct Outfit {
     channel: OwnedFd,
     /// The end of a pipe that a parked clone waits at.
     park: Option<OwnedFd>,
+    watch: bool,
 }
 
 /// Makes a clone of the version's seed; none if it has no seed. A parked one waits for its first event with everything in
@@ -40,13 +41,15 @@ pub(crate) async fn fork(
     let launcher = node.launcher().ok_or(NodeError::ShutDown)?;
     let version = seeds.version(&spec)?;
     let resident = seeds
-        .resident(&version, &launcher, async || room(node, &spec).await)
+        .resident(&version, &launcher, async || {
+            room(&launcher, &spec, node.next_id()).await
+        })
         .await?;
     let Some((seed, made)) = resident else {
         return Ok(None);
     };
     let restored = begun.elapsed();
-    let taken = room(node, &spec).await?;
+    let taken = room(&launcher, &spec, node.next_id()).await?;
     let sandboxed = begun.elapsed();
     let pipe = pipes(&spec);
     let (output, output_end) = OutputPipe::new().map_err(&pipe)?;
@@ -63,7 +66,9 @@ pub(crate) async fn fork(
         output: output_end,
         channel: channel_end,
         park,
+        watch: !parked && version.takes_lesson(&seed),
     };
+    let watched = outfit.watch.then(|| Arc::clone(&version));
     let (taken, cloned) = multiply(&seed, outfit).await;
     let cloned = match cloned {
         Ok(cloned) => cloned,
@@ -103,6 +108,7 @@ pub(crate) async fn fork(
         alarm: Alarm::default(),
         birth: Some(birth),
         wake,
+        watched,
     }))
 }
 
@@ -137,6 +143,7 @@ fn fork_into(seed: &Seed, outfit: &Outfit) -> Result<Cloned, ForkError> {
         },
         files: &[(1, output), (2, output), (3, outfit.channel.as_fd())],
         park: outfit.park.as_ref().map(AsFd::as_fd),
+        watch: outfit.watch,
     })
 }
 

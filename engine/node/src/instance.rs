@@ -9,6 +9,7 @@ use offshoot_sandbox::Sandbox;
 use crate::alarm::Alarm;
 use crate::capture::OutputPipe;
 use crate::logs::{Scribe, Start};
+use crate::seeds::Version;
 use crate::transport::Transport;
 use crate::{InstanceSpec, Rung};
 
@@ -25,6 +26,8 @@ pub struct Instance {
     pub(crate) birth: Option<Birth>,
     /// Wakes a parked clone; taken by its first event.
     pub(crate) wake: Option<OwnedFd>,
+    /// The seed that learns of it, if it is a watched clone.
+    pub(crate) watched: Option<Arc<Version>>,
 }
 
 /// How long the stages of making an instance took.

@@ -15,6 +15,7 @@ pub struct Seed {
     image: ImageId,
     stored_bytes: u64,
     pid: i32,
+    is_learnt: bool,
 }
 
 /// What a clone is given.
@@ -28,6 +29,9 @@ pub struct Given<'a> {
     pub files: &'a [(u32, BorrowedFd<'a>)],
     /// If there is one, the clone waits with its pages brought in until eight bytes can be read from it.
     pub park: Option<BorrowedFd<'a>>,
+    /// Whether it is watched, so that [`Forge::learn`](crate::Forge::learn) can tell which pages it has needed. Such a
+    /// clone is slower, and has one descriptor more.
+    pub watch: bool,
 }
 
 impl Seed {
@@ -43,7 +47,17 @@ impl Seed {
             name,
             image,
             stored_bytes,
+            is_learnt: false,
         }
+    }
+
+    pub(crate) fn learnt(self, is_learnt: bool) -> Self {
+        Self { is_learnt, ..self }
+    }
+
+    /// Whether it is known which pages its clones need.
+    pub fn is_learnt(&self) -> bool {
+        self.is_learnt
     }
 
     /// Its image's name.
@@ -92,7 +106,7 @@ impl Seed {
             park: given.park,
             confirm: false,
             who: Some(given.who),
-            watch: false,
+            watch: given.watch,
         };
         let cloned = template.fork(&fork)?;
         if given.park.is_some() {
