@@ -52,6 +52,7 @@ pub(crate) async fn activate(
     node.wakefulness().note();
     let stages = stages(&event, birth, begun, conversation.first_byte);
     let (log_tail, log) = if undelivered {
+        note_lost(&instance);
         // For the log this request has not begun: another instance will begin it.
         (None, PendingLog::default())
     } else {
@@ -88,6 +89,20 @@ pub(crate) async fn activate(
             undelivered,
         }
     }
+}
+
+/// An instance has ended before it saw its event.
+fn note_lost(instance: &Instance) {
+    let said = instance.origin.as_ref();
+    let said = said.and_then(|(seed, token)| seed.failure_of(*token));
+    let said = said.map(tracing::field::display);
+    let (function, instance) = (&*instance.spec.function, instance.id());
+    tracing::warn!(
+        function,
+        instance,
+        said,
+        "an instance ended before it saw its event; another one gets it"
+    );
 }
 
 fn stages(event: &Event, birth: Option<Birth>, begun: Instant, first_byte: Instant) -> Stages {

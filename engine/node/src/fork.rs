@@ -49,7 +49,9 @@ pub(crate) async fn fork(
         return Ok(None);
     };
     let restored = begun.elapsed();
-    let taken = room(&launcher, &spec, node.next_id()).await?;
+    let id = node.next_id();
+    let stream = format!("{id}-{}", spec.version.trim_start_matches('$'));
+    let taken = room(&launcher, &spec, id.clone()).await?;
     let sandboxed = begun.elapsed();
     let pipe = pipes(&spec);
     let (output, output_end) = OutputPipe::new().map_err(&pipe)?;
@@ -76,9 +78,9 @@ pub(crate) async fn fork(
             return Err(undo(&launcher, taken, &version, &seed, error).await);
         }
     };
-    let stream = format!("i{}-{}", taken.id(), spec.version.trim_start_matches('$'));
+    let token = cloned.token;
     let adopted = Adopted {
-        id: stream.clone(),
+        id,
         pid: cloned.pid,
         pidfd: cloned.pidfd,
         took: begun.elapsed(),
@@ -108,6 +110,7 @@ pub(crate) async fn fork(
         alarm: Alarm::default(),
         birth: Some(birth),
         wake,
+        origin: Some((seed, token)),
         watched,
     }))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use offshoot_sandbox::Sandbox;
+use offshoot_seed::Seed;
 
 use crate::alarm::Alarm;
 use crate::capture::OutputPipe;
@@ -26,6 +27,8 @@ pub struct Instance {
     pub(crate) birth: Option<Birth>,
     /// Wakes a parked clone; taken by its first event.
     pub(crate) wake: Option<OwnedFd>,
+    /// The seed that it is a clone of, and its number there.
+    pub(crate) origin: Option<(Arc<Seed>, u64)>,
     /// The seed that learns of it, if it is a watched clone.
     pub(crate) watched: Option<Arc<Version>>,
 }

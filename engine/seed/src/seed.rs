@@ -3,7 +3,7 @@
 use std::os::fd::BorrowedFd;
 use std::sync::{Mutex, PoisonError};
 
-use offshoot_clone::{Cloned, Fork, ForkError, SandboxJoin, Template, Who};
+use offshoot_clone::{Cloned, Failure, Fork, ForkError, SandboxJoin, Template, Who};
 use offshoot_image::ImageId;
 use offshoot_pool::ImageName;
 
@@ -78,6 +78,12 @@ impl Seed {
     /// Its template's process.
     pub fn template_pid(&self) -> i32 {
         self.pid
+    }
+
+    /// What a clone has said that failed on its way, if it has.
+    pub fn failure_of(&self, token: u64) -> Option<Failure> {
+        let mut template = self.template.lock().unwrap_or_else(PoisonError::into_inner);
+        template.failure_of(token)
     }
 
     /// Makes a clone: when this returns its process exists. A parked one is ready then. Blocks for some hundred

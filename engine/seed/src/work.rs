@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 
 use offshoot_checkpoint::{Options, Report, checkpoint};
 use offshoot_clone::{Confinement, Keeper, Memory, TemplateSpec, observe, setup_calls};
+use offshoot_image::model::PageRange;
 use offshoot_pool::{
     ImageName, Lineage, Mount, OpenError, Pool, PoolConfig, RemoveError, load_or_create_key,
 };
@@ -154,8 +155,11 @@ impl Workshop {
         };
         let lineage = self.pool.open_lineage(&learn.name)?;
         let profile = observe(learn.pid, &lineage.manifest)?;
+        let pages = |ranges: &[PageRange]| ranges.iter().map(|range| range.pages).sum::<u64>();
+        let (touched, written) = (pages(&profile.accessed), pages(&profile.dirty));
         let image = self.pool.create(&name)?;
         image.finish(&lineage.manifest.with_profile(lineage.image.id(), profile))?;
+        tracing::info!(image = %learn.name, touched, written, "a seed has learnt which pages clones need");
         Ok(())
     }
 
