@@ -73,7 +73,7 @@ class RequestResponse(DaemonTest):
             starts.append(headers["X-Offshoot-Start"])
             stages = dict(pair.split("=") for pair in headers["X-Offshoot-Stages"].split(";"))
         self.assertEqual(starts, ["cold", "hot"])
-        wanted = {"queue", "sandbox", "runtime_init", "user_init", "handler", "response"}
+        wanted = {"queue", "restore", "sandbox", "fork", "runtime_init", "user_init", "handler", "response"}
         self.assertEqual(set(stages), wanted)
         self.assertTrue(all(int(us) >= 0 for us in stages.values()))
         self.assertEqual(stages["sandbox"], "0")

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use offshoot_node::{Activated, CreateFailure, Event, Fri, NodeError, Outcome, Reply};
 use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
@@ -72,6 +73,8 @@ pub struct Porter<F: Fri> {
     cold_starts: Semaphore,
     became_idle: Notify,
     pub(crate) invocations: TaskTracker,
+    /// Ends work for which nobody waits.
+    pub(crate) closing: CancellationToken,
     metrics: InstanceMetrics,
 }
 
@@ -87,6 +90,7 @@ impl<F: Fri> Porter<F> {
             cold_starts: Semaphore::new(config.cold_starts),
             became_idle: Notify::new(),
             invocations: TaskTracker::new(),
+            closing: CancellationToken::new(),
             metrics: InstanceMetrics::new(),
             config,
         })
@@ -153,6 +157,7 @@ impl<F: Fri> Porter<F> {
     /// instances. True if nothing was left in flight.
     pub async fn drain(&self, limit: Duration) -> bool {
         self.invocations.close();
+        self.closing.cancel();
         let drained = tokio::time::timeout(limit, self.invocations.wait())
             .await
             .is_ok();
@@ -341,6 +346,10 @@ impl<F: Fri> Porter<F> {
     }
 
     fn keep(&self, target: &Target, generation: u64, instance: F::Instance) {
+        // Early destroy (AFaaS §4.1): clones are cheap, idle instances are not.
+        if self.config.keep_alive.is_zero() {
+            return self.retire(vec![instance]);
+        }
         let (kept, idle) = {
             let mut pool = self.lock();
             let kept = pool.put(

@@ -31,15 +31,22 @@ impl<F: Fri> Porter<F> {
         if seeds.after_events == 0 {
             return;
         }
-        if target.count() == seeds.after_events {
-            let (porter, target) = (Arc::clone(self), Arc::clone(target));
-            self.invocations
-                .spawn(async move { porter.seed(&target).await });
-        } else if matches!(rung, Rung::Clone | Rung::Restore | Rung::Parked) {
-            let (porter, target) = (Arc::clone(self), Arc::clone(target));
-            self.invocations
-                .spawn(async move { porter.park(&target).await });
+        let is_due = target.count() == seeds.after_events;
+        if !is_due && !matches!(rung, Rung::Clone | Rung::Restore | Rung::Parked) {
+            return;
         }
+        let (porter, target) = (Arc::clone(self), Arc::clone(target));
+        let work = async move {
+            if is_due {
+                porter.seed(&target).await;
+            } else {
+                porter.park(&target).await;
+            }
+        };
+        // Dropped when the daemon ends: what it has made so far ends with it.
+        let closing = self.closing.clone();
+        self.invocations
+            .spawn(async move { closing.run_until_cancelled(work).await });
     }
 
     /// Makes the version's seed, if there can be one.

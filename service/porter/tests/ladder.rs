@@ -11,7 +11,7 @@ use offshoot_node::{
     Activated, Answer, CreateFailure, Event, Failure, Fri, InstanceSpec, LogFormat, NodeError,
     Outcome, Reply, Rung, Runtime, Seeding, Stages,
 };
-use offshoot_porter::{InvokeError, Porter, PorterConfig, Target, ThrottleReason};
+use offshoot_porter::{InvokeError, Porter, PorterConfig, SeedPolicy, Target, ThrottleReason};
 
 /// Counts what the porter asks for; an instance is its number.
 #[derive(Default)]
@@ -303,4 +303,85 @@ async fn the_invocation_goes_on_when_its_caller_goes() {
         invoke(&porter, &target).await,
         Err(InvokeError::ShuttingDown)
     ));
+}
+
+/// Seeds after the second event, and keeps `parked` clones of it.
+fn seeding(parked: usize) -> PorterConfig {
+    PorterConfig {
+        keep_alive: Duration::ZERO,
+        seeds: SeedPolicy {
+            after_events: 2,
+            parked,
+        },
+        ..PorterConfig::default()
+    }
+}
+
+/// Waits until the background has done what the last answer made it do.
+async fn settled(porter: &Arc<Porter<FakeNode>>, alive: usize) {
+    for _ in 0..100 {
+        let (idle, busy) = porter.instances();
+        if idle + busy == alive {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("{:?} instances instead of {alive}", porter.instances());
+}
+
+#[tokio::test]
+async fn a_seed_is_made_once_and_events_go_to_its_clones() {
+    let (node, porter) = porter(FakeNode::default(), seeding(0));
+    let target = target("f", "r", None);
+    for wanted in ["0", "1"] {
+        assert_eq!(invoke(&porter, &target).await.unwrap(), wanted);
+    }
+    while !node.seeded.load(Ordering::SeqCst) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    for wanted in [CLONE, CLONE + 1] {
+        assert_eq!(invoke(&porter, &target).await.unwrap(), wanted.to_string());
+    }
+    assert_eq!(node.seedings.load(Ordering::SeqCst), 1);
+    assert_eq!(node.created.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_parked_clone_comes_before_a_new_one_and_is_replaced() {
+    let (node, porter) = porter(FakeNode::default(), seeding(1));
+    let target = target("f", "r", None);
+    for _ in 0..2 {
+        invoke(&porter, &target).await.unwrap();
+    }
+    settled(&porter, 1).await;
+    assert_eq!(invoke(&porter, &target).await.unwrap(), PARKED.to_string());
+    porter.drain(Duration::from_secs(5)).await;
+    let (forked, retired) = (&node.forked, &node.retired);
+    assert_eq!(forked.load(Ordering::SeqCst), 1);
+    assert_eq!(retired.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn a_failing_clone_costs_a_cold_start_and_no_error() {
+    let node = FakeNode {
+        fork_fails: true,
+        seeded: AtomicBool::new(true),
+        ..FakeNode::default()
+    };
+    let (_, porter) = porter(node, seeding(0));
+    assert_eq!(invoke(&porter, &target("f", "r", None)).await.unwrap(), "0");
+}
+
+#[tokio::test]
+async fn parked_clones_and_seeds_of_a_changed_function_end() {
+    let (node, porter) = porter(FakeNode::default(), seeding(1));
+    let target = target("f", "r", None);
+    for _ in 0..2 {
+        invoke(&porter, &target).await.unwrap();
+    }
+    settled(&porter, 1).await;
+    porter.retire_function(&"f".into());
+    settled(&porter, 0).await;
+    porter.drain(Duration::from_secs(5)).await;
+    assert!(!node.seeded.load(Ordering::SeqCst));
 }

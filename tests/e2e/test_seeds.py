@@ -1,0 +1,225 @@
+"""Seeds: a version that is used is frozen once, and its instances are clones of it; whatever breaks, callers get answers."""
+
+import json
+import os
+import signal
+import unittest
+from concurrent.futures import ThreadPoolExecutor
+
+from daemon import DaemonTest, OwnDaemon, eventually
+from functions import deploy, deploy_node, fresh_name
+
+import kernel
+
+# Every event meets a new instance, and the first one has the seed made.
+EACH_A_CLONE = {"limits.keep_alive_s": 0, "seeds.after_events": 1, "seeds.parked": 0}
+
+DRAWS = """
+import os, random, ssl, tempfile, uuid
+calls = 0
+def handler(event, context):
+    global calls
+    calls += 1
+    return {"calls": calls, "stream": context.log_stream_name, "pid": os.getpid(), "draws": {
+        "random": random.random(), "openssl": ssl.RAND_bytes(16).hex(), "urandom": os.urandom(16).hex(),
+        "uuid1": str(uuid.uuid1()), "uuid4": str(uuid.uuid4()), "tempfile": next(tempfile._get_candidate_names()),
+    }}
+"""
+
+NODE_DRAWS = """
+const crypto = require("node:crypto");
+let calls = 0;
+exports.handler = async () => ({ calls: ++calls, draws: {
+    math: Math.random(), bytes: crypto.randomBytes(16).toString("hex"), uuid: crypto.randomUUID(),
+    int: crypto.randomInt(2 ** 47), values: Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("hex"),
+} });
+"""
+
+WRITES_TMP = """
+open("/tmp/made-by-init", "w").write("x")
+def handler(event, context):
+    return open("/tmp/made-by-init").read()
+"""
+
+BAD_HOOK = """
+from snapshot_restore_py import register_after_restore
+def after():
+    raise ValueError("no connection")
+register_after_restore(after)
+def handler(event, context):
+    return "answered"
+"""
+
+CONFINED = """
+import ctypes
+def handler(event, context):
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.syscall(425, 1, 0)  # io_uring_setup
+    status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+    wanted = ("Seccomp", "NoNewPrivs", "CapEff", "CapBnd", "Groups")
+    return {"errno": ctypes.get_errno(), **{name: status[name].strip() for name in wanted}}
+"""
+
+
+def start(daemon, name, event=None):
+    """One invocation: the rung, the answer, the error's kind if there is one."""
+    path = f"/2015-03-31/functions/{name}/invocations"
+    status, headers, body = daemon.request("POST", path, json.dumps(event or {}), {"X-Offshoot-Stages": "1"})
+    if status != 200:
+        raise AssertionError(f"{status}: {body}")
+    return headers["X-Offshoot-Start"], json.loads(body), headers["X-Amz-Function-Error"]
+
+
+def until(daemon, name, *rungs, limit_s=20):
+    """Invokes until an instance comes from one of the rungs; its answer."""
+    found = []
+
+    def tried():
+        rung, value, error = start(daemon, name)
+        found[:] = [rung, value, error]
+        return rung in rungs
+
+    if not eventually(tried, limit_s):
+        raise AssertionError(f"{found} instead of {rungs}: {daemon.log()}")
+    return found[1]
+
+
+class Clones(DaemonTest):
+    settings = EACH_A_CLONE
+
+    def draw(self, name, count):
+        until(self.daemon, name, "clone")
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda _: start(self.daemon, name), range(count)))
+        self.assertEqual({rung for rung, _, _ in found}, {"clone"})
+        self.assertEqual({value["calls"] for _, value, _ in found}, {1}, "state of another event was seen")
+        for generator in found[0][1]["draws"]:
+            drawn = {value["draws"][generator] for _, value, _ in found}
+            self.assertEqual(len(drawn), count, f"{generator} repeats")
+        return [value for _, value, _ in found]
+
+    def test_no_two_clones_of_python_draw_the_same(self):
+        values = self.draw(deploy(self.client, DRAWS), 24)
+        self.assertEqual(len({value["stream"] for value in values}), 24, "log streams are shared")
+
+    def test_no_two_clones_of_node_draw_the_same(self):
+        self.draw(deploy_node(self.client, NODE_DRAWS), 24)
+
+    def test_clone_is_confined_as_what_was_started_there(self):
+        name = deploy(self.client, CONFINED)
+        rung, cold, _ = start(self.daemon, name)
+        self.assertEqual(rung, "cold")
+        clone = until(self.daemon, name, "clone")
+        # It has more of the same filters: of its seed, and those of its way.
+        self.assertEqual(clone, cold)
+        self.assertEqual((cold["Seccomp"], cold["NoNewPrivs"]), ("2", "1"))
+        self.assertNotEqual(cold["errno"], 0)
+
+    def test_report_tells_the_restore_instead_of_the_init(self):
+        name = deploy(self.client, DRAWS)
+        until(self.daemon, name, "clone")
+        logs = self.daemon.cli("logs", name).stdout.decode()
+        self.assertIn("Init Duration:", logs)
+        self.assertRegex(logs, r"Restore Duration: \d+\.\d\d ms\tBilled Restore Duration: \d+ ms")
+
+    def test_init_that_leaves_files_stays_cold_and_the_log_says_why(self):
+        name = deploy(self.client, WRITES_TMP)
+        self.assertTrue(eventually(lambda: start(self.daemon, name) and "made-by-init in /tmp" in self.daemon.log()))
+        self.assertEqual(start(self.daemon, name)[:2], ("cold", "x"))
+
+    def test_failing_hook_ends_the_clone_and_is_the_answer(self):
+        name = deploy(self.client, BAD_HOOK)
+        self.assertEqual(start(self.daemon, name), ("cold", "answered", None))
+        value = until(self.daemon, name, "clone")
+        self.assertIn("no connection", value["errorMessage"])
+
+    def test_changed_code_answers_at_once_and_the_old_image_goes(self):
+        name = deploy(self.client, "def handler(event, context): return 1")
+        self.assertEqual(until(self.daemon, name, "clone"), 1)
+        seeds = self.daemon.state_dir / "seeds"
+        before = set(os.listdir(seeds))
+        deploy(self.client, "def handler(event, context): return 2", name=fresh_name())
+        self.client.delete_function(FunctionName=name)
+        deploy(self.client, "def handler(event, context): return 2", name=name)
+        self.assertEqual(start(self.daemon, name)[1], 2)
+        self.assertEqual(until(self.daemon, name, "clone"), 2)
+        self.assertTrue(eventually(lambda: len(before - set(os.listdir(seeds))) >= 1), "the old image is there")
+
+
+class Parked(DaemonTest):
+    settings = {"seeds.after_events": 1, "seeds.parked": 1}
+
+    def test_second_event_at_once_meets_a_parked_clone(self):
+        slow = "import time\ndef handler(event, context):\n    time.sleep(event.get('s', 0))\n    return 1"
+        name = deploy(self.client, slow)
+
+        def rungs(count):
+            with ThreadPoolExecutor(count) as pool:
+                return [rung for rung, _, _ in pool.map(lambda _: start(self.daemon, name, {"s": 0.3}), range(count))]
+
+        # Each time one more at once than there are hot instances.
+        found = {rung for count in range(1, 9) for rung in rungs(count)}
+        self.assertIn("parked", found)
+
+
+class Faults(OwnDaemon):
+    def setUp(self):
+        self.made = self.daemon(EACH_A_CLONE).start()
+        self.name = deploy(self.made.client(), DRAWS)
+        until(self.made, self.name, "clone")
+
+    def templates(self):
+        """The processes of templates, while there are no clones: both are children of the nursery of templates."""
+        below = kernel.below(self.made.pid)
+        nursery = next(pid for pid in below if b"__templates" in command_line(pid))
+        return kernel.below(nursery)
+
+    def test_seed_outlives_the_daemon(self):
+        self.made.restart()
+        self.assertEqual(start(self.made, self.name)[0], "restore")
+        self.assertEqual(start(self.made, self.name)[0], "clone")
+
+    def test_seed_outlives_a_daemon_that_was_killed(self):
+        self.made.kill9()
+        self.made.start()
+        self.assertEqual(start(self.made, self.name)[0], "restore")
+
+    def test_killed_template_is_made_again(self):
+        templates = self.templates()
+        self.assertTrue(templates)
+        for pid in templates:
+            os.kill(pid, signal.SIGKILL)
+        rungs = [start(self.made, self.name)[0] for _ in range(3)]
+        self.assertIn("restore", rungs)
+        self.assertEqual(rungs[-1], "clone")
+
+    def test_damaged_image_costs_a_cold_start_and_no_answer(self):
+        self.made.stop()
+        for path in (self.made.state_dir / "seeds").iterdir():
+            damage(path)
+        self.made.start()
+        self.assertEqual(start(self.made, self.name)[0], "cold")
+        self.assertEqual(start(self.made, self.name)[2], None)
+
+
+def command_line(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def damage(path):
+    """Turns a byte in the middle over."""
+    os.chmod(path, 0o600)
+    with open(path, "r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        byte = file.read(1)
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte[0] ^ 0xFF]))
+    os.chmod(path, 0o400)
+
+
+if __name__ == "__main__":
+    unittest.main()
