@@ -189,9 +189,9 @@ class Faults(OwnDaemon):
         self.assertTrue(templates)
         for pid in templates:
             os.kill(pid, signal.SIGKILL)
-        rungs = [start(self.made, self.name)[0] for _ in range(3)]
-        self.assertIn("restore", rungs)
-        self.assertEqual(rungs[-1], "clone")
+        # "clone" if what was learnt of the first one has made another template meanwhile.
+        self.assertIn(start(self.made, self.name)[0], ("restore", "clone"))
+        self.assertEqual(start(self.made, self.name)[0], "clone")
 
     def test_damaged_image_costs_a_cold_start_and_no_answer(self):
         self.made.stop()

@@ -34,6 +34,20 @@ pub(crate) async fn fork(
     spec: Arc<InstanceSpec>,
     parked: bool,
 ) -> Result<Option<Instance>, NodeError> {
+    match try_fork(node, Arc::clone(&spec), parked).await {
+        // Of a template that has ended another one is made of the image.
+        Err(NodeError::Fork { source, .. }) if is_end(&source) => {
+            try_fork(node, spec, parked).await
+        }
+        forked => forked,
+    }
+}
+
+async fn try_fork(
+    node: &Node,
+    spec: Arc<InstanceSpec>,
+    parked: bool,
+) -> Result<Option<Instance>, NodeError> {
     let Some(seeds) = node.seeds() else {
         return Ok(None);
     };
@@ -159,13 +173,18 @@ async fn undo(
     error: ForkError,
 ) -> NodeError {
     launcher.recycle(taken.occupied().end()).await;
-    if matches!(error, ForkError::Ended | ForkError::Talk(_)) {
+    if is_end(&error) {
         version.lost(seed);
     }
     NodeError::Fork {
         function: version.function().to_owned(),
         source: error,
     }
+}
+
+/// Whether the template is no good any more.
+fn is_end(error: &ForkError) -> bool {
+    matches!(error, ForkError::Ended | ForkError::Talk(_))
 }
 
 fn pipes(spec: &InstanceSpec) -> impl Fn(io::Error) -> NodeError + use<> {
