@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 /// What to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Suite {
-    /// Every scenario below but `clone` and `sandbox`.
+    /// Every scenario below but `clone`, `sandbox` and `e2e`.
     Base,
     /// Latency of warm invocations beside a bare Unix socket.
     Hot,
@@ -25,6 +25,8 @@ pub enum Suite {
     Clone,
     /// The pool of sandboxes: take, join, repurpose, footprint, soak; beside making one from nothing, and `runc create`.
     Sandbox,
+    /// A first event end to end through HTTP, from each rung of the ladder, beside a hot one.
+    E2e,
     /// Write the table of a finished run into the documentation.
     Render,
 }

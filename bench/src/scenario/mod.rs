@@ -2,6 +2,7 @@
 
 pub(crate) mod clone;
 pub(crate) mod cold;
+pub(crate) mod e2e;
 pub(crate) mod hot;
 pub(crate) mod idle;
 pub(crate) mod kill;

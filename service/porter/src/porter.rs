@@ -135,20 +135,26 @@ impl<F: Fri> Porter<F> {
     /// Ends instances that have been idle for too long, for ever. Sleeps exactly until the next one is due.
     pub async fn keep_alive(&self) {
         loop {
-            let (idle, parked) = (
-                self.lock().oldest_since(),
-                self.lock_parked().oldest_since(),
-            );
-            let oldest = idle.into_iter().chain(parked).min();
-            let due = oldest.map(|since| since + self.config.keep_alive);
+            let (keep_alive, parked_for) = (self.config.keep_alive, self.config.seeds.parked_for);
+            let idle = self.lock().oldest_since();
+            let parked = self.lock_parked().oldest_since();
+            let idle = idle.map(|since| since + keep_alive);
+            let due = idle
+                .into_iter()
+                .chain(parked.map(|since| since + parked_for))
+                .min();
             match due {
                 None => self.became_idle.notified().await,
-                Some(due) => tokio::time::sleep_until(due.into()).await,
+                // Of the two kinds, the one that comes later may be due first.
+                Some(due) => tokio::select! {
+                    () = tokio::time::sleep_until(due.into()) => {}
+                    () = self.became_idle.notified() => continue,
+                },
             }
-            let (now, keep_alive) = (Instant::now(), self.config.keep_alive);
+            let now = Instant::now();
             let expired = self.lock().take_expired(now, keep_alive);
             self.retire(expired);
-            let expired = self.lock_parked().take_expired(now, keep_alive);
+            let expired = self.lock_parked().take_expired(now, parked_for);
             self.retire(expired);
         }
     }

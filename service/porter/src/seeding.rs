@@ -1,6 +1,7 @@
 //! Which versions get seeds, and parked clones: work in the background, behind answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use offshoot_node::{Fri, Rung, Seeding};
 
@@ -13,6 +14,8 @@ pub struct SeedPolicy {
     pub after_events: u32,
     /// How many clones of a version with a seed are kept parked while it is used.
     pub parked: usize,
+    /// How long one of them waits for an event.
+    pub parked_for: Duration,
 }
 
 impl Default for SeedPolicy {
@@ -20,6 +23,7 @@ impl Default for SeedPolicy {
         Self {
             after_events: 16,
             parked: 1,
+            parked_for: Duration::from_secs(600),
         }
     }
 }

@@ -312,6 +312,7 @@ fn seeding(parked: usize) -> PorterConfig {
         seeds: SeedPolicy {
             after_events: 2,
             parked,
+            ..SeedPolicy::default()
         },
         ..PorterConfig::default()
     }

@@ -12,7 +12,7 @@ const BATCH_PAGES: u64 = 1 << 16;
 /// that no other process maps, in KiB. `/proc/pid/pagemap` says both of each page (bits 61 and 56).
 ///
 /// Pages that are shared with a template are not among them, nor are those of the pool, nor page tables.
-pub(super) fn private_kb(pid: i32) -> anyhow::Result<u64> {
+pub(in crate::scenario) fn private_kb(pid: i32) -> anyhow::Result<u64> {
     let process = Process::new(pid).with_context(|| format!("cannot look at process {pid}"))?;
     let mut pagemap = process.pagemap()?;
     let mut pages = 0;

@@ -14,7 +14,7 @@ mod ground;
 mod groups;
 mod hot;
 mod line;
-mod memory;
+pub(super) mod memory;
 mod restore;
 mod rounds;
 mod running;

@@ -228,6 +228,7 @@ fn porter_config(config: &Config) -> PorterConfig {
         seeds: SeedPolicy {
             after_events: config.seeds.after_events,
             parked: config.seeds.parked as usize,
+            ..SeedPolicy::default()
         },
     }
 }
