@@ -1,6 +1,6 @@
 //! The core: what it is told, and when it decides.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::action::{Action, Deed, Reason};
@@ -36,6 +36,10 @@ pub struct Core {
     pub(crate) image_bytes: u64,
     pub(crate) dirty: Vec<FunctionId>,
     pub(crate) dirty_runtimes: Vec<u32>,
+    /// Functions whose seed is wanted, in the order in which it became so.
+    pub(crate) seed_queue: VecDeque<FunctionId>,
+    /// Seeds of functions that are being made.
+    pub(crate) seeds_in_making: BTreeSet<FunctionId>,
     /// When the first of the dirty ones changed.
     pub(crate) dirty_since: Option<Time>,
     /// The cap that was last announced.
@@ -69,6 +73,8 @@ impl Core {
             image_bytes: 0,
             dirty: Vec::new(),
             dirty_runtimes: Vec::new(),
+            seed_queue: VecDeque::new(),
+            seeds_in_making: BTreeSet::new(),
             dirty_since: None,
             cap_us: None,
         }
@@ -88,14 +94,15 @@ impl Core {
 
     /// Forgets a function. Its instances, parked clones, template and images count as gone; the caller ends
     /// them. Events in flight are reported as usual.
-    pub fn remove(&mut self, now: Time, id: FunctionId) {
+    pub fn remove(&mut self, id: FunctionId) {
         self.unindex(id);
         let Some(function) = self.take(id) else { return };
+        self.seeds_in_making.remove(&id);
         self.admission.reserve(function.spec.reserved_concurrency, None);
         let idle: u64 = function.idle.iter().map(|idle| idle.bytes).sum();
         let parked = function.parked_bytes * u64::from(function.parked);
-        self.memory.free(now, idle + parked + function.template.bytes());
-        self.memory.give_back(function.seed_bytes);
+        self.memory.free(idle + parked + function.template.bytes());
+        self.memory.free(function.seed_bytes);
         self.image_bytes -= function.seed.image_bytes().unwrap_or(0);
     }
 
@@ -116,8 +123,8 @@ impl Core {
     }
 
     /// Tells what the node's memory reads. Best before each `decide`, and when the kernel reports pressure.
-    pub fn read(&mut self, now: Time, reading: NodeReading) {
-        self.memory.read(now, reading, &self.policy);
+    pub fn read(&mut self, reading: NodeReading) {
+        self.memory.read(reading, &self.policy);
     }
 
     /// Tells what happened to a function outside an invocation. Of a function that was removed: nothing.
@@ -127,17 +134,17 @@ impl Core {
         match event {
             Event::IdleGone(count) => {
                 let gone = function.idle.drain(..(count as usize).min(function.idle.len()));
-                memory.give_back(gone.map(|idle| idle.bytes).sum());
+                memory.free(gone.map(|idle| idle.bytes).sum());
             }
             Event::ParkedGone(count) => {
                 let count = count.min(function.parked);
                 function.parked -= count;
                 // Not at once again: what failed would fail again.
                 function.stamps.unparked = Some(now);
-                memory.give_back(function.parked_bytes * u64::from(count));
+                memory.free(function.parked_bytes * u64::from(count));
             }
             Event::TemplateReady { backing, bytes } => {
-                memory.give_back(function.template.bytes());
+                memory.free(function.template.bytes());
                 memory.take(bytes);
                 match backing {
                     Backing::Local => function.template_bytes.local = Some(bytes),
@@ -147,7 +154,7 @@ impl Core {
                 function.missed = 0;
             }
             Event::TemplateGone => {
-                memory.give_back(function.template.bytes());
+                memory.free(function.template.bytes());
                 function.template = Template::None;
                 function.stamps.template = Some(now);
             }
@@ -163,9 +170,10 @@ impl Core {
                 self.runtimes[runtime as usize].seed.ready(now, image_bytes);
             }
             SeedOf::Function(id) => {
+                self.seeds_in_making.remove(id);
                 self.unindex(*id);
                 let Some(Some(function)) = self.functions.get_mut(id.0 as usize) else { return };
-                self.memory.give_back(std::mem::take(&mut function.seed_bytes));
+                self.memory.free(std::mem::take(&mut function.seed_bytes));
                 self.image_bytes -= function.seed.image_bytes().unwrap_or(0);
                 self.image_bytes += image_bytes;
                 function.is_stale = function.template != Template::None;
@@ -187,8 +195,9 @@ impl Core {
                 runtime.seed.failed(runtime.starts, after);
             }
             SeedOf::Function(id) => {
+                self.seeds_in_making.remove(id);
                 let Some(Some(function)) = self.functions.get_mut(id.0 as usize) else { return };
-                self.memory.give_back(std::mem::take(&mut function.seed_bytes));
+                self.memory.free(std::mem::take(&mut function.seed_bytes));
                 function.seed.failed(function.invocations, after);
                 self.touch(now, *id);
             }

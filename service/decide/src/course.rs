@@ -35,6 +35,18 @@ impl Ticket {
     }
 }
 
+/// How an event's instance was found in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Started {
+    /// The rung that it was started from.
+    pub rung: Rung,
+    /// From the arrival of the event until the instance had it, in microseconds.
+    pub latency_us: u64,
+    /// Memory of its own after its start, if it was measured. Worth it for starts that run an init, so that the
+    /// next ones of a function of which none has ended yet are not underestimated.
+    pub private_bytes: Option<u64>,
+}
+
 /// How an event ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
@@ -77,15 +89,20 @@ impl Core {
         Ok(ticket)
     }
 
-    /// Tells from which rung the event's instance was started in the end, and how long that took: from the
-    /// arrival of the event until the instance had it. Calls between this and [`Core::ended`] are not needed.
-    pub fn started(&mut self, now: Time, ticket: &mut Ticket, rung: Rung, latency_us: u64) {
+    /// Tells how the event's instance was found.
+    pub fn started(&mut self, now: Time, ticket: &mut Ticket, started: Started) {
+        let Started { rung, latency_us, private_bytes } = started;
         if rung != ticket.rung {
-            self.memory.give_back(ticket.bytes);
+            self.memory.free(ticket.bytes);
             self.charge(ticket, rung);
         }
         let Some(Some(function)) = self.functions.get_mut(ticket.function.0 as usize) else { return };
         function.latency.get_mut(rung).record(latency_us);
+        if let Some(bytes) = private_bytes {
+            self.memory.free(std::mem::replace(&mut ticket.bytes, bytes));
+            self.memory.take(bytes);
+            function.learn_bytes(ticket.born, bytes);
+        }
         let misses = rung > Rung::Clone && function.template == Template::None;
         if misses && function.seed.image_bytes().is_some() {
             function.missed = function.missed.saturating_add(1);
@@ -108,14 +125,14 @@ impl Core {
         let id = ticket.function;
         self.give_place_back(id, ticket.account);
         let Some(Some(function)) = self.functions.get_mut(id.0 as usize) else {
-            self.memory.give_back(ticket.bytes);
+            self.memory.free(ticket.bytes);
             return;
         };
         function.busy = function.busy.saturating_sub(1);
         if end != End::NotStarted {
             function.invocations += 1;
         }
-        self.memory.give_back(ticket.bytes);
+        self.memory.free(ticket.bytes);
         match end {
             End::Idle { private_bytes: bytes } => {
                 self.memory.take(bytes);

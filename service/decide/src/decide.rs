@@ -22,6 +22,7 @@ impl Core {
         self.review_changed(now, &mut out);
         self.review_due(now, &mut out);
         self.review_runtimes(now, &mut out);
+        self.begin_seeds(now, &mut out);
         self.reclaim_surplus(now, &mut out);
         self.drop_images(now, &mut out);
         self.review_ghosts(now, &mut out);
@@ -101,24 +102,47 @@ impl Core {
             review.rotate_seed(function);
         });
         self.drop_unused_image(now, id, out);
-        self.make_seed(now, id, out);
+        self.queue_seed(id);
     }
 
-    /// Makes a function's seed if it is time, and if memory can be had without harm to others.
-    fn make_seed(&mut self, now: Time, id: FunctionId, out: &mut Vec<Action>) {
-        let Some(function) = self.get(id) else { return };
-        if !function.seed.is_wanted(function.invocations) || self.memory.level() == Pressure::Critical {
-            return;
+    fn queue_seed(&mut self, id: FunctionId) {
+        let Some(Some(function)) = self.functions.get_mut(id.0 as usize) else { return };
+        if function.seed.is_wanted(function.invocations) && !function.is_queued {
+            function.is_queued = true;
+            self.seed_queue.push_back(id);
         }
+    }
+
+    /// Begins the seeds that are wanted, a few at a time.
+    fn begin_seeds(&mut self, now: Time, out: &mut Vec<Action>) {
+        while self.seeds_in_making.len() < self.policy.seeds_at_once.max(1)
+            && self.memory.level() < Pressure::Critical
+        {
+            let Some(id) = self.seed_queue.front().copied() else { return };
+            if !self.begin_seed(now, id, out) {
+                return;
+            }
+            self.seed_queue.pop_front();
+            if let Some(function) = self.get_mut(id) {
+                function.is_queued = false;
+            }
+        }
+    }
+
+    /// Begins a function's seed if memory can be had without harm to others; false if it must wait.
+    fn begin_seed(&mut self, now: Time, id: FunctionId, out: &mut Vec<Action>) -> bool {
+        let wanting = self.get(id).filter(|it| it.seed.is_wanted(it.invocations));
+        let Some(function) = wanting else { return true };
         let needed = function.cold_bytes.unwrap_or(self.policy.assumed_cold_bytes);
         let limit = self.memory.limit_bytes();
         let wanted = Wanted { spare: Some(id), is_urgent: true, may_break: false };
         let fits = self.memory.fits(needed)
             || needed <= limit && self.reclaim(now, limit - needed, wanted, usize::MAX, out);
         if !fits {
-            return;
+            return false;
         }
         let after = self.policy.seed_after;
+        self.seeds_in_making.insert(id);
         self.with_review(now, id, out, |review, function| {
             let count = function.invocations;
             let reason = match function.spec.seed_at_publish {
@@ -130,6 +154,7 @@ impl Core {
             function.seed.begin();
             review.act(function, Deed::MakeSeed { seed: SeedOf::Function(id) }, reason);
         });
+        true
     }
 
     fn drop_unused_image(&mut self, now: Time, id: FunctionId, out: &mut Vec<Action>) {
@@ -237,7 +262,7 @@ fn give_up(review: &mut Review<'_>, function: &mut Function, class: Class, goal_
     match class {
         Class::Idle => {
             function.idle.pop_front();
-            review.memory.free(review.now, offer.bytes);
+            review.memory.free(offer.bytes);
             review.act(function, Deed::RetireIdle { function: review.id, count: 1 }, reason);
         }
         Class::Parked => review.unpark(function, 1, reason),

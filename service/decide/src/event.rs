@@ -64,10 +64,10 @@ pub struct NodeReading {
     pub limit_bytes: u64,
     /// What they use, in bytes.
     pub used_bytes: u64,
+    /// How much of it is of instances, clones and templates that were told to end and have not ended yet.
+    pub freeing_bytes: u64,
     /// PSI memory `some avg10`, in percent.
     pub psi_some: f64,
     /// PSI memory `full avg10`, in percent.
     pub psi_full: f64,
-    /// Ghost sandboxes that are ready.
-    pub ghosts: u32,
 }

@@ -91,6 +91,8 @@ pub(crate) struct Function {
     pub(crate) clone_bytes: Option<u64>,
     pub(crate) template_bytes: PerBacking,
     pub(crate) seed: Seed,
+    /// It waits for its seed to be begun.
+    pub(crate) is_queued: bool,
     /// Set apart while the seed is being made.
     pub(crate) seed_bytes: u64,
     pub(crate) template: Template,
@@ -135,6 +137,7 @@ impl Function {
             clone_bytes: None,
             template_bytes: PerBacking::default(),
             seed: Seed::new(wanted_at),
+            is_queued: false,
             seed_bytes: 0,
             template: Template::None,
             is_stale: false,

@@ -41,7 +41,7 @@ mod time;
 pub use action::{Action, Deed, Reason};
 pub use admission::Refusal;
 pub use core::Core;
-pub use course::{End, Ticket};
+pub use course::{End, Started, Ticket};
 pub use event::{Event, FunctionId, FunctionSpec, NodeReading, SeedOf};
 pub use explain::{Decision, Gaps, RungFigures, TemplateState};
 pub use policy::{Policy, Slo};

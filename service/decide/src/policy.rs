@@ -45,6 +45,8 @@ pub struct Policy {
 
     /// A seed of a function is made after this many invocations, unless it was made at publication.
     pub seed_after: u64,
+    /// Seeds of functions that are made at the same time, at most.
+    pub seeds_at_once: usize,
     /// A runtime's seed is made after this many cold starts of its functions.
     pub level1_after: u64,
     /// A seed is made anew after this many clones: they share its address layout.
@@ -108,6 +110,7 @@ impl Default for Policy {
             coalesce_us: SECOND_US / 10,
             reviews_at_once: 1024,
             seed_after: 16,
+            seeds_at_once: 4,
             level1_after: 1,
             rotate_after_clones: 10_000,
             rotate_after_us: 24 * HOUR_US,

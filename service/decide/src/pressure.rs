@@ -1,16 +1,10 @@
 //! Memory: how much is used, and how hard that presses.
 
-use std::collections::VecDeque;
-
 use serde::Serialize;
 
 use crate::action::Reason;
 use crate::event::NodeReading;
 use crate::policy::Policy;
-use crate::time::{SECOND_US, Time};
-
-/// What was freed counts as still being given back for so long: the kernel takes its time.
-const SETTLE_US: u64 = SECOND_US;
 
 /// How hard memory presses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
@@ -33,8 +27,6 @@ pub(crate) struct Memory {
     reading: NodeReading,
     used_bytes: u64,
     level: Pressure,
-    /// Frees that a reading may not show yet.
-    freed: VecDeque<(Time, u64)>,
     /// PSI asks for so many bytes less than are used now.
     owed_bytes: u64,
 }
@@ -47,15 +39,12 @@ impl Memory {
             reading,
             used_bytes: 0,
             level: Pressure::None,
-            freed: VecDeque::new(),
             owed_bytes: 0,
         }
     }
 
-    pub(crate) fn read(&mut self, now: Time, reading: NodeReading, policy: &Policy) {
-        self.freed.retain(|(at, _)| now.since(*at) < SETTLE_US);
-        let settling: u64 = self.freed.iter().map(|(_, bytes)| bytes).sum();
-        self.used_bytes = reading.used_bytes.saturating_sub(settling);
+    pub(crate) fn read(&mut self, reading: NodeReading, policy: &Policy) {
+        self.used_bytes = reading.used_bytes.saturating_sub(reading.freeing_bytes);
         self.reading = reading;
         let stalls = reading.psi_some >= policy.psi_some || reading.psi_full >= policy.psi_full;
         // A twentieth per reading: stalls end some time after their cause, so more would overshoot.
@@ -67,19 +56,7 @@ impl Memory {
         self.used_bytes = self.used_bytes.saturating_add(bytes);
     }
 
-    pub(crate) fn free(&mut self, now: Time, bytes: u64) {
-        self.give_back(bytes);
-        self.owed_bytes = self.owed_bytes.saturating_sub(bytes);
-        if bytes > 0 {
-            self.freed.push_back((now, bytes));
-        }
-        while self.freed.front().is_some_and(|(at, _)| now.since(*at) >= SETTLE_US) {
-            self.freed.pop_front();
-        }
-    }
-
-    /// Corrects an estimate: nothing is freed in the kernel.
-    pub(crate) fn give_back(&mut self, bytes: u64) {
+    pub(crate) fn free(&mut self, bytes: u64) {
         self.used_bytes = self.used_bytes.saturating_sub(bytes);
     }
 

@@ -100,7 +100,7 @@ impl Review<'_> {
             function.idle.pop_front();
         }
         if count > 0 {
-            self.memory.free(self.now, bytes);
+            self.memory.free(bytes);
             let reason = Reason::Idle { idle_us: longest_us, window_us, cap_us: self.cap_us };
             self.act(function, Deed::RetireIdle { function: self.id, count }, reason);
         }
@@ -165,7 +165,7 @@ impl Review<'_> {
         }
         function.parked -= count;
         function.stamps.unparked = Some(self.now);
-        self.memory.free(self.now, function.parked_bytes * u64::from(count));
+        self.memory.free(function.parked_bytes * u64::from(count));
         self.act(function, Deed::Unpark { function: self.id, count }, reason);
     }
 
@@ -228,7 +228,7 @@ impl Review<'_> {
     }
 
     pub(crate) fn drop_template(&mut self, function: &mut Function, reason: Reason) {
-        self.memory.free(self.now, function.template.bytes());
+        self.memory.free(function.template.bytes());
         function.template = Template::None;
         function.is_stale = false;
         function.missed = 0;
