@@ -16,8 +16,14 @@ fn main() {
 
 /// Nanoseconds of each call, in the mean. One in 20 of the functions has changed at each decision.
 fn measure(functions: u32) -> [u64; 4] {
-    let mut core = Core::new(Policy { concurrency: u32::MAX, ..Policy::default() });
-    core.read(NodeReading { limit_bytes: 64 << 30, ..NodeReading::default() });
+    let mut core = Core::new(Policy {
+        concurrency: u32::MAX,
+        ..Policy::default()
+    });
+    core.read(NodeReading {
+        limit_bytes: 64 << 30,
+        ..NodeReading::default()
+    });
     let ids: Vec<_> = (0..functions)
         .map(|number| core.add(Time(0), spec(number)))
         .collect();
@@ -46,13 +52,23 @@ fn measure(functions: u32) -> [u64; 4] {
             core.started(
                 Time(now + 100),
                 ticket,
-                Started { rung, latency_us, private_bytes: None },
+                Started {
+                    rung,
+                    latency_us,
+                    private_bytes: None,
+                },
             );
         }
         timed(1, begun);
         let begun = Instant::now();
         for ticket in tickets {
-            core.ended(Time(now + 200), ticket, End::Idle { private_bytes: 1 << 20 });
+            core.ended(
+                Time(now + 200),
+                ticket,
+                End::Idle {
+                    private_bytes: 1 << 20,
+                },
+            );
         }
         timed(2, begun);
         let begun = Instant::now();

@@ -21,7 +21,10 @@ pub struct Action {
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "the fields are the function, and how many or which")]
+#[allow(
+    missing_docs,
+    reason = "the fields are the function, and how many or which"
+)]
 pub enum Deed {
     /// End the instances that have been idle for longest.
     RetireIdle { function: FunctionId, count: u32 },
@@ -30,9 +33,15 @@ pub enum Deed {
     /// End parked clones.
     Unpark { function: FunctionId, count: u32 },
     /// Make the image a template; answered by `TemplateReady` or `TemplateGone`.
-    MakeTemplate { function: FunctionId, backing: Backing },
+    MakeTemplate {
+        function: FunctionId,
+        backing: Backing,
+    },
     /// Replace the template by one of the present image; the old one serves until then. Answered as `MakeTemplate` is.
-    ReplaceTemplate { function: FunctionId, backing: Backing },
+    ReplaceTemplate {
+        function: FunctionId,
+        backing: Backing,
+    },
     /// End the template; the image stays.
     DropTemplate { function: FunctionId },
     /// Make a seed's image; answered by `Core::seed_ready` or `Core::seed_failed`.
@@ -44,7 +53,10 @@ pub enum Deed {
     /// Keep so many ghost sandboxes ready.
     SetGhosts { count: u32 },
     /// A function's own keep-alive window has changed. The core keeps it itself: for people.
-    SetKeepAlive { function: FunctionId, window_us: u64 },
+    SetKeepAlive {
+        function: FunctionId,
+        window_us: u64,
+    },
     /// The cap on all keep-alive windows has changed. The core keeps it itself: for people.
     SetKeepAliveCap { cap_us: Option<u64> },
 }
@@ -59,8 +71,12 @@ impl Deed {
             | Self::MakeTemplate { function, .. }
             | Self::ReplaceTemplate { function, .. }
             | Self::DropTemplate { function }
-            | Self::MakeSeed { seed: SeedOf::Function(function) }
-            | Self::RotateSeed { seed: SeedOf::Function(function) }
+            | Self::MakeSeed {
+                seed: SeedOf::Function(function),
+            }
+            | Self::RotateSeed {
+                seed: SeedOf::Function(function),
+            }
             | Self::DropSeed { function }
             | Self::SetKeepAlive { function, .. } => Some(*function),
             _ => None,
@@ -74,7 +90,11 @@ impl Deed {
 #[allow(missing_docs, reason = "the fields are figures named by what they are")]
 pub enum Reason {
     /// Idle for longer than its window, or the cap under pressure, allows.
-    Idle { idle_us: u64, window_us: u64, cap_us: Option<u64> },
+    Idle {
+        idle_us: u64,
+        window_us: u64,
+        cap_us: Option<u64>,
+    },
     /// Memory is needed, and this was the cheapest: what its loss costs a second is `saved_us` times `per_second`.
     Memory {
         used_bytes: u64,
@@ -87,13 +107,26 @@ pub enum Reason {
     /// Not used for so long.
     Unused { since_us: u64, after_us: u64 },
     /// More events at once were seen than instances are ready, or fewer.
-    Demand { peak: u32, ready: u32, parked: u32, clone_p50_us: u64, target_p50_us: u64 },
+    Demand {
+        peak: u32,
+        ready: u32,
+        parked: u32,
+        clone_p50_us: u64,
+        target_p50_us: u64,
+    },
     /// Starts fell to a lower rung since the template was dropped, and there is room again.
-    Wanted { used_bytes: u64, needed_bytes: u64, limit_bytes: u64 },
+    Wanted {
+        used_bytes: u64,
+        needed_bytes: u64,
+        limit_bytes: u64,
+    },
     /// The seed was made anew, and this was made of the old one.
     Stale,
     /// Clones are slower than the target.
-    TooSlow { clone_p99_us: u64, target_p99_us: u64 },
+    TooSlow {
+        clone_p99_us: u64,
+        target_p99_us: u64,
+    },
     /// So many invocations have ended.
     Invocations { count: u64, after: u64 },
     /// The version asks for its seed at publication.
@@ -107,9 +140,19 @@ pub enum Reason {
     /// Images take more than they may.
     Disk { used_bytes: u64, budget_bytes: u64 },
     /// The gaps between its calls.
-    Gaps { samples: u32, p50_us: u64, p99_us: u64 },
+    Gaps {
+        samples: u32,
+        p50_us: u64,
+        p99_us: u64,
+    },
     /// The node's memory pressure.
-    Pressure { level: Pressure, used_bytes: u64, limit_bytes: u64, psi_some: f64, psi_full: f64 },
+    Pressure {
+        level: Pressure,
+        used_bytes: u64,
+        limit_bytes: u64,
+        psi_some: f64,
+        psi_full: f64,
+    },
     /// So many sandboxes are taken a second.
     Takes { per_second: f64, refill_us: u64 },
 }

@@ -34,7 +34,11 @@ pub enum Refusal {
     Share { in_flight: u32, share: u32 },
     /// No memory can be had for another instance.
     #[error("an instance needs {needed_bytes} bytes; {used_bytes} of {limit_bytes} are in use")]
-    Memory { needed_bytes: u64, used_bytes: u64, limit_bytes: u64 },
+    Memory {
+        needed_bytes: u64,
+        used_bytes: u64,
+        limit_bytes: u64,
+    },
 }
 
 /// Counts the events in flight. Every call costs the same, however many functions and accounts there are.
@@ -98,7 +102,8 @@ impl Admission {
     /// Takes an unreserved place.
     pub(crate) fn admit(&mut self, now: Time, account: u32) -> Result<(), Refusal> {
         self.forget_refusals(now);
-        self.check(account).inspect_err(|_| self.note_refusal(now, account))?;
+        self.check(account)
+            .inspect_err(|_| self.note_refusal(now, account))?;
         self.unreserved += 1;
         self.change(account, |account| account.in_flight += 1);
         Ok(())
@@ -116,7 +121,10 @@ impl Admission {
         let limit = self.limit.saturating_sub(self.set_apart);
         let account = &self.accounts[account as usize];
         if self.unreserved >= limit {
-            return Err(Refusal::Full { in_flight: self.unreserved, limit });
+            return Err(Refusal::Full {
+                in_flight: self.unreserved,
+                limit,
+            });
         }
         let others = self.active - u32::from(account.is_active());
         let share = limit.div_ceil(others + 1);
@@ -125,7 +133,10 @@ impl Admission {
         if others == 0 || is_within {
             return Ok(());
         }
-        Err(Refusal::Share { in_flight: account.in_flight, share })
+        Err(Refusal::Share {
+            in_flight: account.in_flight,
+            share,
+        })
     }
 
     fn note_refusal(&mut self, now: Time, account: u32) {

@@ -14,7 +14,7 @@ use crate::reclaim::{self, Candidates};
 use crate::review::Review;
 use crate::rung::Backing;
 use crate::seed::{Seed, SeedState};
-use crate::time::Time;
+use crate::time::{SECOND_US, Time};
 
 /// Decides; see the crate's documentation. Not shared: its owner holds it under one lock.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ pub struct Core {
     pub(crate) image_bytes: u64,
     pub(crate) dirty: Vec<FunctionId>,
     pub(crate) dirty_runtimes: Vec<u32>,
+    /// Functions whose places in the ordered sets are of before their last change.
+    pub(crate) unindexed: Vec<FunctionId>,
     /// Functions whose seed is wanted, in the order in which it became so.
     pub(crate) seed_queue: VecDeque<FunctionId>,
     /// Seeds of functions that are being made.
@@ -73,6 +75,7 @@ impl Core {
             image_bytes: 0,
             dirty: Vec::new(),
             dirty_runtimes: Vec::new(),
+            unindexed: Vec::new(),
             seed_queue: VecDeque::new(),
             seeds_in_making: BTreeSet::new(),
             dirty_since: None,
@@ -96,9 +99,12 @@ impl Core {
     /// them. Events in flight are reported as usual.
     pub fn remove(&mut self, id: FunctionId) {
         self.unindex(id);
-        let Some(function) = self.take(id) else { return };
+        let Some(function) = self.take(id) else {
+            return;
+        };
         self.seeds_in_making.remove(&id);
-        self.admission.reserve(function.spec.reserved_concurrency, None);
+        self.admission
+            .reserve(function.spec.reserved_concurrency, None);
         let idle: u64 = function.idle.iter().map(|idle| idle.bytes).sum();
         let parked = function.parked_bytes * u64::from(function.parked);
         self.memory.free(idle + parked + function.template.bytes());
@@ -129,11 +135,15 @@ impl Core {
 
     /// Tells what happened to a function outside an invocation. Of a function that was removed: nothing.
     pub fn observe(&mut self, now: Time, id: FunctionId, event: Event) {
-        let Some(Some(function)) = self.functions.get_mut(id.0 as usize) else { return };
+        let Some(Some(function)) = self.functions.get_mut(id.0 as usize) else {
+            return;
+        };
         let memory = &mut self.memory;
         match event {
             Event::IdleGone(count) => {
-                let gone = function.idle.drain(..(count as usize).min(function.idle.len()));
+                let gone = function
+                    .idle
+                    .drain(..(count as usize).min(function.idle.len()));
                 memory.free(gone.map(|idle| idle.bytes).sum());
             }
             Event::ParkedGone(count) => {
@@ -172,13 +182,16 @@ impl Core {
             SeedOf::Function(id) => {
                 self.seeds_in_making.remove(id);
                 self.unindex(*id);
-                let Some(Some(function)) = self.functions.get_mut(id.0 as usize) else { return };
+                let Some(Some(function)) = self.functions.get_mut(id.0 as usize) else {
+                    return;
+                };
                 self.memory.free(std::mem::take(&mut function.seed_bytes));
                 self.image_bytes -= function.seed.image_bytes().unwrap_or(0);
                 self.image_bytes += image_bytes;
                 function.is_stale = function.template != Template::None;
                 // The next start would be from the image: better from a template.
-                function.missed = 1;
+                let unused_us = now.since(function.last_start.unwrap_or(function.added));
+                function.missed = u32::from(unused_us < self.policy.template_idle_us);
                 function.seed.ready(now, image_bytes);
                 self.touch(now, *id);
             }
@@ -196,7 +209,9 @@ impl Core {
             }
             SeedOf::Function(id) => {
                 self.seeds_in_making.remove(id);
-                let Some(Some(function)) = self.functions.get_mut(id.0 as usize) else { return };
+                let Some(Some(function)) = self.functions.get_mut(id.0 as usize) else {
+                    return;
+                };
                 self.memory.free(std::mem::take(&mut function.seed_bytes));
                 function.seed.failed(function.invocations, after);
                 self.touch(now, *id);
@@ -207,22 +222,35 @@ impl Core {
     /// When `decide` has something to do if nothing is told until then; none if never. Nothing needs to poll:
     /// after each call that tells something, this is the time to sleep until.
     pub fn next_due(&self) -> Option<Time> {
-        let dirty = self.dirty_since.map(|since| since.after(self.policy.coalesce_us));
+        let dirty = self
+            .dirty_since
+            .map(|since| since.after(self.policy.coalesce_us));
         let due = self.due.first().map(|(due, _)| *due);
         let capped = self.cap_us.and_then(|cap| {
             let (since, _) = self.idle_since.first()?;
             Some(since.after(cap))
         });
         let ghosts = self.ghosts.due(&self.policy);
-        dirty.into_iter().chain(due).chain(capped).chain(ghosts).min()
+        dirty
+            .into_iter()
+            .chain(due)
+            .chain(capped)
+            .chain(ghosts)
+            .min()
     }
 
     /// Marks a function as changed: the next `decide` looks at it.
     pub(crate) fn touch(&mut self, now: Time, id: FunctionId) {
-        let Some(Some(function)) = self.functions.get_mut(id.0 as usize) else { return };
+        let Some(Some(function)) = self.functions.get_mut(id.0 as usize) else {
+            return;
+        };
         if !function.is_dirty {
             function.is_dirty = true;
             self.dirty.push(id);
+        }
+        if !function.is_unindexed {
+            function.is_unindexed = true;
+            self.unindexed.push(id);
         }
         self.dirty_since.get_or_insert(now);
     }
@@ -240,7 +268,10 @@ impl Core {
     }
 
     pub(crate) fn has_level1(&self, runtime: u32) -> bool {
-        matches!(self.runtimes[runtime as usize].seed.state, SeedState::Ready { .. })
+        matches!(
+            self.runtimes[runtime as usize].seed.state,
+            SeedState::Ready { .. }
+        )
     }
 
     pub(crate) fn is_pressed(&self) -> bool {
@@ -275,30 +306,67 @@ impl Core {
         Some(result)
     }
 
-    fn index(&mut self, now: Time, id: FunctionId, function: &mut Function, due: Option<Time>, level1: bool) {
+    fn index(
+        &mut self,
+        now: Time,
+        id: FunctionId,
+        function: &mut Function,
+        due: Option<Time>,
+        level1: bool,
+    ) {
         let policy = &self.policy;
         let last = function.last_start.unwrap_or(function.added);
         let has_image = function.seed.image_bytes().is_some();
         let idle_seed = has_image.then(|| last.after(policy.seed_idle_us));
-        let due = [due, function.seed.due(policy), idle_seed].into_iter().flatten().min();
+        let due = [due, function.seed.due(policy), idle_seed]
+            .into_iter()
+            .flatten()
+            .min();
         // What could not be done although it is due waits, so that the clock does not spin.
-        let due = due.map(|due| if due <= now { now.after(policy.hysteresis_us) } else { due });
+        let due = due.map(|due| {
+            if due <= now {
+                now.after(policy.hysteresis_us.max(SECOND_US))
+            } else {
+                due
+            }
+        });
         let keys = Keys {
             due,
             idle_since: function.idle.front().map(|idle| idle.since),
             candidates: reclaim::candidates(id, function, level1, policy),
-            image: has_image
-                .then(|| (function.template != Template::None, (function.rate.order() * 1e6) as i64)),
+            image: has_image.then(|| {
+                (
+                    function.template != Template::None,
+                    (function.rate.order() * 1e6) as i64,
+                )
+            }),
         };
         self.due.extend(keys.due.map(|due| (due, id)));
-        self.idle_since.extend(keys.idle_since.map(|since| (since, id)));
-        self.images.extend(keys.image.map(|(used, order)| (used, order, id)));
-        keys.candidates.iter().flatten().for_each(|candidate| self.candidates.insert(candidate));
+        self.idle_since
+            .extend(keys.idle_since.map(|since| (since, id)));
+        self.images
+            .extend(keys.image.map(|(used, order)| (used, order, id)));
+        keys.candidates
+            .iter()
+            .flatten()
+            .for_each(|candidate| self.candidates.insert(candidate));
         function.keys = keys;
+        function.is_unindexed = false;
+    }
+
+    /// Finds the places of functions that have changed since the last decision.
+    pub(crate) fn index_changed(&mut self, now: Time) {
+        for id in std::mem::take(&mut self.unindexed) {
+            if self.get(id).is_some_and(|function| function.is_unindexed) {
+                self.with_review(now, id, &mut Vec::new(), |_, _| {});
+            }
+        }
     }
 
     pub(crate) fn unindex(&mut self, id: FunctionId) {
-        let Some(function) = self.get_mut(id) else { return };
+        let Some(function) = self.get_mut(id) else {
+            return;
+        };
         let keys = std::mem::take(&mut function.keys);
         if let Some(due) = keys.due {
             self.due.remove(&(due, id));
@@ -309,12 +377,19 @@ impl Core {
         if let Some((used, order)) = keys.image {
             self.images.remove(&(used, order, id));
         }
-        keys.candidates.iter().flatten().for_each(|candidate| self.candidates.remove(candidate));
+        keys.candidates
+            .iter()
+            .flatten()
+            .for_each(|candidate| self.candidates.remove(candidate));
     }
 
     /// An action that concerns no function.
     pub(crate) fn node_action(now: Time, deed: Deed, reason: Reason) -> Action {
-        Action { at: now, deed, reason }
+        Action {
+            at: now,
+            deed,
+            reason,
+        }
     }
 
     fn runtime(&mut self, name: &Arc<str>) -> u32 {
@@ -322,7 +397,11 @@ impl Core {
         let number = *self.runtime_numbers.entry(Arc::clone(name)).or_insert(next);
         if number == next {
             let seed = Seed::new(self.policy.level1_after);
-            self.runtimes.push(Runtime { name: Arc::clone(name), seed, starts: 0 });
+            self.runtimes.push(Runtime {
+                name: Arc::clone(name),
+                seed,
+                starts: 0,
+            });
         }
         number
     }

@@ -75,14 +75,22 @@ impl Core {
         actions: &mut Vec<Action>,
     ) -> Result<Ticket, Refusal> {
         let account = self.take_place(now, id)?;
-        let Some(function) = self.get(id) else { return Err(Refusal::Unknown) };
+        let Some(function) = self.get(id) else {
+            return Err(Refusal::Unknown);
+        };
         let rung = function.rung(self.has_level1(function.runtime));
         let needed = function.needed_bytes(rung, &self.policy);
         if let Err(refusal) = self.make_room(now, id, needed, actions) {
             self.give_place_back(id, account);
             return Err(refusal);
         }
-        let mut ticket = Ticket { function: id, account, rung, born: rung, bytes: 0 };
+        let mut ticket = Ticket {
+            function: id,
+            account,
+            rung,
+            born: rung,
+            bytes: 0,
+        };
         self.charge(&mut ticket, rung);
         self.note_arrival(now, id);
         self.touch(now, id);
@@ -91,15 +99,22 @@ impl Core {
 
     /// Tells how the event's instance was found.
     pub fn started(&mut self, now: Time, ticket: &mut Ticket, started: Started) {
-        let Started { rung, latency_us, private_bytes } = started;
+        let Started {
+            rung,
+            latency_us,
+            private_bytes,
+        } = started;
         if rung != ticket.rung {
             self.memory.free(ticket.bytes);
             self.charge(ticket, rung);
         }
-        let Some(Some(function)) = self.functions.get_mut(ticket.function.0 as usize) else { return };
+        let Some(Some(function)) = self.functions.get_mut(ticket.function.0 as usize) else {
+            return;
+        };
         function.latency.get_mut(rung).record(latency_us);
         if let Some(bytes) = private_bytes {
-            self.memory.free(std::mem::replace(&mut ticket.bytes, bytes));
+            self.memory
+                .free(std::mem::replace(&mut ticket.bytes, bytes));
             self.memory.take(bytes);
             function.learn_bytes(ticket.born, bytes);
         }
@@ -134,10 +149,16 @@ impl Core {
         }
         self.memory.free(ticket.bytes);
         match end {
-            End::Idle { private_bytes: bytes } => {
+            End::Idle {
+                private_bytes: bytes,
+            } => {
                 self.memory.take(bytes);
                 function.learn_bytes(ticket.born, bytes);
-                function.idle.push_back(Idle { since: now, bytes, born: ticket.born });
+                function.idle.push_back(Idle {
+                    since: now,
+                    bytes,
+                    born: ticket.born,
+                });
             }
             End::Gone | End::NotStarted => {}
         }
@@ -179,12 +200,21 @@ impl Core {
         if needed_bytes == 0 || self.memory.fits(needed_bytes) {
             return Ok(());
         }
-        let wanted = Wanted { spare: Some(id), is_urgent: true, may_break: true };
+        let wanted = Wanted {
+            spare: Some(id),
+            is_urgent: true,
+            may_break: true,
+        };
         let limit_bytes = self.memory.limit_bytes();
+        self.index_changed(now);
         let fits = needed_bytes <= limit_bytes
             && self.reclaim(now, limit_bytes - needed_bytes, wanted, usize::MAX, actions);
         let used_bytes = self.memory.used_bytes();
-        fits.then_some(()).ok_or(Refusal::Memory { needed_bytes, used_bytes, limit_bytes })
+        fits.then_some(()).ok_or(Refusal::Memory {
+            needed_bytes,
+            used_bytes,
+            limit_bytes,
+        })
     }
 
     /// Counts an instance of a rung as taken by the event.
@@ -193,7 +223,9 @@ impl Core {
         ticket.rung = rung;
         ticket.born = rung;
         ticket.bytes = 0;
-        let Some(Some(function)) = self.functions.get_mut(ticket.function.0 as usize) else { return };
+        let Some(Some(function)) = self.functions.get_mut(ticket.function.0 as usize) else {
+            return;
+        };
         match rung {
             // Already counted.
             Rung::Hot => {
@@ -219,13 +251,18 @@ impl Core {
         if rung == Rung::Restore && function.template == Template::None {
             let bytes = function.template_size(Backing::Local, policy);
             self.memory.take(bytes);
-            function.template = Template::Making { backing: Backing::Local, bytes };
+            function.template = Template::Making {
+                backing: Backing::Local,
+                bytes,
+            };
         }
     }
 
     fn note_arrival(&mut self, now: Time, id: FunctionId) {
         let fade_us = self.policy.rate_fade_us;
-        let Some(function) = self.get_mut(id) else { return };
+        let Some(function) = self.get_mut(id) else {
+            return;
+        };
         function.busy += 1;
         function.peak.record(now, function.busy, fade_us);
         function.rate.record(now);
@@ -246,4 +283,3 @@ impl Core {
         }
     }
 }
-

@@ -45,7 +45,9 @@ impl Core {
             if used_bytes <= goal_bytes {
                 return true;
             }
-            let Some((id, class)) = self.candidates.first(wanted) else { return false };
+            let Some((id, class)) = self.candidates.first(wanted) else {
+                return false;
+            };
             let given_up = self.with_review(now, id, out, |review, function| {
                 give_up(review, function, class, goal_bytes)
             });
@@ -72,6 +74,9 @@ impl Core {
         let count = self.dirty.len().min(self.policy.reviews_at_once.max(1));
         let changed: Vec<FunctionId> = self.dirty.drain(..count).collect();
         self.dirty_since = (!self.dirty.is_empty()).then_some(Time(0));
+        if self.dirty.is_empty() {
+            self.unindexed.clear();
+        }
         for id in changed {
             if let Some(function) = self.get_mut(id) {
                 function.is_dirty = false;
@@ -106,7 +111,9 @@ impl Core {
     }
 
     fn queue_seed(&mut self, id: FunctionId) {
-        let Some(Some(function)) = self.functions.get_mut(id.0 as usize) else { return };
+        let Some(Some(function)) = self.functions.get_mut(id.0 as usize) else {
+            return;
+        };
         if function.seed.is_wanted(function.invocations) && !function.is_queued {
             function.is_queued = true;
             self.seed_queue.push_back(id);
@@ -118,7 +125,9 @@ impl Core {
         while self.seeds_in_making.len() < self.policy.seeds_at_once.max(1)
             && self.memory.level() < Pressure::Critical
         {
-            let Some(id) = self.seed_queue.front().copied() else { return };
+            let Some(id) = self.seed_queue.front().copied() else {
+                return;
+            };
             if !self.begin_seed(now, id, out) {
                 return;
             }
@@ -133,9 +142,15 @@ impl Core {
     fn begin_seed(&mut self, now: Time, id: FunctionId, out: &mut Vec<Action>) -> bool {
         let wanting = self.get(id).filter(|it| it.seed.is_wanted(it.invocations));
         let Some(function) = wanting else { return true };
-        let needed = function.cold_bytes.unwrap_or(self.policy.assumed_cold_bytes);
+        let needed = function
+            .cold_bytes
+            .unwrap_or(self.policy.assumed_cold_bytes);
         let limit = self.memory.limit_bytes();
-        let wanted = Wanted { spare: Some(id), is_urgent: true, may_break: false };
+        let wanted = Wanted {
+            spare: Some(id),
+            is_urgent: true,
+            may_break: false,
+        };
         let fits = self.memory.fits(needed)
             || needed <= limit && self.reclaim(now, limit - needed, wanted, usize::MAX, out);
         if !fits {
@@ -152,7 +167,13 @@ impl Core {
             review.memory.take(needed);
             function.seed_bytes = needed;
             function.seed.begin();
-            review.act(function, Deed::MakeSeed { seed: SeedOf::Function(id) }, reason);
+            review.act(
+                function,
+                Deed::MakeSeed {
+                    seed: SeedOf::Function(id),
+                },
+                reason,
+            );
         });
         true
     }
@@ -161,7 +182,7 @@ impl Core {
         let Some(function) = self.get(id) else { return };
         let since_us = now.since(function.last_start.unwrap_or(function.added));
         let after_us = self.policy.seed_idle_us;
-        if function.seed.image_bytes().is_some() && since_us >= after_us {
+        if may_drop(function) && since_us >= after_us {
             self.drop_image(now, id, Reason::Unused { since_us, after_us }, out);
         }
     }
@@ -190,7 +211,12 @@ impl Core {
                     continue;
                 }
                 runtime.seed.begin();
-                (Deed::MakeSeed { seed }, Reason::ColdStarts { count: runtime.starts })
+                (
+                    Deed::MakeSeed { seed },
+                    Reason::ColdStarts {
+                        count: runtime.starts,
+                    },
+                )
             } else if let Some(reason) = runtime.seed.rotation(now, runtime.starts, &self.policy) {
                 runtime.seed.begin_rotation();
                 (Deed::RotateSeed { seed }, reason)
@@ -202,8 +228,14 @@ impl Core {
     }
 
     fn reclaim_surplus(&mut self, now: Time, out: &mut Vec<Action>) {
-        let Some(goal) = self.memory.goal_bytes(&self.policy) else { return };
-        let wanted = Wanted { spare: None, is_urgent: false, may_break: true };
+        let Some(goal) = self.memory.goal_bytes(&self.policy) else {
+            return;
+        };
+        let wanted = Wanted {
+            spare: None,
+            is_urgent: false,
+            may_break: true,
+        };
         self.reclaim(now, goal, wanted, self.policy.reviews_at_once.max(1), out);
         self.memory.forgive();
     }
@@ -212,8 +244,13 @@ impl Core {
     fn drop_images(&mut self, now: Time, out: &mut Vec<Action>) {
         let budget_bytes = self.policy.disk_budget_bytes;
         while self.image_bytes > budget_bytes {
-            let Some((_, _, id)) = self.images.first().copied() else { break };
-            let reason = Reason::Disk { used_bytes: self.image_bytes, budget_bytes };
+            let mut images = self.images.iter().map(|(_, _, id)| *id);
+            let found = images.find(|id| self.get(*id).is_some_and(may_drop));
+            let Some(id) = found else { break };
+            let reason = Reason::Disk {
+                used_bytes: self.image_bytes,
+                budget_bytes,
+            };
             self.drop_image(now, id, reason, out);
         }
     }
@@ -222,7 +259,10 @@ impl Core {
         let is_pressed = self.is_pressed();
         if let Some(count) = self.ghosts.review(now, is_pressed, &self.policy) {
             let per_second = self.ghosts.per_second(now);
-            let reason = Reason::Takes { per_second, refill_us: self.policy.ghost_refill_us };
+            let reason = Reason::Takes {
+                per_second,
+                refill_us: self.policy.ghost_refill_us,
+            };
             out.push(Self::node_action(now, Deed::SetGhosts { count }, reason));
         }
         self.ghosts.postpone(now, &self.policy);
@@ -231,24 +271,45 @@ impl Core {
 
 impl Review<'_> {
     fn rotate_seed(&mut self, function: &mut Function) {
-        let Some(reason) = function.seed.rotation(self.now, function.invocations, self.policy) else {
+        let Some(reason) = function
+            .seed
+            .rotation(self.now, function.invocations, self.policy)
+        else {
             return;
         };
-        let needed = function.cold_bytes.unwrap_or(self.policy.assumed_cold_bytes);
+        let needed = function
+            .cold_bytes
+            .unwrap_or(self.policy.assumed_cold_bytes);
         if self.level >= Pressure::High || !self.memory.fits(needed) {
             return;
         }
         self.memory.take(needed);
         function.seed_bytes = needed;
         function.seed.begin_rotation();
-        self.act(function, Deed::RotateSeed { seed: SeedOf::Function(self.id) }, reason);
+        self.act(
+            function,
+            Deed::RotateSeed {
+                seed: SeedOf::Function(self.id),
+            },
+            reason,
+        );
     }
+}
+
+/// Whether the image can go: nothing is being made of it.
+fn may_drop(function: &Function) -> bool {
+    let is_still = matches!(function.template, Template::None | Template::Ready { .. });
+    is_still && function.seed.image_bytes().is_some()
 }
 
 /// Gives up one thing of a class. Bytes that are free only later are returned; others are counted as free.
 fn give_up(review: &mut Review<'_>, function: &mut Function, class: Class, goal_bytes: u64) -> u64 {
     let offers = reclaim::candidates(review.id, function, review.level1, review.policy);
-    let Some(offer) = offers.into_iter().flatten().find(|offer| offer.class == class) else {
+    let Some(offer) = offers
+        .into_iter()
+        .flatten()
+        .find(|offer| offer.class == class)
+    else {
         return 0;
     };
     let reason = Reason::Memory {
@@ -263,7 +324,14 @@ fn give_up(review: &mut Review<'_>, function: &mut Function, class: Class, goal_
         Class::Idle => {
             function.idle.pop_front();
             review.memory.free(offer.bytes);
-            review.act(function, Deed::RetireIdle { function: review.id, count: 1 }, reason);
+            review.act(
+                function,
+                Deed::RetireIdle {
+                    function: review.id,
+                    count: 1,
+                },
+                reason,
+            );
         }
         Class::Parked => review.unpark(function, 1, reason),
         Class::ToMapped => {

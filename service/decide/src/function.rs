@@ -28,10 +28,19 @@ pub(crate) struct Idle {
 pub(crate) enum Template {
     None,
     /// Asked for; `bytes` are set apart.
-    Making { backing: Backing, bytes: u64 },
-    Ready { backing: Backing, bytes: u64 },
+    Making {
+        backing: Backing,
+        bytes: u64,
+    },
+    Ready {
+        backing: Backing,
+        bytes: u64,
+    },
     /// Serves while its successor is made; `bytes` are those of the old one.
-    Changing { to: Backing, bytes: u64 },
+    Changing {
+        to: Backing,
+        bytes: u64,
+    },
 }
 
 impl Template {
@@ -42,9 +51,9 @@ impl Template {
     pub(crate) fn bytes(self) -> u64 {
         match self {
             Self::None => 0,
-            Self::Making { bytes, .. } | Self::Ready { bytes, .. } | Self::Changing { bytes, .. } => {
-                bytes
-            }
+            Self::Making { bytes, .. }
+            | Self::Ready { bytes, .. }
+            | Self::Changing { bytes, .. } => bytes,
         }
     }
 }
@@ -104,6 +113,8 @@ pub(crate) struct Function {
     pub(crate) stamps: Stamps,
     pub(crate) keys: Keys,
     pub(crate) is_dirty: bool,
+    /// Its keys are of before its last change.
+    pub(crate) is_unindexed: bool,
     pub(crate) history: VecDeque<Action>,
 }
 
@@ -115,8 +126,18 @@ pub(crate) struct PerBacking {
 }
 
 impl Function {
-    pub(crate) fn new(spec: FunctionSpec, account: u32, runtime: u32, now: Time, policy: &Policy) -> Self {
-        let wanted_at = if spec.seed_at_publish { 0 } else { policy.seed_after };
+    pub(crate) fn new(
+        spec: FunctionSpec,
+        account: u32,
+        runtime: u32,
+        now: Time,
+        policy: &Policy,
+    ) -> Self {
+        let wanted_at = if spec.seed_at_publish {
+            0
+        } else {
+            policy.seed_after
+        };
         Self {
             spec,
             account,
@@ -146,6 +167,7 @@ impl Function {
             stamps: Stamps::default(),
             keys: Keys::default(),
             is_dirty: false,
+            is_unindexed: false,
             history: VecDeque::new(),
         }
     }
@@ -163,7 +185,12 @@ impl Function {
     }
 
     pub(crate) fn rung(&self, level1: bool) -> Rung {
-        self.best_rung(self.idle.len(), self.parked, self.template.is_resident(), level1)
+        self.best_rung(
+            self.idle.len(),
+            self.parked,
+            self.template.is_resident(),
+            level1,
+        )
     }
 
     /// A percentile of a rung's latency: measured, or assumed.
@@ -182,6 +209,8 @@ impl Function {
         match rung {
             Rung::Hot | Rung::Parked => 0,
             Rung::Clone => self.clone_size(policy),
+            // A template that is on its way was counted when it was begun.
+            Rung::Restore if self.template != Template::None => self.clone_size(policy),
             Rung::Restore => self.clone_size(policy) + self.template_size(Backing::Local, policy),
             Rung::Level1 | Rung::Cold => self.cold_bytes.unwrap_or(policy.assumed_cold_bytes),
         }
@@ -212,7 +241,11 @@ impl Function {
 
     /// Learns how large instances become; new ones count a quarter.
     pub(crate) fn learn_bytes(&mut self, rung: Rung, bytes: u64) {
-        let known = if rung.is_clone() { &mut self.clone_bytes } else { &mut self.cold_bytes };
+        let known = if rung.is_clone() {
+            &mut self.clone_bytes
+        } else {
+            &mut self.cold_bytes
+        };
         *known = Some(known.map_or(bytes, |known| known - known / 4 + bytes / 4));
     }
 }

@@ -19,7 +19,11 @@ pub(crate) struct Ghosts {
 
 impl Ghosts {
     pub(crate) fn new() -> Self {
-        Self { takes: Rate::new(FADE_US), target: 0, changed: Time(0) }
+        Self {
+            takes: Rate::new(FADE_US),
+            target: 0,
+            changed: Time(0),
+        }
     }
 
     pub(crate) fn taken(&mut self, now: Time) {

@@ -38,7 +38,9 @@ impl Histogram {
     /// The span that `percent` of the samples do not exceed, up to a fifth too long; none without samples.
     pub(crate) fn percentile_us(&self, percent: u32) -> Option<u64> {
         let buckets = self.buckets.as_ref().filter(|_| self.samples > 0)?;
-        let rank = (u64::from(self.samples) * u64::from(percent)).div_ceil(100).max(1);
+        let rank = (u64::from(self.samples) * u64::from(percent))
+            .div_ceil(100)
+            .max(1);
         let mut seen = 0;
         let at = buckets.iter().position(|count| {
             seen += u64::from(*count);
@@ -79,7 +81,10 @@ mod tests {
         for span in (0..2000).chain((11..33).map(|power| (1 << power) + 3)) {
             let (at, end) = (bucket(span), longest_of(bucket(span)));
             assert!(at >= last, "{span}");
-            assert!(end >= span && end <= span + span / 4, "{span} ends at {end}");
+            assert!(
+                end >= span && end <= span + span / 4,
+                "{span} ends at {end}"
+            );
             last = at;
         }
         assert_eq!(bucket(u64::MAX), BUCKETS - 1);

@@ -19,7 +19,10 @@ pub struct Slo {
 impl Default for Slo {
     /// 5 ms and 50 ms: a clone is inside, a cold interpreter is not.
     fn default() -> Self {
-        Self { p50_us: 5_000, p99_us: 50_000 }
+        Self {
+            p50_us: 5_000,
+            p99_us: 50_000,
+        }
     }
 }
 

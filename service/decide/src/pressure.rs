@@ -34,7 +34,10 @@ pub(crate) struct Memory {
 impl Memory {
     /// Without a limit until the first reading.
     pub(crate) fn new() -> Self {
-        let reading = NodeReading { limit_bytes: u64::MAX, ..NodeReading::default() };
+        let reading = NodeReading {
+            limit_bytes: u64::MAX,
+            ..NodeReading::default()
+        };
         Self {
             reading,
             used_bytes: 0,
@@ -66,7 +69,11 @@ impl Memory {
         let holds = |level: &Pressure| {
             let at = *level as usize - 1;
             let left_later = *level <= self.level;
-            let margin = if left_later { policy.pressure_margin_percent } else { 0 };
+            let margin = if left_later {
+                policy.pressure_margin_percent
+            } else {
+                0
+            };
             let psi = if left_later { 0.5 } else { 1.0 };
             let percent = policy.pressure_percent[at].saturating_sub(margin);
             self.used_bytes > self.percent_bytes(percent)

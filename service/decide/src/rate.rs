@@ -12,7 +12,11 @@ pub(crate) struct Rate {
 
 impl Rate {
     pub(crate) fn new(fade_us: u64) -> Self {
-        Self { weight: 0.0, at: Time(0), fade_us: fade_us.max(1) }
+        Self {
+            weight: 0.0,
+            at: Time(0),
+            fade_us: fade_us.max(1),
+        }
     }
 
     pub(crate) fn record(&mut self, now: Time) {
@@ -48,7 +52,10 @@ pub(crate) struct Peak {
 impl Peak {
     pub(crate) fn record(&mut self, now: Time, value: u32, fade_us: u64) {
         let faded = self.value(now, fade_us);
-        *self = Self { value: faded.max(f64::from(value)), at: self.at.max(now) };
+        *self = Self {
+            value: faded.max(f64::from(value)),
+            at: self.at.max(now),
+        };
     }
 
     pub(crate) fn value(&self, now: Time, fade_us: u64) -> f64 {

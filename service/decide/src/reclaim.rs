@@ -62,17 +62,21 @@ pub(crate) struct Wanted {
 
 impl Candidates {
     pub(crate) fn insert(&mut self, candidate: &Candidate) {
-        self.set(candidate).insert((candidate.order, candidate.function));
+        self.set(candidate)
+            .insert((candidate.order, candidate.function));
     }
 
     pub(crate) fn remove(&mut self, candidate: &Candidate) {
-        self.set(candidate).remove(&(candidate.order, candidate.function));
+        self.set(candidate)
+            .remove(&(candidate.order, candidate.function));
     }
 
     /// The cheapest: its function and class.
     pub(crate) fn first(&self, wanted: Wanted) -> Option<(FunctionId, Class)> {
         let breaks = if wanted.may_break { 2 } else { 1 };
-        let classes = self.sets[..breaks].iter().flat_map(|sets| Class::ALL.iter().zip(sets));
+        let classes = self.sets[..breaks]
+            .iter()
+            .flat_map(|sets| Class::ALL.iter().zip(sets));
         classes
             .filter(|(class, _)| !(wanted.is_urgent && **class == Class::ToMapped))
             .find_map(|(class, set)| {
@@ -151,7 +155,10 @@ fn loss(function: &Function, class: Class, level1: bool, policy: &Policy) -> Opt
             alike: parked,
         },
         Class::ToMapped => match function.template {
-            Template::Ready { backing: Backing::Local, bytes } => Loss {
+            Template::Ready {
+                backing: Backing::Local,
+                bytes,
+            } => Loss {
                 bytes: bytes.saturating_sub(function.template_size(Backing::Mapped, policy)),
                 saved_us: median(Rung::Clone) / 4,
                 after: function.rung(level1),

@@ -33,13 +33,25 @@ impl Review<'_> {
     pub(crate) fn due(&self, function: &Function) -> Option<Time> {
         let policy = self.policy;
         let last = function.last_start.unwrap_or(function.added);
-        let idle = function.idle.front().map(|idle| idle.since.after(function.window_us));
-        let parked = (function.parked > 0).then(|| last.after(policy.parked_idle_us));
+        let idle = function
+            .idle
+            .front()
+            .map(|idle| idle.since.after(function.window_us));
+        let settled =
+            |stamp: Option<Time>| stamp.map_or(Time(0), |at| at.after(policy.hysteresis_us));
+        let parked = (function.parked > 0).then(|| {
+            last.after(policy.parked_idle_us)
+                .max(settled(function.stamps.parked))
+        });
         let template = match function.template {
-            Template::Ready { .. } => Some(last.after(policy.template_idle_us)),
-            Template::None if function.missed > 0 => {
-                function.stamps.template.map(|at| at.after(policy.hysteresis_us))
-            }
+            Template::Ready { .. } => Some(
+                last.after(policy.template_idle_us)
+                    .max(settled(function.stamps.template)),
+            ),
+            Template::None if function.missed > 0 => function
+                .stamps
+                .template
+                .map(|at| at.after(policy.hysteresis_us)),
             _ => None,
         };
         // What memory pressure has put off is looked at when the function is called, not by the clock.
@@ -48,7 +60,11 @@ impl Review<'_> {
     }
 
     pub(crate) fn act(&mut self, function: &mut Function, deed: Deed, reason: Reason) {
-        let action = Action { at: self.now, deed, reason };
+        let action = Action {
+            at: self.now,
+            deed,
+            reason,
+        };
         function.remember(action.clone());
         self.out.push(action);
     }
@@ -70,8 +86,19 @@ impl Review<'_> {
         if change_us > function.window_us / 4 {
             function.window_us = window_us;
             function.stamps.window = Some(self.now);
-            let deed = Deed::SetKeepAlive { function: self.id, window_us };
-            self.act(function, deed, Reason::Gaps { samples, p50_us, p99_us });
+            let deed = Deed::SetKeepAlive {
+                function: self.id,
+                window_us,
+            };
+            self.act(
+                function,
+                deed,
+                Reason::Gaps {
+                    samples,
+                    p50_us,
+                    p99_us,
+                },
+            );
         }
     }
 
@@ -101,25 +128,45 @@ impl Review<'_> {
         }
         if count > 0 {
             self.memory.free(bytes);
-            let reason = Reason::Idle { idle_us: longest_us, window_us, cap_us: self.cap_us };
-            self.act(function, Deed::RetireIdle { function: self.id, count }, reason);
+            let reason = Reason::Idle {
+                idle_us: longest_us,
+                window_us,
+                cap_us: self.cap_us,
+            };
+            self.act(
+                function,
+                Deed::RetireIdle {
+                    function: self.id,
+                    count,
+                },
+                reason,
+            );
         }
     }
 
     fn parked(&mut self, function: &mut Function) {
-        let unused_us = self.now.since(function.last_start.unwrap_or(function.added));
+        let unused_us = self
+            .now
+            .since(function.last_start.unwrap_or(function.added));
         if unused_us >= self.policy.parked_idle_us {
+            if !self.is_settled(function.stamps.parked) {
+                return;
+            }
             let after_us = self.policy.parked_idle_us;
-            let reason = Reason::Unused { since_us: unused_us, after_us };
+            let reason = Reason::Unused {
+                since_us: unused_us,
+                after_us,
+            };
             self.unpark(function, function.parked, reason);
             return;
         }
         let (target, reason) = self.parked_target(function);
         if target > function.parked && self.is_settled(function.stamps.unparked) {
             let size = function.clone_size(self.policy);
-            let room = (1..=target - function.parked)
-                .rev()
-                .find(|count| self.memory.fits_easily(size * u64::from(*count), self.policy));
+            let room = (1..=target - function.parked).rev().find(|count| {
+                self.memory
+                    .fits_easily(size * u64::from(*count), self.policy)
+            });
             if let Some(count) = room {
                 self.park(function, count, size, reason);
             }
@@ -131,7 +178,10 @@ impl Review<'_> {
     /// How many clones should wait: as many as a burst of late needed beyond what is there, and at least one if
     /// a clone made on demand misses the median target.
     fn parked_target(&self, function: &Function) -> (u32, Reason) {
-        let peak = function.peak.value(self.now, self.policy.rate_fade_us).round() as u32;
+        let peak = function
+            .peak
+            .value(self.now, self.policy.rate_fade_us)
+            .round() as u32;
         let ready = function.idle.len() as u32 + function.busy;
         let clone_p50_us = function.latency_us(Rung::Clone, 50, self.policy);
         let target_p50_us = function.spec.slo.p50_us;
@@ -146,7 +196,13 @@ impl Review<'_> {
             _ => burst.min(function.parked),
         };
         let parked = function.parked;
-        let reason = Reason::Demand { peak, ready, parked, clone_p50_us, target_p50_us };
+        let reason = Reason::Demand {
+            peak,
+            ready,
+            parked,
+            clone_p50_us,
+            target_p50_us,
+        };
         (target.min(self.policy.parked_max), reason)
     }
 
@@ -156,7 +212,14 @@ impl Review<'_> {
         function.parked_bytes = (held + size * u64::from(count)) / u64::from(function.parked);
         function.stamps.parked = Some(self.now);
         self.memory.take(size * u64::from(count));
-        self.act(function, Deed::Park { function: self.id, count }, reason);
+        self.act(
+            function,
+            Deed::Park {
+                function: self.id,
+                count,
+            },
+            reason,
+        );
     }
 
     pub(crate) fn unpark(&mut self, function: &mut Function, count: u32, reason: Reason) {
@@ -166,11 +229,20 @@ impl Review<'_> {
         function.parked -= count;
         function.stamps.unparked = Some(self.now);
         self.memory.free(function.parked_bytes * u64::from(count));
-        self.act(function, Deed::Unpark { function: self.id, count }, reason);
+        self.act(
+            function,
+            Deed::Unpark {
+                function: self.id,
+                count,
+            },
+            reason,
+        );
     }
 
     fn template(&mut self, function: &mut Function) {
-        let unused_us = self.now.since(function.last_start.unwrap_or(function.added));
+        let unused_us = self
+            .now
+            .since(function.last_start.unwrap_or(function.added));
         let after_us = self.policy.template_idle_us;
         match function.template {
             Template::Ready { backing, .. } if function.is_stale => {
@@ -178,9 +250,21 @@ impl Review<'_> {
                 self.replace_template(function, backing, Reason::Stale);
             }
             Template::Ready { .. } if unused_us >= after_us => {
-                self.drop_template(function, Reason::Unused { since_us: unused_us, after_us });
+                if !self.is_settled(function.stamps.template) {
+                    return;
+                }
+                self.drop_template(
+                    function,
+                    Reason::Unused {
+                        since_us: unused_us,
+                        after_us,
+                    },
+                );
             }
-            Template::Ready { backing: Backing::Mapped, .. } => self.promote(function),
+            Template::Ready {
+                backing: Backing::Mapped,
+                ..
+            } => self.promote(function),
             Template::None if function.missed > 0 => self.make_template(function),
             _ => {}
         }
@@ -205,7 +289,14 @@ impl Review<'_> {
         self.memory.take(bytes);
         function.template = Template::Making { backing, bytes };
         function.stamps.template = Some(self.now);
-        self.act(function, Deed::MakeTemplate { function: self.id, backing }, reason);
+        self.act(
+            function,
+            Deed::MakeTemplate {
+                function: self.id,
+                backing,
+            },
+            reason,
+        );
     }
 
     /// A mapped template whose clones are too slow becomes a local one.
@@ -215,16 +306,34 @@ impl Review<'_> {
         let size = function.template_size(Backing::Local, self.policy);
         let may = self.level == Pressure::None && self.is_settled(function.stamps.template);
         if clone_p99_us > target_p99_us && may && self.memory.fits_easily(size, self.policy) {
-            let reason = Reason::TooSlow { clone_p99_us, target_p99_us };
+            let reason = Reason::TooSlow {
+                clone_p99_us,
+                target_p99_us,
+            };
             self.replace_template(function, Backing::Local, reason);
         }
     }
 
-    pub(crate) fn replace_template(&mut self, function: &mut Function, backing: Backing, reason: Reason) {
+    pub(crate) fn replace_template(
+        &mut self,
+        function: &mut Function,
+        backing: Backing,
+        reason: Reason,
+    ) {
         function.is_stale = false;
         function.stamps.template = Some(self.now);
-        function.template = Template::Changing { to: backing, bytes: function.template.bytes() };
-        self.act(function, Deed::ReplaceTemplate { function: self.id, backing }, reason);
+        function.template = Template::Changing {
+            to: backing,
+            bytes: function.template.bytes(),
+        };
+        self.act(
+            function,
+            Deed::ReplaceTemplate {
+                function: self.id,
+                backing,
+            },
+            reason,
+        );
     }
 
     pub(crate) fn drop_template(&mut self, function: &mut Function, reason: Reason) {

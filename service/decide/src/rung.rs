@@ -22,8 +22,14 @@ pub enum Rung {
 
 impl Rung {
     /// All rungs, best first.
-    pub const ALL: [Self; 6] =
-        [Self::Hot, Self::Parked, Self::Clone, Self::Restore, Self::Level1, Self::Cold];
+    pub const ALL: [Self; 6] = [
+        Self::Hot,
+        Self::Parked,
+        Self::Clone,
+        Self::Restore,
+        Self::Level1,
+        Self::Cold,
+    ];
 
     /// Whether the instance shares its seed's pages.
     pub fn is_clone(self) -> bool {
@@ -40,7 +46,9 @@ pub struct PerRung<T> {
 impl<T> PerRung<T> {
     /// The values that `of` gives.
     pub fn new(of: impl FnMut(Rung) -> T) -> Self {
-        Self { values: Rung::ALL.map(of) }
+        Self {
+            values: Rung::ALL.map(of),
+        }
     }
 
     /// The value of a rung.

@@ -25,7 +25,11 @@ pub enum SeedState {
     /// It is being made.
     Making,
     /// It is on disk.
-    Ready { image_bytes: u64, made: Time, renewing: bool },
+    Ready {
+        image_bytes: u64,
+        made: Time,
+        renewing: bool,
+    },
 }
 
 /// A seed, and what its fate is decided by.
@@ -41,7 +45,12 @@ pub(crate) struct Seed {
 
 impl Seed {
     pub(crate) fn new(wanted_at: u64) -> Self {
-        Self { state: SeedState::Absent, clones: 0, wanted_at, failures: 0 }
+        Self {
+            state: SeedState::Absent,
+            clones: 0,
+            wanted_at,
+            failures: 0,
+        }
     }
 
     pub(crate) fn image_bytes(&self) -> Option<u64> {
@@ -61,7 +70,11 @@ impl Seed {
     }
 
     pub(crate) fn ready(&mut self, now: Time, image_bytes: u64) {
-        self.state = SeedState::Ready { image_bytes, made: now, renewing: false };
+        self.state = SeedState::Ready {
+            image_bytes,
+            made: now,
+            renewing: false,
+        };
         self.clones = 0;
         self.failures = 0;
     }
@@ -86,7 +99,12 @@ impl Seed {
 
     /// Why it should be made anew now, if it should. A seed without clones gives nothing away: it stays.
     pub(crate) fn rotation(&self, now: Time, invocations: u64, policy: &Policy) -> Option<Reason> {
-        let SeedState::Ready { made, renewing: false, .. } = self.state else {
+        let SeedState::Ready {
+            made,
+            renewing: false,
+            ..
+        } = self.state
+        else {
             return None;
         };
         if self.clones == 0 || self.failures > 0 && invocations < self.wanted_at {
@@ -95,7 +113,10 @@ impl Seed {
         let age_us = now.since(made);
         if self.clones >= policy.rotate_after_clones {
             let after = policy.rotate_after_clones;
-            return Some(Reason::Clones { count: self.clones, after });
+            return Some(Reason::Clones {
+                count: self.clones,
+                after,
+            });
         }
         let after_us = policy.rotate_after_us;
         (age_us >= after_us).then_some(Reason::Age { age_us, after_us })
@@ -110,9 +131,11 @@ impl Seed {
     /// When its age calls for another look.
     pub(crate) fn due(&self, policy: &Policy) -> Option<Time> {
         match self.state {
-            SeedState::Ready { made, renewing: false, .. } if self.clones > 0 && self.failures == 0 => {
-                Some(made.after(policy.rotate_after_us))
-            }
+            SeedState::Ready {
+                made,
+                renewing: false,
+                ..
+            } if self.clones > 0 && self.failures == 0 => Some(made.after(policy.rotate_after_us)),
             _ => None,
         }
     }
@@ -137,7 +160,10 @@ mod tests {
 
     #[test]
     fn a_failed_rotation_keeps_the_old_image() {
-        let policy = Policy { rotate_after_clones: 2, ..Policy::default() };
+        let policy = Policy {
+            rotate_after_clones: 2,
+            ..Policy::default()
+        };
         let mut seed = Seed::new(0);
         seed.begin();
         seed.ready(Time(0), 7);

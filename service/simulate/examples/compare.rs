@@ -13,12 +13,19 @@ use offshoot_simulate::{
 fn main() -> Result<(), Box<dyn Error>> {
     let load = match std::env::args().nth(1) {
         Some(path) => read(&std::fs::read_to_string(path)?)?,
-        None => Shape::default().generate()?.load(1, 4),
+        None => generated().generate()?.load(1, 4),
     };
     let systems = systems();
     let whole = simulate(&load, u64::MAX, &systems[0].1).peak_bytes;
-    println!("{} functions, {} calls, 100 % = {} MiB\n", load.functions.len(), load.calls.len(), whole >> 20);
-    println!("| memory | system | start p50 ms | p90 ms | p99 ms | max ms | end to end p99 ms | init % | waited | peak MiB | mean MiB | hot / parked / clone / restore / level 1 / cold |");
+    println!(
+        "{} functions, {} calls, 100 % = {} MiB\n",
+        load.functions.len(),
+        load.calls.len(),
+        whole >> 20
+    );
+    println!(
+        "| memory | system | start p50 ms | p90 ms | p99 ms | max ms | end to end p99 ms | init % | waited | peak MiB | mean MiB | hot / parked / clone / restore / level 1 / cold |"
+    );
     println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
     for percent in [100, 50, 25] {
         for (name, system) in &systems {
@@ -27,6 +34,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
+}
+
+/// Half an hour of 400 functions, whose day is as long.
+fn generated() -> Shape {
+    Shape {
+        functions: 400,
+        minutes: 30,
+        calls_per_minute: 300.0,
+        day_minutes: 30.0,
+        ..Shape::default()
+    }
 }
 
 fn read(text: &str) -> Result<Load, LoadError> {
@@ -38,10 +56,23 @@ fn read(text: &str) -> Result<Load, LoadError> {
 }
 
 fn systems() -> Vec<(&'static str, System)> {
-    let core = |seeds_at_publish| System::Core { policy: Box::new(Policy::default()), seeds_at_publish };
+    let core = |seeds_at_publish| System::Core {
+        policy: Box::new(Policy::default()),
+        seeds_at_publish,
+    };
     vec![
-        ("keepalive-10m", System::KeepAlive { window_us: 10 * MINUTE_US }),
-        ("keepalive-1m", System::KeepAlive { window_us: MINUTE_US }),
+        (
+            "keepalive-10m",
+            System::KeepAlive {
+                window_us: 10 * MINUTE_US,
+            },
+        ),
+        (
+            "keepalive-1m",
+            System::KeepAlive {
+                window_us: MINUTE_US,
+            },
+        ),
         ("offshoot", core(false)),
         ("offshoot, seeds at publication", core(true)),
     ]

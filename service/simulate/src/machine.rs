@@ -47,7 +47,10 @@ impl Machine {
             template: None,
             has_image: false,
         };
-        let profiles = load.functions.iter().map(|function| Profile::of(&function.workload));
+        let profiles = load
+            .functions
+            .iter()
+            .map(|function| Profile::of(&function.workload));
         Self {
             limit_bytes,
             used_bytes: 0,
@@ -72,13 +75,23 @@ impl Machine {
     }
 
     /// Starts an instance from a rung, or from the next one that is there.
-    pub(crate) fn start(&mut self, function: u32, from: Rung, runtime: &str) -> (Rung, Instance, u64) {
+    pub(crate) fn start(
+        &mut self,
+        function: u32,
+        from: Rung,
+        runtime: &str,
+    ) -> (Rung, Instance, u64) {
         let has_level1 = self.level1.contains_key(runtime);
         let slot = &mut self.slots[function as usize];
-        let rung = Rung::ALL.into_iter().find(|rung| *rung >= from && slot.has(*rung, has_level1));
+        let rung = Rung::ALL
+            .into_iter()
+            .find(|rung| *rung >= from && slot.has(*rung, has_level1));
         let rung = rung.unwrap_or(Rung::Cold);
         let latency_us = slot.profile.latency_us(rung, slot.template);
-        let mut instance = Instance { bytes: slot.profile.instance_bytes(rung), number: 0 };
+        let mut instance = Instance {
+            bytes: slot.profile.instance_bytes(rung),
+            number: 0,
+        };
         match rung {
             Rung::Hot => {
                 if let Some(idle) = slot.idle.pop_back() {

@@ -59,7 +59,12 @@ pub(crate) struct KeepAlive {
 
 impl KeepAlive {
     pub(crate) fn new(window_us: u64) -> Self {
-        Self { window_us, order: VecDeque::new(), idle: HashSet::new(), next: 0 }
+        Self {
+            window_us,
+            order: VecDeque::new(),
+            idle: HashSet::new(),
+            next: 0,
+        }
     }
 
     fn retire_oldest(&mut self, machine: &mut Machine) -> bool {
@@ -75,7 +80,11 @@ impl KeepAlive {
 impl Porter for KeepAlive {
     fn start(&mut self, _now: Time, machine: &mut Machine, function: u32) -> Option<Running> {
         let slot = &machine.slots[function as usize];
-        let needed = if slot.idle.is_empty() { slot.profile.cold_bytes } else { 0 };
+        let needed = if slot.idle.is_empty() {
+            slot.profile.cold_bytes
+        } else {
+            0
+        };
         while machine.used_bytes() + needed > machine.limit_bytes && needed > 0 {
             if !self.retire_oldest(machine) {
                 return None;
@@ -83,7 +92,13 @@ impl Porter for KeepAlive {
         }
         let (rung, instance, latency_us) = machine.start(function, Rung::Hot, RUNTIME);
         self.idle.remove(&instance.number);
-        Some(Running { function, rung, instance, latency_us, ticket: None })
+        Some(Running {
+            function,
+            rung,
+            instance,
+            latency_us,
+            ticket: None,
+        })
     }
 
     fn started(&mut self, _now: Time, _running: &mut Running, _latency_us: u64) {}
@@ -93,7 +108,9 @@ impl Porter for KeepAlive {
         running.instance.number = self.next;
         self.idle.insert(self.next);
         self.order.push_back((now, running.function, self.next));
-        machine.slots[running.function as usize].idle.push_back(running.instance);
+        machine.slots[running.function as usize]
+            .idle
+            .push_back(running.instance);
     }
 
     fn decide(&mut self, now: Time, machine: &mut Machine) -> Vec<(u64, Work)> {
@@ -110,7 +127,9 @@ impl Porter for KeepAlive {
     fn done(&mut self, _now: Time, _machine: &mut Machine, _work: Work) {}
 
     fn next_due(&self) -> Option<Time> {
-        self.order.front().map(|(since, ..)| since.after(self.window_us))
+        self.order
+            .front()
+            .map(|(since, ..)| since.after(self.window_us))
     }
 }
 
@@ -141,8 +160,18 @@ impl Driven {
             core.add(Time(0), spec)
         };
         let ids: Vec<_> = load.functions.iter().map(&mut add).collect();
-        let numbers = ids.iter().zip(0..).map(|(id, number)| (*id, number)).collect();
-        Self { core, ids, numbers, pending: Vec::new(), runtime }
+        let numbers = ids
+            .iter()
+            .zip(0..)
+            .map(|(id, number)| (*id, number))
+            .collect();
+        Self {
+            core,
+            ids,
+            numbers,
+            pending: Vec::new(),
+            runtime,
+        }
     }
 
     /// Makes what is asked for at publication, before the load begins.
@@ -175,7 +204,8 @@ impl Driven {
                     Some(function),
                 ) => {
                     let restore_us = machine.slots[function as usize].profile.restore_us;
-                    self.pending.push((restore_us, Work::Template(function, backing)));
+                    self.pending
+                        .push((restore_us, Work::Template(function, backing)));
                 }
                 (Deed::MakeSeed { seed } | Deed::RotateSeed { seed }, function) => {
                     self.begin_seed(machine, seed, function);
@@ -222,9 +252,16 @@ impl Porter for Driven {
         let had_template = machine.slots[function as usize].template.is_some();
         let (rung, instance, latency_us) = machine.start(function, ticket.rung(), RUNTIME);
         if !had_template && machine.slots[function as usize].template.is_some() {
-            self.pending.push((latency_us, Work::Template(function, Backing::Local)));
+            self.pending
+                .push((latency_us, Work::Template(function, Backing::Local)));
         }
-        Some(Running { function, rung, instance, latency_us, ticket: Some(ticket) })
+        Some(Running {
+            function,
+            rung,
+            instance,
+            latency_us,
+            ticket: Some(ticket),
+        })
     }
 
     fn started(&mut self, now: Time, running: &mut Running, latency_us: u64) {
@@ -239,9 +276,17 @@ impl Porter for Driven {
     }
 
     fn ended(&mut self, now: Time, machine: &mut Machine, running: Running) {
-        machine.slots[running.function as usize].idle.push_back(running.instance);
+        machine.slots[running.function as usize]
+            .idle
+            .push_back(running.instance);
         if let Some(ticket) = running.ticket {
-            self.core.ended(now, ticket, End::Idle { private_bytes: running.instance.bytes });
+            self.core.ended(
+                now,
+                ticket,
+                End::Idle {
+                    private_bytes: running.instance.bytes,
+                },
+            );
         }
     }
 
@@ -265,9 +310,12 @@ impl Porter for Driven {
         match work {
             Work::Template(function, backing) => {
                 machine.set_template(function, Some(backing));
-                let bytes = machine.slots[function as usize].profile.template_bytes(backing);
+                let bytes = machine.slots[function as usize]
+                    .profile
+                    .template_bytes(backing);
                 let id = self.ids[function as usize];
-                self.core.observe(now, id, Event::TemplateReady { backing, bytes });
+                self.core
+                    .observe(now, id, Event::TemplateReady { backing, bytes });
             }
             Work::Seed(seed) => {
                 let function = match &seed {

@@ -29,6 +29,7 @@ pub struct Profile {
     pub clone_bytes: u64,
     pub template_local_bytes: u64,
     pub template_mapped_bytes: u64,
+    /// What the image holds beyond its runtime's.
     pub image_bytes: u64,
 }
 
@@ -54,7 +55,9 @@ impl Profile {
     /// What a workload's starts cost. An unknown one gets the costs of a known one that its name decides.
     pub fn of(workload: &str) -> Self {
         let known = WORKLOADS.iter().find(|(name, ..)| workload.contains(name));
-        let by_name = workload.bytes().fold(7_usize, |sum, byte| sum * 31 % 1009 + usize::from(byte));
+        let by_name = workload
+            .bytes()
+            .fold(7_usize, |sum, byte| sum * 31 % 1009 + usize::from(byte));
         let (_, import_ms, megabytes) = known.unwrap_or(&WORKLOADS[by_name % WORKLOADS.len()]);
         Self::new(*import_ms, *megabytes)
     }
@@ -75,7 +78,7 @@ impl Profile {
             clone_bytes: (megabytes * MB * 13 / 100).max(MB),
             template_local_bytes: megabytes * MB * 3 / 10,
             template_mapped_bytes: megabytes * MB / 20 + MB,
-            image_bytes: megabytes * MB,
+            image_bytes: megabytes * MB * 3 / 10,
         }
     }
 

@@ -70,9 +70,15 @@ pub fn simulate(load: &Load, limit_bytes: u64, system: &System) -> Report {
         System::KeepAlive { window_us } => {
             Run::new(load, &mut machine, KeepAlive::new(*window_us)).finish()
         }
-        System::Core { policy, seeds_at_publish } => {
+        System::Core {
+            policy,
+            seeds_at_publish,
+        } => {
             let mut driven = Driven::new(load, (**policy).clone(), *seeds_at_publish);
-            let reading = NodeReading { limit_bytes, ..NodeReading::default() };
+            let reading = NodeReading {
+                limit_bytes,
+                ..NodeReading::default()
+            };
             driven.core.read(reading);
             driven.publish(&mut machine);
             Run::new(load, &mut machine, driven).finish()
@@ -140,7 +146,9 @@ impl<'a, P: Porter> Run<'a, P> {
         let mut left = self.load.calls.len();
         // Until the last answer: what is idle then need not end.
         while left > 0 {
-            let Some(Reverse((at, _, step))) = self.steps.pop() else { break };
+            let Some(Reverse((at, _, step))) = self.steps.pop() else {
+                break;
+            };
             self.pass_time(at);
             left -= usize::from(matches!(step, Step::Ended(_)));
             self.step(step);
@@ -264,7 +272,9 @@ impl<'a, P: Porter> Run<'a, P> {
 impl Percentiles {
     fn of(mut spans_us: Vec<u64>) -> Self {
         spans_us.sort_unstable();
-        let Some(max_us) = spans_us.last().copied() else { return Self::default() };
+        let Some(max_us) = spans_us.last().copied() else {
+            return Self::default();
+        };
         let rank = |percent: usize| spans_us[(spans_us.len() * percent).div_ceil(100).max(1) - 1];
         Self {
             mean_us: spans_us.iter().sum::<u64>() / spans_us.len() as u64,

@@ -26,7 +26,11 @@ fn stays_s(used_percent: u64, psi_some: f64, psi_full: f64) -> u64 {
             break;
         }
         world.now = world.core.next_due().unwrap();
-        world.core.read(NodeReading { psi_some: psi_some.min(9.0), psi_full: psi_full.min(4.0), ..reading });
+        world.core.read(NodeReading {
+            psi_some: psi_some.min(9.0),
+            psi_full: psi_full.min(4.0),
+            ..reading
+        });
         world.decide();
     }
     world.now.since(begun) / SECOND_US
@@ -49,7 +53,10 @@ fn window_us(world: &World, id: FunctionId) -> u64 {
 #[test]
 fn the_window_follows_the_gaps() {
     let mut world = World::new(policy(), 10_000 * MB);
-    let (often, seldom) = (world.add(spec("often", "a")), world.add(spec("seldom", "a")));
+    let (often, seldom) = (
+        world.add(spec("often", "a")),
+        world.add(spec("seldom", "a")),
+    );
     for call in 0..40 {
         world.call(often);
         if call % 4 == 0 {
@@ -58,8 +65,14 @@ fn the_window_follows_the_gaps() {
         world.live(30 * SECOND_US);
     }
     let (often_us, seldom_us) = (window_us(&world, often), window_us(&world, seldom));
-    assert!((30 * SECOND_US..=38 * SECOND_US).contains(&often_us), "{often_us}");
-    assert!((120 * SECOND_US..=150 * SECOND_US).contains(&seldom_us), "{seldom_us}");
+    assert!(
+        (30 * SECOND_US..=38 * SECOND_US).contains(&often_us),
+        "{often_us}"
+    );
+    assert!(
+        (120 * SECOND_US..=150 * SECOND_US).contains(&seldom_us),
+        "{seldom_us}"
+    );
     // Control: a function whose gaps are not known has the longest window.
     let new = world.add(spec("new", "a"));
     assert_eq!(window_us(&world, new), 10 * MINUTE_US);
@@ -96,7 +109,11 @@ fn nothing_is_due_when_nothing_exists() {
 
 #[test]
 fn ghosts_follow_the_starts_and_fall_later() {
-    let policy = Policy { ghosts: (2, 50), concurrency: 10_000, ..policy() };
+    let policy = Policy {
+        ghosts: (2, 50),
+        concurrency: 10_000,
+        ..policy()
+    };
     let mut world = World::new(policy, 1_000_000 * MB);
     let id = world.seeded("f");
     assert_eq!(world.core.ghost_target(), 2);

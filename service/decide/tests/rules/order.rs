@@ -7,7 +7,11 @@ const LIMIT: u64 = 10_000 * MB;
 /// Tells that memory is so full, and gives what is given up for it, in order.
 fn press(world: &mut World, percent: u64) -> Vec<Action> {
     let used_bytes = LIMIT / 100 * percent;
-    world.core.read(NodeReading { limit_bytes: LIMIT, used_bytes, ..NodeReading::default() });
+    world.core.read(NodeReading {
+        limit_bytes: LIMIT,
+        used_bytes,
+        ..NodeReading::default()
+    });
     let actions = world.decide();
     let is_reclaim = |action: &Action| matches!(action.reason, Reason::Memory { .. });
     actions.into_iter().filter(is_reclaim).collect()
@@ -25,19 +29,28 @@ fn kinds(world: &World, actions: &[Action]) -> Vec<String> {
         Deed::DropTemplate { .. } => "drop",
         _ => "other",
     };
-    actions.iter().map(|action| format!("{} {}", kind(action), name(action))).collect()
+    actions
+        .iter()
+        .map(|action| format!("{} {}", kind(action), name(action)))
+        .collect()
 }
 
 /// A function with everything: an idle instance, a parked clone, a template.
 fn with_everything(world: &mut World, name: &str) -> offshoot_decide::FunctionId {
     let id = world.seeded(name);
     // Slow clones by its own measure, so that one is parked; inside its 99th percentile.
-    let slo = Slo { p50_us: 1000, p99_us: 50_000 };
+    let slo = Slo {
+        p50_us: 1000,
+        p99_us: 50_000,
+    };
     world.core.set_slo(world.now, id, slo);
     world.call(id);
-    world.pass(SECOND_US);
+    world.pass(SECOND_US / 10);
     world.decide();
-    assert_eq!((world.slots[&id].idle.len(), world.slots[&id].parked), (1, 1));
+    assert_eq!(
+        (world.slots[&id].idle.len(), world.slots[&id].parked),
+        (1, 1)
+    );
     id
 }
 
@@ -52,7 +65,13 @@ fn idle_then_parked_then_backing_then_templates_then_last_rungs() {
     given.extend(press(&mut world, 99));
     let kinds = kinds(&world, &given);
     // The cold function's instance is its last rung inside the target: after everything else.
-    let expected = ["idle clones", "parked clones", "mapped clones", "idle cold", "drop clones"];
+    let expected = [
+        "idle clones",
+        "parked clones",
+        "mapped clones",
+        "idle cold",
+        "drop clones",
+    ];
     assert_eq!(kinds, expected);
 }
 
@@ -62,7 +81,10 @@ fn an_instance_without_a_clone_behind_it_goes_first_only_if_no_target_breaks() {
     let mut world = World::new(policy(), LIMIT);
     with_everything(&mut world, "clones");
     let cold = world.add(spec("cold", "a"));
-    let slo = Slo { p50_us: SECOND_US, p99_us: 10 * SECOND_US };
+    let slo = Slo {
+        p50_us: SECOND_US,
+        p99_us: 10 * SECOND_US,
+    };
     world.core.set_slo(world.now, cold, slo);
     world.call(cold);
     let given = press(&mut world, 99);
@@ -97,7 +119,9 @@ fn among_alike_the_one_called_less_goes_first() {
 #[test]
 fn no_more_is_given_up_than_is_needed() {
     let mut world = World::new(policy(), LIMIT);
-    let ids: Vec<_> = (0..50).map(|number| world.add(spec(&format!("f{number}"), "a"))).collect();
+    let ids: Vec<_> = (0..50)
+        .map(|number| world.add(spec(&format!("f{number}"), "a")))
+        .collect();
     for id in ids {
         world.call(id);
     }
@@ -114,11 +138,21 @@ fn decisions_explain_themselves() {
     press(&mut world, 99);
     let decision = world.core.explain(world.now, id).unwrap();
     let text = serde_json::to_string(&decision).unwrap();
-    for figure in ["\"name\":\"clones\"", "\"pressure\":\"critical\"", "\"freed_bytes\"", "\"state\":\"replacing\""] {
+    for figure in [
+        "\"name\":\"clones\"",
+        "\"pressure\":\"critical\"",
+        "\"freed_bytes\"",
+        "\"state\":\"replacing\"",
+    ] {
         assert!(text.contains(figure), "{figure} in {text}");
     }
     assert!(decision.actions.len() >= 3 && decision.actions.len() <= 8);
     world.core.remove(id);
     assert!(world.core.explain(world.now, id).is_none());
-    assert!(world.live(MINUTE_US).iter().all(|action| action.deed.function() != Some(id)));
+    assert!(
+        world
+            .live(MINUTE_US)
+            .iter()
+            .all(|action| action.deed.function() != Some(id))
+    );
 }

@@ -35,7 +35,10 @@ fn run(world: &mut World, ops: &[Op]) -> (u64, u32) {
     let ids: Vec<_> = (0..FUNCTIONS)
         .map(|number| {
             let seed_at_publish = number % 2 == 0;
-            world.add(FunctionSpec { seed_at_publish, ..spec(&format!("f{number}"), "a") })
+            world.add(FunctionSpec {
+                seed_at_publish,
+                ..spec(&format!("f{number}"), "a")
+            })
         })
         .collect();
     let (mut peak, mut needless) = (0, 0);
@@ -44,7 +47,9 @@ fn run(world: &mut World, ops: &[Op]) -> (u64, u32) {
             Op::Begin(function) => {
                 let id = ids[*function];
                 let refused = world.begin(id);
-                needless += u32::from(matches!(refused, Err(Refusal::Memory { .. })) && has_spare(world, id));
+                needless += u32::from(
+                    matches!(refused, Err(Refusal::Memory { .. })) && has_spare(world, id),
+                );
             }
             Op::End => world.end(),
             Op::Pass(span_us) => world.pass(*span_us),
@@ -60,10 +65,16 @@ fn run(world: &mut World, ops: &[Op]) -> (u64, u32) {
 
 /// Whether anything of others could have been given up.
 fn has_spare(world: &World, id: FunctionId) -> bool {
-    world.slots.iter().filter(|(other, _)| **other != id).any(|(_, slot)| {
-        // A template that is being replaced is neither here nor there.
-        !slot.idle.is_empty() || slot.parked > 0 || slot.template.is_some() && slot.making.is_none()
-    })
+    world
+        .slots
+        .iter()
+        .filter(|(other, _)| **other != id)
+        .any(|(_, slot)| {
+            // A template that is being replaced is neither here nor there.
+            !slot.idle.is_empty()
+                || slot.parked > 0
+                || slot.template.is_some() && slot.making.is_none()
+        })
 }
 
 /// Pairs of actions on one function of which the second undoes the first within the hysteresis, though nothing
@@ -72,7 +83,9 @@ fn flaps(log: &[Action], hysteresis_us: u64) -> usize {
     let mut last: BTreeMap<(FunctionId, &str), &Action> = BTreeMap::new();
     let mut found = 0;
     for action in log {
-        let Some(function) = action.deed.function() else { continue };
+        let Some(function) = action.deed.function() else {
+            continue;
+        };
         let (kind, undoes) = match action.deed {
             Deed::Park { .. } => ("park", "unpark"),
             Deed::Unpark { .. } => ("unpark", "park"),
@@ -132,7 +145,10 @@ proptest! {
 
 /// Clones miss the median target, so that parked ones come and go.
 fn slow_clones() -> Policy {
-    let mut policy = Policy { parked_idle_us: 90 * SECOND_US, ..policy() };
+    let mut policy = Policy {
+        parked_idle_us: 90 * SECOND_US,
+        ..policy()
+    };
     *policy.assumed_us.get_mut(offshoot_decide::Rung::Clone) = 10_000;
     policy
 }
@@ -142,14 +158,29 @@ fn slow_clones() -> Policy {
 fn a_deaf_node_exceeds_its_memory() {
     let mut world = World::new(policy(), LIMIT);
     world.is_deaf = true;
-    let ops: Vec<Op> = (0..60).flat_map(|at| [Op::Begin(at % FUNCTIONS), Op::Begin((at + 1) % FUNCTIONS), Op::End]).collect();
+    let ops: Vec<Op> = (0..60)
+        .flat_map(|at| {
+            [
+                Op::Begin(at % FUNCTIONS),
+                Op::Begin((at + 1) % FUNCTIONS),
+                Op::End,
+            ]
+        })
+        .collect();
     let (peak, _) = run(&mut world, &ops);
     assert!(peak > LIMIT, "{} MB", peak / MB);
 }
 
 #[test]
 fn without_hysteresis_it_flaps() {
-    let mut world = World::new(Policy { hysteresis_us: 0, parked_idle_us: SECOND_US, ..slow_clones() }, LIMIT);
+    let mut world = World::new(
+        Policy {
+            hysteresis_us: 0,
+            parked_idle_us: SECOND_US,
+            ..slow_clones()
+        },
+        LIMIT,
+    );
     let id = world.seeded("f");
     for _ in 0..5 {
         world.call(id);

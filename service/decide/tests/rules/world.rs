@@ -46,7 +46,11 @@ pub fn spec(name: &str, account: &str) -> FunctionSpec {
 
 /// No level-1 seeds and no ghosts, so that tests see only what they are about.
 pub fn policy() -> Policy {
-    Policy { level1_after: u64::MAX, ghosts: (0, 0), ..Policy::default() }
+    Policy {
+        level1_after: u64::MAX,
+        ghosts: (0, 0),
+        ..Policy::default()
+    }
 }
 
 impl World {
@@ -78,7 +82,11 @@ impl World {
 
     pub fn read(&mut self) {
         let (limit_bytes, used_bytes) = (self.limit_bytes, self.used_bytes());
-        self.core.read(NodeReading { limit_bytes, used_bytes, ..NodeReading::default() });
+        self.core.read(NodeReading {
+            limit_bytes,
+            used_bytes,
+            ..NodeReading::default()
+        });
     }
 
     /// Begins an event.
@@ -90,7 +98,11 @@ impl World {
         let rung = ticket.rung();
         let bytes = self.take_instance(id, rung);
         let latency_us = *self.policy.assumed_us.get(rung);
-        let started = Started { rung, latency_us, private_bytes: None };
+        let started = Started {
+            rung,
+            latency_us,
+            private_bytes: None,
+        };
         self.core.started(self.now, &mut ticket, started);
         self.busy.push((ticket, bytes));
         Ok(rung)
@@ -102,8 +114,18 @@ impl World {
             return;
         }
         let (ticket, bytes) = self.busy.remove(0);
-        self.slots.get_mut(&ticket.function()).unwrap().idle.push(bytes);
-        self.core.ended(self.now, ticket, End::Idle { private_bytes: bytes });
+        self.slots
+            .get_mut(&ticket.function())
+            .unwrap()
+            .idle
+            .push(bytes);
+        self.core.ended(
+            self.now,
+            ticket,
+            End::Idle {
+                private_bytes: bytes,
+            },
+        );
     }
 
     /// A whole event, alone.
@@ -142,19 +164,24 @@ impl World {
         for (id, slot) in &mut self.slots {
             if std::mem::take(&mut slot.makes_seed) {
                 slot.has_image = true;
-                self.core.seed_ready(self.now, &SeedOf::Function(*id), 64 * MB);
+                self.core
+                    .seed_ready(self.now, &SeedOf::Function(*id), 64 * MB);
             }
             if let Some(backing) = slot.making.take() {
                 slot.template = Some(backing);
                 let bytes = template_bytes(backing);
-                self.core.observe(self.now, *id, Event::TemplateReady { backing, bytes });
+                self.core
+                    .observe(self.now, *id, Event::TemplateReady { backing, bytes });
             }
         }
     }
 
     /// A function with a seed and a template, and no instance.
     pub fn seeded(&mut self, name: &str) -> FunctionId {
-        let id = self.add(FunctionSpec { seed_at_publish: true, ..spec(name, "a") });
+        let id = self.add(FunctionSpec {
+            seed_at_publish: true,
+            ..spec(name, "a")
+        });
         for _ in 0..3 {
             self.decide();
             self.finish();
@@ -198,8 +225,15 @@ impl World {
         let parked = u64::from(slot.parked) * self.policy.assumed_clone_bytes;
         let template = slot.template.map_or(0, template_bytes);
         // What replaces a template shares the pool with it until it is there.
-        let making = slot.making.filter(|_| slot.template.is_none()).map_or(0, template_bytes);
-        let seed = if slot.makes_seed { self.policy.assumed_cold_bytes } else { 0 };
+        let making = slot
+            .making
+            .filter(|_| slot.template.is_none())
+            .map_or(0, template_bytes);
+        let seed = if slot.makes_seed {
+            self.policy.assumed_cold_bytes
+        } else {
+            0
+        };
         slot.idle.iter().sum::<u64>() + parked + template + making + seed
     }
 }

@@ -96,8 +96,9 @@ impl Shape {
     pub fn generate(&self) -> Result<Minutes, ShapeError> {
         self.check()?;
         let mut random = Xoshiro256PlusPlus::seed_from_u64(self.seed);
-        let weights: Vec<f64> =
-            (1..=self.functions).map(|rank| (rank as f64).powf(-self.skew)).collect();
+        let weights: Vec<f64> = (1..=self.functions)
+            .map(|rank| (rank as f64).powf(-self.skew))
+            .collect();
         let total: f64 = weights.iter().sum();
         let field = ShapeError::Field {
             field: "duration_spread",
@@ -115,7 +116,10 @@ impl Shape {
                 calls: self.counts(&mut random, per_minute),
             }
         });
-        Ok(Minutes { minutes: self.minutes, rows: rows.collect() })
+        Ok(Minutes {
+            minutes: self.minutes,
+            rows: rows.collect(),
+        })
     }
 
     fn counts(&self, random: &mut Xoshiro256PlusPlus, per_minute: f64) -> Vec<u32> {
@@ -139,14 +143,36 @@ impl Shape {
     fn check(&self) -> Result<(), ShapeError> {
         let within = |field, value: f64, least: f64, most: f64, range| {
             let is_within = (least..=most).contains(&value);
-            is_within.then_some(()).ok_or(ShapeError::Field { field, value, range })
+            is_within.then_some(()).ok_or(ShapeError::Field {
+                field,
+                value,
+                range,
+            })
         };
         within("functions", self.functions as f64, 1.0, 1e6, "1 to 1000000")?;
         within("minutes", self.minutes as f64, 1.0, 1e5, "1 to 100000")?;
-        within("calls_per_minute", self.calls_per_minute, 0.0, 1e7, "0 to 10000000")?;
+        within(
+            "calls_per_minute",
+            self.calls_per_minute,
+            0.0,
+            1e7,
+            "0 to 10000000",
+        )?;
         within("skew", self.skew, 0.0, 10.0, "0 to 10")?;
-        within("duration_median_ms", self.duration_median_ms, 0.001, 6e5, "0.001 to 600000")?;
-        within("duration_spread", self.duration_spread, 0.0, 10.0, "0 to 10")?;
+        within(
+            "duration_median_ms",
+            self.duration_median_ms,
+            0.001,
+            6e5,
+            "0.001 to 600000",
+        )?;
+        within(
+            "duration_spread",
+            self.duration_spread,
+            0.0,
+            10.0,
+            "0 to 10",
+        )?;
         within("bursty", self.bursty, 0.0, 1.0, "0 to 1")?;
         within("diurnal", self.diurnal, 0.0, 1.0, "0 to 1")?;
         within("day_minutes", self.day_minutes, 1.0, 1e6, "1 to 1000000")?;

@@ -46,16 +46,24 @@ impl Minutes {
         let columns = reader.headers().map_err(LoadError::Csv)?.clone();
         check_columns(&columns)?;
         let minutes = columns.len() - 3;
-        let mut found = Self { minutes, rows: Vec::new() };
+        let mut found = Self {
+            minutes,
+            rows: Vec::new(),
+        };
         let (mut names, mut total) = (HashSet::new(), 0);
         for record in reader.records() {
             let record = record.map_err(LoadError::Csv)?;
             let row = row(&record, &columns)?;
             total += row.calls.iter().map(|calls| u64::from(*calls)).sum::<u64>();
             if total > MOST_CALLS {
-                return Err(LoadError::TooMany { line: line(&record), limit: MOST_CALLS });
+                return Err(LoadError::TooMany {
+                    line: line(&record),
+                    limit: MOST_CALLS,
+                });
             }
-            field::<String>(&record, 0, "new function", |name| names.insert(name.clone()))?;
+            field::<String>(&record, 0, "new function", |name| {
+                names.insert(name.clone())
+            })?;
             found.rows.push(row);
         }
         Ok(found)
@@ -70,7 +78,11 @@ impl Minutes {
         text.push('\n');
         let mut writer = csv::Writer::from_writer(Vec::new());
         for row in &self.rows {
-            let fields = [row.function.clone(), row.workload.clone(), format!("{:.1}", row.mean_ms)];
+            let fields = [
+                row.function.clone(),
+                row.workload.clone(),
+                format!("{:.1}", row.mean_ms),
+            ];
             let counts = row.calls.iter().map(u32::to_string);
             // Into memory: there is nothing that could fail.
             let _ = writer.write_record(fields.into_iter().chain(counts));
@@ -108,13 +120,20 @@ impl Minutes {
 
 fn check_columns(columns: &csv::StringRecord) -> Result<(), LoadError> {
     let mut names = columns.iter();
-    let begins = ["function", "workload", "mean_ms"].iter().all(|name| names.next() == Some(*name));
-    let counts = names.enumerate().all(|(at, name)| name == format!("m{}", at + 1));
+    let begins = ["function", "workload", "mean_ms"]
+        .iter()
+        .all(|name| names.next() == Some(*name));
+    let counts = names
+        .enumerate()
+        .all(|(at, name)| name == format!("m{}", at + 1));
     if begins && counts && columns.len() > 3 {
         return Ok(());
     }
     let found = columns.iter().collect::<Vec<_>>().join(",");
-    Err(LoadError::Columns { found, expected: COLUMNS })
+    Err(LoadError::Columns {
+        found,
+        expected: COLUMNS,
+    })
 }
 
 fn row(record: &csv::StringRecord, columns: &csv::StringRecord) -> Result<MinutesRow, LoadError> {

@@ -88,11 +88,14 @@ fn field<T: std::str::FromStr>(
     mut is_valid: impl FnMut(&T) -> bool,
 ) -> Result<T, LoadError> {
     let text = record.get(at).unwrap_or_default();
-    text.parse().ok().filter(|value| is_valid(value)).ok_or_else(|| LoadError::Field {
-        line: line(record),
-        column: column.into(),
-        value: text.into(),
-    })
+    text.parse()
+        .ok()
+        .filter(|value| is_valid(value))
+        .ok_or_else(|| LoadError::Field {
+            line: line(record),
+            column: column.into(),
+            value: text.into(),
+        })
 }
 
 fn line(record: &csv::StringRecord) -> u64 {

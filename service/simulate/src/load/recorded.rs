@@ -19,9 +19,17 @@ const COLUMNS: &str = "app,func,end_timestamp,duration";
 /// [`LoadError`], with the line.
 pub fn parse_recorded(text: &str) -> Result<Load, LoadError> {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
-    let found = reader.headers().map_err(LoadError::Csv)?.iter().collect::<Vec<_>>().join(",");
+    let found = reader
+        .headers()
+        .map_err(LoadError::Csv)?
+        .iter()
+        .collect::<Vec<_>>()
+        .join(",");
     if found != COLUMNS {
-        return Err(LoadError::Columns { found, expected: COLUMNS });
+        return Err(LoadError::Columns {
+            found,
+            expected: COLUMNS,
+        });
     }
     let mut load = Load::default();
     let mut numbers = HashMap::new();
@@ -41,7 +49,11 @@ pub fn parse_recorded(text: &str) -> Result<Load, LoadError> {
                 workload: record[1].into(),
             });
         }
-        begins.push((((end - duration) * 1e6) as i64, function, (duration * 1e6) as u64));
+        begins.push((
+            ((end - duration) * 1e6) as i64,
+            function,
+            (duration * 1e6) as u64,
+        ));
     }
     let first = begins.iter().map(|(at, ..)| *at).min().unwrap_or(0);
     let calls = begins.into_iter().map(|(at, function, duration_us)| Call {

@@ -13,11 +13,20 @@ fn calls_by_the_minute_are_read_and_written() {
     let load = minutes.load(1, 2);
     let of = |function, minute| {
         let calls = load.calls.iter().filter(|call| call.function == function);
-        calls.filter(|call| call.at.0 / 60_000_000 == minute).count()
+        calls
+            .filter(|call| call.at.0 / 60_000_000 == minute)
+            .count()
     };
     assert_eq!([of(0, 0), of(0, 1), of(1, 0), of(1, 1)], [3, 0, 0, 2]);
     assert!(load.calls.is_sorted());
-    assert_eq!(load.calls.iter().find(|call| call.function == 0).unwrap().duration_us, 12_500);
+    assert_eq!(
+        load.calls
+            .iter()
+            .find(|call| call.function == 0)
+            .unwrap()
+            .duration_us,
+        12_500
+    );
     assert_ne!(load.functions[0].account, load.functions[1].account);
     assert_eq!(load, minutes.load(1, 2));
     assert_ne!(load, minutes.load(2, 2));
@@ -26,14 +35,21 @@ fn calls_by_the_minute_are_read_and_written() {
 #[test]
 fn calls_one_by_one_arrive_when_they_ended_less_their_duration() {
     let load = parse_recorded(RECORDED).unwrap();
-    let calls: Vec<_> = load.calls.iter().map(|call| (call.at, call.function, call.duration_us)).collect();
+    let calls: Vec<_> = load
+        .calls
+        .iter()
+        .map(|call| (call.at, call.function, call.duration_us))
+        .collect();
     let expected = [
         (Time(0), 0, 8_500_000),
         (Time(4_500_000), 1, 250_000),
         (Time(9_500_000), 0, 500_000),
     ];
     assert_eq!(calls, expected);
-    assert_eq!((&*load.functions[0].account, &*load.functions[1].account), ("a", "b"));
+    assert_eq!(
+        (&*load.functions[0].account, &*load.functions[1].account),
+        ("a", "b")
+    );
 }
 
 /// The line and column that an error names.
@@ -47,7 +63,9 @@ fn place(error: LoadError) -> (u64, String) {
 #[test]
 fn errors_name_line_and_column() {
     let minutes = |row: &str| {
-        place(Minutes::parse(&format!("function,workload,mean_ms,m1\nf,w,1,1\n{row}\n")).unwrap_err())
+        place(
+            Minutes::parse(&format!("function,workload,mean_ms,m1\nf,w,1,1\n{row}\n")).unwrap_err(),
+        )
     };
     assert_eq!(minutes("g,w,-1,1"), (3, "mean_ms".into()));
     assert_eq!(minutes("g,w,NaN,1"), (3, "mean_ms".into()));
@@ -63,31 +81,69 @@ fn errors_name_line_and_column() {
 
 #[test]
 fn other_files_are_refused() {
-    assert!(matches!(Minutes::parse(RECORDED), Err(LoadError::Columns { .. })));
-    assert!(matches!(parse_recorded(MINUTES), Err(LoadError::Columns { .. })));
-    assert!(matches!(Minutes::parse("function,workload,mean_ms\n"), Err(LoadError::Columns { .. })));
+    assert!(matches!(
+        Minutes::parse(RECORDED),
+        Err(LoadError::Columns { .. })
+    ));
+    assert!(matches!(
+        parse_recorded(MINUTES),
+        Err(LoadError::Columns { .. })
+    ));
+    assert!(matches!(
+        Minutes::parse("function,workload,mean_ms\n"),
+        Err(LoadError::Columns { .. })
+    ));
     let ragged = "function,workload,mean_ms,m1\nf,w,1\n";
     assert!(matches!(Minutes::parse(ragged), Err(LoadError::Csv(_))));
     let many = "function,workload,mean_ms,m1\nf,w,1,4000000000\n";
-    assert!(matches!(Minutes::parse(many), Err(LoadError::TooMany { line: 2, .. })));
+    assert!(matches!(
+        Minutes::parse(many),
+        Err(LoadError::TooMany { line: 2, .. })
+    ));
 }
 
 #[test]
 fn generated_load_is_skewed_rhythmic_and_the_same_for_each_seed() {
-    let shape = Shape { day_minutes: 60.0, bursty: 0.0, ..Shape::default() };
+    let shape = Shape {
+        day_minutes: 60.0,
+        bursty: 0.0,
+        ..Shape::default()
+    };
     let minutes = shape.generate().unwrap();
     assert_eq!(minutes, shape.generate().unwrap());
-    assert_ne!(minutes, Shape { seed: 2, ..shape.clone() }.generate().unwrap());
-    let sums: Vec<u32> = minutes.rows.iter().map(|row| row.calls.iter().sum()).collect();
+    assert_ne!(
+        minutes,
+        Shape {
+            seed: 2,
+            ..shape.clone()
+        }
+        .generate()
+        .unwrap()
+    );
+    let sums: Vec<u32> = minutes
+        .rows
+        .iter()
+        .map(|row| row.calls.iter().sum())
+        .collect();
     let (top, all) = (sums[..100].iter().sum::<u32>(), sums.iter().sum::<u32>());
     assert!((50_000..58_000).contains(&all), "{all}");
     assert!(top > all * 8 / 10, "{top} of {all}");
     let in_minutes = |range: std::ops::Range<usize>| -> u32 {
-        minutes.rows.iter().map(|row| row.calls[range.clone()].iter().sum::<u32>()).sum()
+        minutes
+            .rows
+            .iter()
+            .map(|row| row.calls[range.clone()].iter().sum::<u32>())
+            .sum()
     };
     assert!(in_minutes(0..30) > in_minutes(30..60) * 3 / 2);
     // Controls: without skew and rhythm there is neither.
-    let flat = Shape { skew: 0.0, diurnal: 0.0, ..shape }.generate().unwrap();
+    let flat = Shape {
+        skew: 0.0,
+        diurnal: 0.0,
+        ..shape
+    }
+    .generate()
+    .unwrap();
     let top: u32 = flat.rows[..100].iter().flat_map(|row| &row.calls).sum();
     assert!(top < all * 2 / 10, "{top}");
 }
@@ -95,7 +151,12 @@ fn generated_load_is_skewed_rhythmic_and_the_same_for_each_seed() {
 #[test]
 fn bursts_are_bursts() {
     let busiest_share = |bursty| {
-        let shape = Shape { functions: 1, bursty, diurnal: 0.0, ..Shape::default() };
+        let shape = Shape {
+            functions: 1,
+            bursty,
+            diurnal: 0.0,
+            ..Shape::default()
+        };
         let mut calls = shape.generate().unwrap().rows.remove(0).calls;
         calls.sort_unstable();
         let all: u32 = calls.iter().sum();
@@ -111,11 +172,39 @@ fn shapes_without_a_load_are_refused_by_name() {
         Err(ShapeError::Field { field, .. }) => field,
         other => panic!("{other:?}"),
     };
-    assert_eq!(refused(Shape { functions: 0, ..Shape::default() }), "functions");
-    assert_eq!(refused(Shape { skew: f64::NAN, ..Shape::default() }), "skew");
-    assert_eq!(refused(Shape { bursty: 1.5, ..Shape::default() }), "bursty");
-    assert_eq!(refused(Shape { duration_median_ms: 0.0, ..Shape::default() }), "duration_median_ms");
-    let huge = Shape { functions: 1_000_000, minutes: 100_000, ..Shape::default() };
+    assert_eq!(
+        refused(Shape {
+            functions: 0,
+            ..Shape::default()
+        }),
+        "functions"
+    );
+    assert_eq!(
+        refused(Shape {
+            skew: f64::NAN,
+            ..Shape::default()
+        }),
+        "skew"
+    );
+    assert_eq!(
+        refused(Shape {
+            bursty: 1.5,
+            ..Shape::default()
+        }),
+        "bursty"
+    );
+    assert_eq!(
+        refused(Shape {
+            duration_median_ms: 0.0,
+            ..Shape::default()
+        }),
+        "duration_median_ms"
+    );
+    let huge = Shape {
+        functions: 1_000_000,
+        minutes: 100_000,
+        ..Shape::default()
+    };
     assert!(matches!(huge.generate(), Err(ShapeError::TooMany { .. })));
 }
 

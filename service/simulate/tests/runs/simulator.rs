@@ -13,11 +13,16 @@ fn load() -> Load {
 }
 
 fn keep_alive() -> System {
-    System::KeepAlive { window_us: 10 * MINUTE_US }
+    System::KeepAlive {
+        window_us: 10 * MINUTE_US,
+    }
 }
 
 fn core(seeds_at_publish: bool) -> System {
-    System::Core { policy: Box::new(Policy::default()), seeds_at_publish }
+    System::Core {
+        policy: Box::new(Policy::default()),
+        seeds_at_publish,
+    }
 }
 
 /// Keep-alive's own need, and a quarter of it.
@@ -51,16 +56,24 @@ fn every_call_is_answered_once_whoever_decides() {
 fn the_same_load_gives_the_same_report() {
     let load = load();
     let [_, quarter] = memory(&load);
-    assert_eq!(simulate(&load, quarter, &core(true)), simulate(&load, quarter, &core(true)));
-    assert_ne!(simulate(&load, quarter, &core(true)), simulate(&load, quarter, &core(false)));
+    assert_eq!(
+        simulate(&load, quarter, &core(true)),
+        simulate(&load, quarter, &core(true))
+    );
+    assert_ne!(
+        simulate(&load, quarter, &core(true)),
+        simulate(&load, quarter, &core(false))
+    );
 }
 
 #[test]
 fn keep_alive_stays_in_its_memory_and_loses_starts_to_it() {
     let load = load();
     let [whole, quarter] = memory(&load);
-    let (ample, short) =
-        (simulate(&load, whole, &keep_alive()), simulate(&load, quarter, &keep_alive()));
+    let (ample, short) = (
+        simulate(&load, whole, &keep_alive()),
+        simulate(&load, quarter, &keep_alive()),
+    );
     assert!(short.peak_bytes <= quarter && ample.peak_bytes <= whole);
     assert!(short.init_ratio > ample.init_ratio);
 }
@@ -69,8 +82,16 @@ fn keep_alive_stays_in_its_memory_and_loses_starts_to_it() {
 fn clones_need_fewer_inits_in_a_quarter_of_the_memory() {
     let load = load();
     let [_, quarter] = memory(&load);
-    let (kept, cloned) =
-        (simulate(&load, quarter, &keep_alive()), simulate(&load, quarter, &core(true)));
-    assert!(cloned.init_ratio < kept.init_ratio / 4.0, "{cloned:?} {kept:?}");
-    assert!(cloned.start.p99_us < kept.start.p99_us, "{cloned:?} {kept:?}");
+    let (kept, cloned) = (
+        simulate(&load, quarter, &keep_alive()),
+        simulate(&load, quarter, &core(true)),
+    );
+    assert!(
+        cloned.init_ratio < kept.init_ratio / 4.0,
+        "{cloned:?} {kept:?}"
+    );
+    assert!(
+        cloned.start.p99_us < kept.start.p99_us,
+        "{cloned:?} {kept:?}"
+    );
 }
