@@ -86,6 +86,7 @@ fn spec(number: u32) -> FunctionSpec {
         runtime: "python3.11".into(),
         slo: Slo::default(),
         reserved_concurrency: None,
+        memory_bytes: None,
         seed_at_publish: false,
     }
 }

@@ -142,9 +142,7 @@ impl Core {
     fn begin_seed(&mut self, now: Time, id: FunctionId, out: &mut Vec<Action>) -> bool {
         let wanting = self.get(id).filter(|it| it.seed.is_wanted(it.invocations));
         let Some(function) = wanting else { return true };
-        let needed = function
-            .cold_bytes
-            .unwrap_or(self.policy.assumed_cold_bytes);
+        let needed = function.cold_size(&self.policy);
         let limit = self.memory.limit_bytes();
         let wanted = Wanted {
             spare: Some(id),
@@ -277,9 +275,7 @@ impl Review<'_> {
         else {
             return;
         };
-        let needed = function
-            .cold_bytes
-            .unwrap_or(self.policy.assumed_cold_bytes);
+        let needed = function.cold_size(self.policy);
         if self.level >= Pressure::High || !self.memory.fits(needed) {
             return;
         }

@@ -24,6 +24,9 @@ pub struct FunctionSpec {
     pub slo: Slo,
     /// Events in flight that are set apart for it, and its limit.
     pub reserved_concurrency: Option<u32>,
+    /// What an instance may use at most: taken for what one uses until one was measured, so that functions that
+    /// start for the first time do not exceed the node's memory. None: the policy's assumption.
+    pub memory_bytes: Option<u64>,
     /// Its seed is made as soon as it is added, not after some invocations.
     pub seed_at_publish: bool,
 }

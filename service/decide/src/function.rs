@@ -212,8 +212,14 @@ impl Function {
             // A template that is on its way was counted when it was begun.
             Rung::Restore if self.template != Template::None => self.clone_size(policy),
             Rung::Restore => self.clone_size(policy) + self.template_size(Backing::Local, policy),
-            Rung::Level1 | Rung::Cold => self.cold_bytes.unwrap_or(policy.assumed_cold_bytes),
+            Rung::Level1 | Rung::Cold => self.cold_size(policy),
         }
+    }
+
+    /// Memory of an instance that was not cloned from the function's seed, and of the making of that.
+    pub(crate) fn cold_size(&self, policy: &Policy) -> u64 {
+        let known = self.cold_bytes.or(self.spec.memory_bytes);
+        known.unwrap_or(policy.assumed_cold_bytes)
     }
 
     pub(crate) fn clone_size(&self, policy: &Policy) -> u64 {

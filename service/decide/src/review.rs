@@ -188,12 +188,10 @@ impl Review<'_> {
         let is_slow = clone_p50_us > target_p50_us;
         let burst = peak.saturating_sub(ready);
         let target = match self.level {
-            // They outlive their template, and may be the best rung that is left.
-            _ if !function.template.is_resident() => function.parked,
-            Pressure::None => burst.max(u32::from(is_slow)),
-            Pressure::Slight if is_slow => burst.max(1),
-            // Neither more nor fewer: those that are there go by cost, if memory is needed.
-            _ => burst.min(function.parked),
+            Pressure::None if function.template.is_resident() => burst.max(u32::from(is_slow)),
+            // Neither more nor fewer: under pressure they go by cost, and without a template they may be the
+            // best rung that is left.
+            _ => function.parked,
         };
         let parked = function.parked;
         let reason = Reason::Demand {

@@ -10,6 +10,7 @@ use offshoot_decide::{
 
 use crate::load::Load;
 use crate::machine::{Instance, Machine};
+use crate::profile::Profile;
 
 /// All functions run on it: level-1 seeds are of runtimes.
 const RUNTIME: &str = "python3.11";
@@ -155,6 +156,7 @@ impl Driven {
                 runtime: runtime.clone(),
                 slo: Slo::default(),
                 reserved_concurrency: None,
+                memory_bytes: Some(memory_limit(&function.workload)),
                 seed_at_publish: seeds_at_publish,
             };
             core.add(Time(0), spec)
@@ -225,6 +227,12 @@ impl Driven {
         machine.take(bytes);
         self.pending.push((seed_us, Work::Seed(seed)));
     }
+}
+
+/// What somebody would configure who knows the function: whole 64 MiB, at least 128.
+fn memory_limit(workload: &str) -> u64 {
+    const STEP: u64 = 64 << 20;
+    Profile::of(workload).cold_bytes.next_multiple_of(STEP).max(2 * STEP)
 }
 
 /// Memory while a seed is made, and how long that takes.

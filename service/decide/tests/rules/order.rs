@@ -1,4 +1,4 @@
-use offshoot_decide::{Action, Deed, MINUTE_US, NodeReading, Reason, SECOND_US, Slo};
+use offshoot_decide::{Action, Deed, FunctionSpec, MINUTE_US, NodeReading, Reason, SECOND_US, Slo};
 
 use crate::world::{MB, World, policy, spec};
 
@@ -155,4 +155,23 @@ fn decisions_explain_themselves() {
             .iter()
             .all(|action| action.deed.function() != Some(id))
     );
+}
+
+/// How many functions that start for the first time are let in at once, in room for ten of 512 MB.
+fn first_starts(memory_bytes: Option<u64>) -> usize {
+    let mut world = World::new(policy(), 5120 * MB);
+    let ids: Vec<_> = (0..100)
+        .map(|number| world.add(FunctionSpec { memory_bytes, ..spec(&format!("f{number}"), "a") }))
+        .collect();
+    let mut actions = Vec::new();
+    let tickets: Vec<_> =
+        ids.iter().map(|id| world.core.admit(world.now, *id, &mut actions)).collect();
+    tickets.iter().filter(|ticket| ticket.is_ok()).count()
+}
+
+#[test]
+fn first_starts_are_counted_at_their_limit() {
+    assert_eq!(first_starts(Some(512 * MB)), 10);
+    // Control: without one they are taken for small.
+    assert_eq!(first_starts(None), 80);
 }

@@ -40,6 +40,7 @@ pub fn spec(name: &str, account: &str) -> FunctionSpec {
         runtime: "python3.11".into(),
         slo: Slo::default(),
         reserved_concurrency: None,
+        memory_bytes: None,
         seed_at_publish: false,
     }
 }
