@@ -232,7 +232,10 @@ impl Driven {
 /// What somebody would configure who knows the function: whole 64 MiB, at least 128.
 fn memory_limit(workload: &str) -> u64 {
     const STEP: u64 = 64 << 20;
-    Profile::of(workload).cold_bytes.next_multiple_of(STEP).max(2 * STEP)
+    Profile::of(workload)
+        .cold_bytes
+        .next_multiple_of(STEP)
+        .max(2 * STEP)
 }
 
 /// Memory while a seed is made, and how long that takes.

@@ -161,11 +161,18 @@ fn decisions_explain_themselves() {
 fn first_starts(memory_bytes: Option<u64>) -> usize {
     let mut world = World::new(policy(), 5120 * MB);
     let ids: Vec<_> = (0..100)
-        .map(|number| world.add(FunctionSpec { memory_bytes, ..spec(&format!("f{number}"), "a") }))
+        .map(|number| {
+            world.add(FunctionSpec {
+                memory_bytes,
+                ..spec(&format!("f{number}"), "a")
+            })
+        })
         .collect();
     let mut actions = Vec::new();
-    let tickets: Vec<_> =
-        ids.iter().map(|id| world.core.admit(world.now, *id, &mut actions)).collect();
+    let tickets: Vec<_> = ids
+        .iter()
+        .map(|id| world.core.admit(world.now, *id, &mut actions))
+        .collect();
     tickets.iter().filter(|ticket| ticket.is_ok()).count()
 }
 
