@@ -77,6 +77,15 @@ def processes():
     return table
 
 
+def command_line(pid):
+    """The words of a process, each with a zero behind it; none if it has ended."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
 def below(pid):
     """Processes that descend from `pid`."""
     table = processes()

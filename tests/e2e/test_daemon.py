@@ -159,10 +159,10 @@ class Killed(OwnDaemon):
         client = daemon.client()
         name = deploy(client, ECHO)
         invoke(client, name, {})
-        children = [pid for pid, (parent, _) in kernel.processes().items() if parent == daemon.pid]
-        self.assertEqual(len(children), 1)
+        nurseries = [pid for pid in kernel.below(daemon.pid) if b"__nursery" in kernel.command_line(pid)]
+        self.assertEqual(len(nurseries), 1)
         owner = daemon.owner
-        os.kill(children[0], signal.SIGKILL)
+        os.kill(nurseries[0], signal.SIGKILL)
         client.close()
         # A daemon that can run nothing must not look alive to its supervisor.
         self.assertNotEqual(daemon.wait(), 0)

@@ -171,7 +171,7 @@ class Faults(OwnDaemon):
     def templates(self):
         """The processes of templates, while there are no clones: both are children of the nursery of templates."""
         below = kernel.below(self.made.pid)
-        nursery = next(pid for pid in below if b"__templates" in command_line(pid))
+        nursery = next(pid for pid in below if b"__templates" in kernel.command_line(pid))
         return kernel.below(nursery)
 
     def test_seed_outlives_the_daemon(self):
@@ -200,14 +200,6 @@ class Faults(OwnDaemon):
         self.made.start()
         self.assertEqual(start(self.made, self.name)[0], "cold")
         self.assertEqual(start(self.made, self.name)[2], None)
-
-
-def command_line(pid):
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return file.read()
-    except OSError:
-        return b""
 
 
 def damage(path):

@@ -82,7 +82,7 @@ async fn try_fork(
         output: output_end,
         channel: channel_end,
         park,
-        watch: !parked && version.takes_lesson(&seed),
+        watch: version.takes_lesson(&seed),
     };
     let watched = outfit.watch.then(|| Arc::clone(&version));
     let (taken, cloned) = multiply(&seed, outfit).await;

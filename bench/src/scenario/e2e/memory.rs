@@ -18,7 +18,8 @@ const SETTINGS: [(&str, &str); 2] = [
     ("OFFSHOOT_SEEDS_PARKED", "0"),
 ];
 /// Events at once that make clones, while the first instance is busy.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 8;
+const SEEDING: Duration = Duration::from_secs(4);
 const LIMIT: Duration = Duration::from_secs(30);
 
 pub(super) fn run(bench: &Bench<'_>, recorder: &mut Recorder) -> anyhow::Result<()> {
@@ -34,6 +35,8 @@ fn measure(running: &Running, workload: &Workload, recorder: &mut Recorder) -> a
     running.deploy(workload)?;
     let begun = Instant::now();
     let (cold, clones) = loop {
+        // Later than the seed of the one that has been invoked.
+        thread::sleep(SEEDING);
         at_once(running, workload)?;
         let found = instances(running.pid()?)?;
         if !found.0.is_empty() && found.1.len() >= 2 {
@@ -42,7 +45,6 @@ fn measure(running: &Running, workload: &Workload, recorder: &mut Recorder) -> a
         if begun.elapsed() > LIMIT {
             bail!("no clones after {LIMIT:?}");
         }
-        thread::sleep(Duration::from_millis(500));
     };
     let scenario = format!("e2e/{}", workload.name());
     for (system, pids) in [("cold", cold), ("clone", clones)] {

@@ -1,0 +1,192 @@
+use offshoot_decide::{
+    Deed, FunctionSpec, HOUR_US, MINUTE_US, Policy, Rung, SeedOf, SeedState, Time,
+};
+
+use crate::world::{MB, World, count, policy, spec};
+
+fn makes_seed(deed: &Deed) -> bool {
+    matches!(
+        deed,
+        Deed::MakeSeed {
+            seed: SeedOf::Function(_)
+        }
+    )
+}
+
+fn rotates(deed: &Deed) -> bool {
+    matches!(deed, Deed::RotateSeed { .. })
+}
+
+/// After how many invocations a seed was asked for, in 100 of them.
+fn asked_after(policy: Policy) -> Vec<u32> {
+    let mut world = World::new(policy, 8192 * MB);
+    let id = world.add(spec("f", "a"));
+    let mut asked = Vec::new();
+    for invocation in 1..=100 {
+        world.call(id);
+        let seeds = count(&world.decide(), makes_seed);
+        asked.extend((0..seeds).map(|_| invocation));
+        if invocation == 40 {
+            world.finish();
+        }
+    }
+    asked
+}
+
+#[test]
+fn a_seed_is_made_after_the_16th_invocation_and_once() {
+    assert_eq!(asked_after(policy()), [16]);
+    // Control: it is the policy's number, not one that the test cannot miss.
+    assert_eq!(
+        asked_after(Policy {
+            seed_after: 23,
+            ..policy()
+        }),
+        [23]
+    );
+    assert!(
+        asked_after(Policy {
+            seed_after: 101,
+            ..policy()
+        })
+        .is_empty()
+    );
+}
+
+#[test]
+fn a_seed_that_failed_is_tried_again_later_each_time() {
+    let mut world = World::new(policy(), 8192 * MB);
+    let id = world.add(spec("f", "a"));
+    let mut asked = Vec::new();
+    for invocation in 1..=100 {
+        world.call(id);
+        if count(&world.decide(), makes_seed) > 0 {
+            asked.push(invocation);
+            world.slots.get_mut(&id).unwrap().makes_seed = false;
+            world.core.seed_failed(world.now, &SeedOf::Function(id));
+        }
+    }
+    assert_eq!(asked, [16, 32, 64]);
+}
+
+#[test]
+fn published_seeds_are_made_a_few_at_a_time_without_a_call() {
+    let mut world = World::new(
+        Policy {
+            seeds_at_once: 3,
+            ..policy()
+        },
+        8192 * MB,
+    );
+    for number in 0..10 {
+        world.add(FunctionSpec {
+            seed_at_publish: true,
+            ..spec(&format!("f{number}"), "a")
+        });
+    }
+    let mut made = Vec::new();
+    for _ in 0..5 {
+        made.push(count(&world.decide(), makes_seed));
+        world.finish();
+    }
+    assert_eq!(made, [3, 3, 3, 1, 0]);
+}
+
+#[test]
+fn a_seed_is_rotated_after_its_clones() {
+    let mut world = World::new(
+        Policy {
+            rotate_after_clones: 20,
+            ..policy()
+        },
+        8192 * MB,
+    );
+    let id = world.seeded("f");
+    let mut rotations = Vec::new();
+    for clone in 1..=50 {
+        assert!(world.begin(id).unwrap() != Rung::Cold);
+        if count(&world.decide(), rotates) > 0 {
+            rotations.push(clone);
+            world.finish();
+            world.decide();
+            world.finish();
+        }
+    }
+    assert_eq!(rotations, [20, 40]);
+}
+
+#[test]
+fn a_template_is_replaced_after_its_seed_was() {
+    let mut world = World::new(
+        Policy {
+            rotate_after_clones: 1,
+            ..policy()
+        },
+        8192 * MB,
+    );
+    let id = world.seeded("f");
+    world.begin(id).unwrap();
+    assert_eq!(count(&world.decide(), rotates), 1);
+    world.finish();
+    let replaced = |deed: &Deed| matches!(deed, Deed::ReplaceTemplate { .. });
+    assert_eq!(count(&world.decide(), replaced), 1);
+    world.finish();
+    assert_eq!(count(&world.decide(), replaced), 0);
+}
+
+#[test]
+fn an_old_seed_is_rotated_if_it_is_used() {
+    let day = 25 * HOUR_US;
+    let mut world = World::new(policy(), 8192 * MB);
+    let id = world.seeded("used");
+    world.call(id);
+    assert_eq!(count(&world.live(day), rotates), 1);
+    // Control: one that nobody used gives nothing away.
+    let mut world = World::new(policy(), 8192 * MB);
+    world.seeded("unused");
+    assert_eq!(count(&world.live(day), rotates), 0);
+}
+
+#[test]
+fn unused_templates_and_images_go_in_that_order() {
+    let mut world = World::new(policy(), 8192 * MB);
+    let id = world.seeded("f");
+    let log = world.live(8 * 24 * HOUR_US);
+    let at = |is_it: fn(&Deed) -> bool| log.iter().find(|action| is_it(&action.deed)).unwrap().at;
+    let template = at(|deed| matches!(deed, Deed::DropTemplate { .. }));
+    let image = at(|deed| matches!(deed, Deed::DropSeed { .. }));
+    assert!(Time(0) < template && template < image);
+    let decision = world.core.explain(world.now, id).unwrap();
+    assert_eq!(decision.seed, SeedState::Absent);
+    assert_eq!(world.core.next_due(), None);
+}
+
+#[test]
+fn images_above_the_disk_budget_go_the_least_used_first() {
+    let disk_budget_bytes = 3 * 64 * MB;
+    let mut world = World::new(
+        Policy {
+            disk_budget_bytes,
+            ..policy()
+        },
+        8192 * MB,
+    );
+    let ids = ["a", "b", "c"].map(|name| world.seeded(name));
+    world.call(ids[0]);
+    world.call(ids[2]);
+    world.live(2 * MINUTE_US);
+    world.add(FunctionSpec {
+        seed_at_publish: true,
+        ..spec("d", "a")
+    });
+    world.decide();
+    world.finish();
+    let dropped = world.decide();
+    let seeds = dropped
+        .iter()
+        .filter(|it| matches!(it.deed, Deed::DropSeed { .. }));
+    let functions: Vec<_> = seeds
+        .map(|action| action.deed.function().unwrap())
+        .collect();
+    assert_eq!(functions, [ids[1]]);
+}

@@ -1,0 +1,6 @@
+//! Load and the simulator.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod formats;
+mod simulator;
