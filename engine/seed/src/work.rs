@@ -4,8 +4,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::mpsc::{Receiver, TryRecvError};
 
 use offshoot_checkpoint::{Options, Report, checkpoint};
-use offshoot_clone::{Keeper, TemplateSpec};
+use offshoot_clone::{Confinement, Keeper, TemplateSpec, setup_calls};
 use offshoot_pool::{ImageName, Mount, OpenError, Pool, PoolConfig, load_or_create_key};
+use offshoot_sandbox::ProgramRules;
 use rustix::event::{PollFd, PollFlags, poll};
 use tokio::sync::oneshot::Sender;
 
@@ -24,6 +25,8 @@ pub(crate) enum Work {
 pub(crate) struct Workshop {
     pool: Pool,
     keeper: Keeper,
+    /// What the sandboxes make of clones.
+    rules: ProgramRules,
 }
 
 impl Workshop {
@@ -37,6 +40,7 @@ impl Workshop {
         Ok(Self {
             pool: Pool::open(&pool, key)?,
             keeper: Keeper::start(&config.program, &arguments)?,
+            rules: ProgramRules::new(&setup_calls()),
         })
     }
 
@@ -111,7 +115,7 @@ impl Workshop {
             memory: warm.memory,
             recipe: None,
             check_pages: true,
-            sandbox_filters: true,
+            confinement: Some(confinement(&self.rules)),
             profile: None,
             files_as: Some(warm.files_as),
             root: Some(warm.root.as_fd()),
@@ -130,5 +134,13 @@ impl Workshop {
         let found = list.iter().find(|image| image.name == *name);
         let missing = || OpenError::NotFound { name: name.clone() };
         Ok(found.ok_or_else(missing)?.stored_bytes)
+    }
+}
+
+fn confinement(rules: &ProgramRules) -> Confinement<'_> {
+    Confinement {
+        inherited: &rules.inherited,
+        last: &rules.last,
+        limits: &rules.limits,
     }
 }
