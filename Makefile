@@ -53,6 +53,7 @@ clones: build ## does a program notice that it was frozen and cloned?
 	/usr/bin/python3 tests/engine/generations.py --bin target/release/offshoot
 	/usr/bin/python3 tests/engine/identity.py --bin target/release/offshoot
 	/usr/bin/python3 tests/engine/confined.py --bin target/release/offshoot
+	/usr/bin/python3 tests/engine/uniqueness.py --bin target/release/offshoot
 	/usr/bin/python3 tests/engine/kill_sweep.py --bin target/release/offshoot
 	/usr/bin/python3 tests/engine/kill_checkpoint.py --bin target/release/offshoot
 

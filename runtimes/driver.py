@@ -16,8 +16,9 @@ COMMANDS = {
     "nodejs20.x": ["/usr/bin/node", str(HERE / "node" / "bootstrap.mjs")],
 }
 HEADER = struct.Struct("<BBHIQ")
-INVOKE, BOOTED, READY, INIT_ERROR, RESPONSE, ERROR = 1, 15, 16, 17, 18, 19
-STREAM_BEGIN, STREAM_CHUNK, STREAM_END, STREAM_ERROR = 20, 21, 22, 23
+INVOKE, RESUME, FREEZE = 1, 2, 3
+BOOTED, READY, INIT_ERROR, RESPONSE, ERROR = 15, 16, 17, 18, 19
+STREAM_BEGIN, STREAM_CHUNK, STREAM_END, STREAM_ERROR, FROZEN = 20, 21, 22, 23, 24
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:tested"
 
 
@@ -35,55 +36,31 @@ class Frame:
         return f"Frame({self.kind}, {self.meta}, {self.body[:300]!r})"
 
 
-class Runtime:
-    """A bootstrap as a child process, its channel, and its log in a file."""
+def frame(kind, meta=None, body=b""):
+    """A frame for a runtime."""
+    meta_bytes = b"" if meta is None else json.dumps(meta).encode()
+    return HEADER.pack(kind, 1, 0, len(meta_bytes), len(body)) + meta_bytes + body
 
-    def __init__(self, runtime, task_root, handler, env=None, timeout_s=20):
-        self.channel, theirs = socket.socketpair()
+
+def invoke_frame(event=None, raw=None, **meta):
+    """One event, with metadata of Lambda's form."""
+    meta = {"requestId": "id-1", "deadlineMs": int(time.time() * 1000) + 30_000, "arn": ARN, "streaming": False, **meta}
+    return frame(INVOKE, meta, json.dumps(event).encode() if raw is None else raw)
+
+
+def resume_frame(env=None):
+    """What a clone gets before its first event."""
+    return frame(RESUME, {"env": env or {}})
+
+
+class Conversation:
+    """The node's end of a channel."""
+
+    def __init__(self, channel, timeout_s=20):
+        self.channel, self.timeout_s = channel, timeout_s
         self.channel.settimeout(timeout_s)
-        self.timeout_s = timeout_s
-        self.log_file = tempfile.TemporaryFile()
         self.buffer = bytearray()
         self.booted = False
-        environment = {
-            "PATH": "/usr/bin:/bin",
-            "LANG": "en_US.UTF-8",
-            "TZ": ":UTC",
-            "_HANDLER": handler,
-            "LAMBDA_TASK_ROOT": str(task_root),
-            "OFFSHOOT_CHANNEL_FD": "3",
-            "AWS_LAMBDA_FUNCTION_NAME": "tested",
-            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
-            "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/tested",
-            "AWS_LAMBDA_LOG_STREAM_NAME": "stream",
-            **(env or {}),
-        }
-        with theirs:
-            # A shell moves the socket to descriptor 3 and becomes the runtime.
-            number = theirs.fileno()
-            move = f"3<&{number} {number}<&-" if number != 3 else ""
-            self.process = subprocess.Popen(
-                ["/bin/bash", "-c", f'exec "$@" {move}', "bootstrap", *COMMANDS[runtime]],
-                cwd=task_root,
-                env=environment,
-                pass_fds=[number],
-                stdin=subprocess.DEVNULL,
-                stdout=self.log_file,
-                stderr=subprocess.STDOUT,
-            )
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.channel.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(5)
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        self.log_file.close()
 
     def receive(self):
         """The next frame; EOFError when the runtime closed the channel. `BOOTED` is noted and passed over."""
@@ -113,10 +90,65 @@ class Runtime:
         return self.receive()
 
     def send(self, event=None, raw=None, **meta):
-        meta = {"requestId": "id-1", "deadlineMs": int(time.time() * 1000) + 30_000, "arn": ARN, "streaming": False, **meta}
-        meta_bytes = json.dumps(meta).encode()
-        body = json.dumps(event).encode() if raw is None else raw
-        self.channel.sendall(HEADER.pack(INVOKE, 1, 0, len(meta_bytes), len(body)) + meta_bytes + body)
+        self.channel.sendall(invoke_frame(event, raw, **meta))
+
+    def resume(self, event=None, env=None, **meta):
+        """Tells the runtime that it is a clone, and in the same write its first event; the answer's first frame."""
+        self.channel.sendall(resume_frame(env) + invoke_frame(event, **meta))
+        return self.receive()
+
+    def freeze(self):
+        """Tells the runtime that it will be frozen; its answer."""
+        self.channel.sendall(frame(FREEZE))
+        return self.receive()
+
+
+class Runtime(Conversation):
+    """A bootstrap as a child process, its channel, and its log in a file."""
+
+    def __init__(self, runtime, task_root, handler, env=None, timeout_s=20, cwd=None):
+        ours, theirs = socket.socketpair()
+        super().__init__(ours, timeout_s)
+        self.log_file = tempfile.TemporaryFile()
+        environment = {
+            "PATH": "/usr/bin:/bin",
+            "LANG": "en_US.UTF-8",
+            "TZ": ":UTC",
+            "_HANDLER": handler,
+            "LAMBDA_TASK_ROOT": str(task_root),
+            "OFFSHOOT_CHANNEL_FD": "3",
+            "AWS_LAMBDA_FUNCTION_NAME": "tested",
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
+            "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/tested",
+            "AWS_LAMBDA_LOG_STREAM_NAME": "stream",
+            **(env or {}),
+        }
+        with theirs:
+            # A shell moves the socket to descriptor 3 and becomes the runtime.
+            number = theirs.fileno()
+            move = f"3<&{number} {number}<&-" if number != 3 else ""
+            self.process = subprocess.Popen(
+                ["/bin/bash", "-c", f'exec "$@" {move}', "bootstrap", *COMMANDS[runtime]],
+                cwd=cwd or task_root,
+                env=environment,
+                pass_fds=[number],
+                stdin=subprocess.DEVNULL,
+                stdout=self.log_file,
+                stderr=subprocess.STDOUT,
+            )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.channel.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(5)
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.log_file.close()
 
     def stream(self, event=None):
         """Invokes a streaming handler: the first frame, the joined chunks and the last frame."""

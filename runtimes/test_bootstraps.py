@@ -2,10 +2,11 @@
 
 import unittest
 
+from cases_clone import NodeClone, PythonClone
 from cases_node import Node
 from cases_python import Python
 
-__all__ = ["Node", "Python"]
+__all__ = ["Node", "NodeClone", "Python", "PythonClone"]
 
 if __name__ == "__main__":
     unittest.main()

@@ -54,6 +54,7 @@ pub(crate) fn frame_samples() -> Vec<Vec<u8>> {
     };
     vec![
         of(Kind::Ready, ""),
+        of(Kind::Frozen, ""),
         of(
             Kind::StreamBegin,
             r#"{"contentType":"text/plain","errorType":null}"#,

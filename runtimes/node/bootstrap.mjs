@@ -8,20 +8,26 @@
 // `callbackWaitsForEmptyEventLoop` needs to see the loop run empty, which Node tells by `beforeExit`; nothing of the
 // bootstrap keeps the loop alive while a handler runs.
 
-import { BOOTED, ERROR, INIT_ERROR, READY, RESPONSE, STREAM_END, STREAM_ERROR, receive, send } from './channel.mjs';
+import {
+  BOOTED, ERROR, FREEZE, FROZEN, INIT_ERROR, INVOKE, READY, RESPONSE, STREAM_END, STREAM_ERROR, receive, send,
+} from './channel.mjs';
+import { freeze, resume } from './clone.mjs';
 import { logError, patchConsole, setRequestId, whenFlushed } from './console.mjs';
 import { NodeJsExit, InvalidStreamingOperation, UnhandledPromiseRejection, toAnswer } from './faults.mjs';
 import { loadHandler, prepareGlobals } from './loader.mjs';
+import { replaceRandom } from './random.mjs';
 
-// Reading the environment is slow in Node, and these do not change.
-const ENVIRONMENT = {
-  functionVersion: process.env.AWS_LAMBDA_FUNCTION_VERSION,
-  functionName: process.env.AWS_LAMBDA_FUNCTION_NAME,
-  memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
-  logGroupName: process.env.AWS_LAMBDA_LOG_GROUP_NAME,
-  logStreamName: process.env.AWS_LAMBDA_LOG_STREAM_NAME,
-};
+// Reading the environment is slow in Node, and this changes in clones only.
+const ENVIRONMENT = {};
+function readEnvironment() {
+  ENVIRONMENT.functionVersion = process.env.AWS_LAMBDA_FUNCTION_VERSION;
+  ENVIRONMENT.functionName = process.env.AWS_LAMBDA_FUNCTION_NAME;
+  ENVIRONMENT.memoryLimitInMB = process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE;
+  ENVIRONMENT.logGroupName = process.env.AWS_LAMBDA_LOG_GROUP_NAME;
+  ENVIRONMENT.logStreamName = process.env.AWS_LAMBDA_LOG_STREAM_NAME;
+}
 const NEVER_SETTLED = 'The event loop ran empty before the handler answered: a promise was never settled.';
+const HOOK_NEVER_SETTLED = 'The event loop ran empty before a hook was done: a promise was never settled.';
 
 let handler;
 let ResponseStream;
@@ -66,10 +72,71 @@ class Invocation {
   }
 }
 
-/** Waits for an invocation and starts its handler. */
+/** Hooks of a seed or clone while they run. One that fails ends the process with `status`. */
+class HookRun extends Invocation {
+  constructor(errorType, status) {
+    super();
+    this.errorType = errorType;
+    this.status = status;
+    this.onIdle = () => this.fail(new NodeJsExit(HOOK_NEVER_SETTLED));
+  }
+
+  fail(error) {
+    if (this.answered) return;
+    logError(this.errorType, error);
+    const meta = JSON.stringify({ errorType: this.errorType });
+    this.answer(INIT_ERROR, JSON.stringify(toAnswer(error)), meta, () => process.exit(this.status));
+  }
+
+  /** The hooks are done. */
+  end() {
+    this.answered = true;
+    this.onIdle = undefined;
+  }
+}
+
+/** Waits for a frame and does what it asks. */
 function next() {
-  const { meta: metaText, body } = receive();
-  const meta = JSON.parse(metaText);
+  const { kind, meta: metaText, body } = receive();
+  if (kind === INVOKE) invoke(JSON.parse(metaText), body);
+  else if (kind === FREEZE) prepareToFreeze();
+  else becomeClone(JSON.parse(metaText).env);
+}
+
+async function prepareToFreeze() {
+  const run = new HookRun('Runtime.BeforeSnapshotError', 64);
+  invocation = run;
+  setRequestId(undefined);
+  try {
+    await freeze();
+  } catch (error) {
+    run.fail(error);
+    return;
+  }
+  if (!run.answered) run.answer(FROZEN);
+}
+
+/** No event is delivered to a clone before all this is done; without hooks of user code it is done at once. */
+function becomeClone(env) {
+  const run = new HookRun('Runtime.AfterRestoreError', 65);
+  invocation = run;
+  setRequestId(undefined);
+  const done = () => {
+    if (run.answered) return;
+    run.end();
+    next();
+  };
+  try {
+    const hooks = resume(env);
+    readEnvironment();
+    if (hooks === undefined) done();
+    else hooks.then(() => setImmediate(done), (error) => run.fail(error));
+  } catch (error) {
+    run.fail(error);
+  }
+}
+
+function invoke(meta, body) {
   invocation = new Invocation();
   setRequestId(meta.requestId);
   if (meta.traceId !== traceId) setTraceId(meta.traceId);
@@ -194,6 +261,8 @@ async function main() {
     idle();
   });
   try {
+    readEnvironment();
+    replaceRandom();
     const taskRoot = process.env.LAMBDA_TASK_ROOT ?? '/var/task';
     prepareGlobals(taskRoot);
     send(BOOTED);

@@ -6,6 +6,9 @@
 
 import { readSync, writeSync, writevSync } from 'node:fs';
 
+export const INVOKE = 1;
+export const RESUME = 2;
+export const FREEZE = 3;
 export const BOOTED = 15;
 export const READY = 16;
 export const INIT_ERROR = 17;
@@ -15,9 +18,9 @@ export const STREAM_BEGIN = 20;
 export const STREAM_CHUNK = 21;
 export const STREAM_END = 22;
 export const STREAM_ERROR = 23;
+export const FROZEN = 24;
 export const CHUNK_LIMIT_BYTES = 1 << 20;
 
-const INVOKE = 1;
 const VERSION = 1;
 const HEADER_BYTES = 16;
 const META_LIMIT_BYTES = 65_536;
@@ -27,25 +30,39 @@ const FD = Number(process.env.OFFSHOOT_CHANNEL_FD ?? 3);
 const inbox = Buffer.allocUnsafeSlow(65_536); // header, metadata and event of nearly every invocation in one read
 const outbox = Buffer.allocUnsafeSlow(65_536);
 
-/** Waits for one invocation and returns `{ meta, body }`, both text. Ends the process at end of file. */
+// Of `inbox`, what the last read took beyond the frame that it was for: a clone gets its first two frames at once.
+let keptFrom = 0;
+let keptTo = 0;
+
+/** Waits for one frame and returns `{ kind, meta, body }`, both text. Ends the process at end of file. */
 export function receive() {
-  let have = 0;
+  let have = takeKept();
   while (have < HEADER_BYTES) {
     const count = readSome(inbox, have, inbox.length - have);
     if (count === 0) process.exit(have === 0 ? 0 : 1);
     have += count;
   }
+  const kind = inbox[0];
   const metaBytes = inbox.readUInt32LE(4);
   const bodyBytes = inbox.readUInt32LE(8) + inbox.readUInt32LE(12) * 2 ** 32;
-  const usable = inbox[0] === INVOKE && inbox[1] === VERSION;
-  if (!usable || metaBytes > META_LIMIT_BYTES || bodyBytes > BODY_LIMIT_BYTES) {
-    writeSync(2, `channel: unusable frame (kind ${inbox[0]}, version ${inbox[1]})\n`);
+  const known = kind === INVOKE || ((kind === RESUME || kind === FREEZE) && bodyBytes === 0);
+  if (!known || inbox[1] !== VERSION || metaBytes > META_LIMIT_BYTES || bodyBytes > BODY_LIMIT_BYTES) {
+    writeSync(2, `channel: unusable frame (kind ${kind}, version ${inbox[1]})\n`);
     process.exit(1);
   }
   const bodyStart = HEADER_BYTES + metaBytes;
   const total = bodyStart + bodyBytes;
   const frame = have < total ? receiveRest(have, total) : inbox;
-  return { meta: frame.toString('utf8', HEADER_BYTES, bodyStart), body: frame.toString('utf8', bodyStart, total) };
+  if (have > total) [keptFrom, keptTo] = [total, have];
+  return { kind, meta: frame.toString('utf8', HEADER_BYTES, bodyStart), body: frame.toString('utf8', bodyStart, total) };
+}
+
+/** Moves what was kept to the front; how many bytes it is. */
+function takeKept() {
+  const count = keptTo - keptFrom;
+  if (count > 0) inbox.copyWithin(0, keptFrom, keptTo);
+  keptFrom = keptTo = 0;
+  return count;
 }
 
 function receiveRest(have, total) {

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import Module, { createRequire } from 'node:module';
 import { basename, dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { registerAfterRestore, registerBeforeSnapshot } from './clone.mjs';
 import { HandlerNotFound, ImportModuleError, MalformedHandlerName, UserCodeSyntaxError } from './faults.mjs';
 
 const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
@@ -22,6 +23,8 @@ export function prepareGlobals(taskRoot) {
       if (typeof options?.highWaterMark === 'number') handler[HIGH_WATER_MARK] = Math.trunc(options.highWaterMark);
       return handler;
     },
+    registerBeforeSnapshot,
+    registerAfterRestore,
     HttpResponseStream: {
       /** Puts status and headers in front of the body that is written to `stream`. */
       from(stream, prelude) {

@@ -32,9 +32,9 @@ def text_of(error):
 
 
 def user_frames(error, bootstrap_file):
-    """The traceback, formatted, from the first frame outside the bootstrap."""
-    frames = traceback.extract_tb(error.__traceback__)
-    first = next((at for at, frame in enumerate(frames) if frame.filename != bootstrap_file), 0)
+    """The traceback, formatted, from the first frame outside the bootstrap's folder."""
+    frames, own = traceback.extract_tb(error.__traceback__), os.path.dirname(bootstrap_file)
+    first = next((at for at, frame in enumerate(frames) if os.path.dirname(frame.filename) != own), 0)
     return traceback.format_list(frames[first:])
 
 

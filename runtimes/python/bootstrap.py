@@ -7,7 +7,7 @@ put another socket in its place.
 Behaviour follows the Python runtime of AWS Lambda ("Building Lambda functions with Python" in the AWS Lambda
 Developer Guide). This file holds what every start needs; what only some need is imported on first use, because
 each import is paid at every cold start: `_offshoot_faults` at the first error, `_offshoot_logging` when user code
-imports `logging`.
+imports `logging`, `_offshoot_clone` when the process is about to be frozen, `snapshot_restore_py` when user code does.
 """
 
 import gc
@@ -17,7 +17,8 @@ import sys
 import time
 from struct import Struct
 
-INVOKE, BOOTED, READY, INIT_ERROR, RESPONSE, ERROR = 1, 15, 16, 17, 18, 19
+INVOKE, RESUME, FREEZE = 1, 2, 3
+BOOTED, READY, INIT_ERROR, RESPONSE, ERROR, FROZEN = 15, 16, 17, 18, 19, 24
 HEADER = Struct("<BBHIQ")  # kind, version, reserved, meta_len, body_len
 HEADER_BYTES = HEADER.size
 VERSION = 1
@@ -28,6 +29,9 @@ JOIN_LIMIT_BYTES = 65_536  # up to here copying the body next to its header is c
 
 CHANNEL = int(os.environ.get("OFFSHOOT_CHANNEL_FD", "3"))
 HERE = os.path.dirname(os.path.abspath(__file__))
+
+# What the last read took beyond the frame that it was for: a clone gets its first two frames at once.
+kept = b""
 
 # Of the running invocation, for log lines.
 request_id = None
@@ -80,11 +84,15 @@ class ClientContext(Record):
 class LambdaContext:
     """The second argument of a handler: "AWS Lambda context object in Python"."""
 
-    log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
-    log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
-    function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
-    memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-    function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION")
+    @classmethod
+    def read_environment(cls):
+        """Takes what is the same in every invocation; a clone does so again."""
+        variable = os.environ.get
+        cls.log_group_name = variable("AWS_LAMBDA_LOG_GROUP_NAME")
+        cls.log_stream_name = variable("AWS_LAMBDA_LOG_STREAM_NAME")
+        cls.function_name = variable("AWS_LAMBDA_FUNCTION_NAME")
+        cls.memory_limit_in_mb = variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+        cls.function_version = variable("AWS_LAMBDA_FUNCTION_VERSION")
 
     def __init__(self, meta):
         self.aws_request_id = meta["requestId"]
@@ -129,22 +137,26 @@ def parse_context(meta, field, name):
 
 
 def receive():
-    """Waits for one invocation: its metadata and its event, still undecoded. Ends the process at end of file."""
-    data = os.read(CHANNEL, READ_BYTES)
+    """Waits for one frame: its kind, its metadata and its body. Ends the process at end of file."""
+    global kept
+    data, kept = kept or os.read(CHANNEL, READ_BYTES), b""
     while len(data) < HEADER_BYTES:
         more = os.read(CHANNEL, READ_BYTES) if data else b""
         if not more:
             leave(0 if not data else 1)
         data += more
     kind, version, _, meta_bytes, body_bytes = HEADER.unpack_from(data)
-    if kind != INVOKE or version != VERSION or meta_bytes > META_LIMIT_BYTES or body_bytes > BODY_LIMIT_BYTES:
+    known = kind == INVOKE or (kind in (RESUME, FREEZE) and body_bytes == 0)
+    if not known or version != VERSION or meta_bytes > META_LIMIT_BYTES or body_bytes > BODY_LIMIT_BYTES:
         print(f"channel: unusable frame (kind {kind}, version {version})", file=sys.stderr)
         leave(1)
     body_start = HEADER_BYTES + meta_bytes
     total = body_start + body_bytes
     if len(data) < total:
         data = receive_rest(data, total)
-    return data[HEADER_BYTES:body_start], data[body_start:total]
+    elif len(data) > total:
+        kept = data[total:]
+    return kind, data[HEADER_BYTES:body_start], data[body_start:total]
 
 
 def receive_rest(head, total):
@@ -161,16 +173,16 @@ def receive_rest(head, total):
     return data
 
 
-def send(kind, body=b""):
+def send(kind, body=b"", meta=b""):
     """Sends one frame; everything printed so far goes out before it."""
     flush()
-    header = HEADER.pack(kind, VERSION, 0, 0, len(body))
+    header = HEADER.pack(kind, VERSION, 0, len(meta), len(body)) + meta
     if len(body) <= JOIN_LIMIT_BYTES:
         data = header + body
         sent = os.write(CHANNEL, data)
     else:
         data = body
-        sent = os.writev(CHANNEL, [header, body]) - HEADER_BYTES  # a stream socket takes 16 bytes or none
+        sent = os.writev(CHANNEL, [header, body]) - len(header)  # a stream socket takes so few bytes or none
     while sent < len(data):
         sent += os.write(CHANNEL, memoryview(data)[sent:])
 
@@ -246,6 +258,32 @@ def load_own(name):
         sys.path.remove(HERE)
 
 
+class HooksFinder:
+    """Finds Lambda's module of snapshot hooks for user code that does not bring its own: the last on `sys.meta_path`."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name != "snapshot_restore_py":
+            return None
+        from importlib.util import spec_from_file_location
+
+        return spec_from_file_location(name, os.path.join(HERE, name + ".py"))
+
+
+fork_hooks = []  # (before, after_in_child) of `os.register_at_fork`, which keeps its list to itself
+
+
+def note_fork_hooks():
+    """From here on remembers what modules do in a forked child: much of it is what a clone has to do as well."""
+    register = os.register_at_fork
+
+    def register_at_fork(**hooks):
+        register(**hooks)
+        fork_hooks.append((hooks.get("before"), hooks.get("after_in_child")))
+
+    os.register_at_fork = register_at_fork
+
+
 class LoggingFinder:
     """Sets up Lambda's log format in the moment user code first imports `logging`, which is costly to import."""
 
@@ -304,6 +342,9 @@ def prepare_process():
     sys.path[:1] = [root, f"/opt/python/lib/{version}/site-packages", "/opt/python"]
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    LambdaContext.read_environment()
+    note_fork_hooks()
+    sys.meta_path.append(HooksFinder)
     os.set_inheritable(CHANNEL, False)  # a child of user code must not keep the channel open
     os.set_blocking(CHANNEL, True)
     if "logging" in sys.modules:
@@ -343,6 +384,25 @@ def answer(handler, meta, body):
         return ERROR, describe(error)
 
 
+def obey(kind, meta):
+    """Does what a frame asks that is no invocation. A clone that cannot be made unique never sees an event."""
+    global request_id, tenant_id
+    request_id = tenant_id = None
+    clone = sys.modules.get("_offshoot_clone") or load_own("_offshoot_clone")
+    freezing = kind == FREEZE
+    try:
+        if freezing:
+            clone.freeze()
+        else:
+            clone.resume(DECODER.decode(str(meta, "utf-8"))["env"], fork_hooks)
+            LambdaContext.read_environment()
+            clone.run_after_restore()
+    except BaseException as error:
+        clone.fail(sys.modules["__main__"], freezing, error)
+    if freezing:
+        send(FROZEN)
+
+
 def serve():
     prepare_process()
     send(BOOTED)
@@ -355,8 +415,11 @@ def serve():
     gc.freeze()
     send(READY)
     while True:
-        meta, body = receive()
-        send(*answer(handler, DECODER.decode(str(meta, "utf-8")), body))
+        kind, meta, body = receive()
+        if kind == INVOKE:
+            send(*answer(handler, DECODER.decode(str(meta, "utf-8")), body))
+        else:
+            obey(kind, meta)
 
 
 def main():

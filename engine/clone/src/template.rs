@@ -9,7 +9,7 @@ use offshoot_image::Key;
 use offshoot_image::model::Profile;
 use offshoot_plan::{MAX_SUBSTITUTIONS, Reply, ReplyKind, Request, Who};
 use offshoot_sys::packet;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
@@ -261,6 +261,22 @@ impl Template {
     /// The clone failed on its way, or the template has ended.
     pub fn await_parked(&mut self, cloned: &Cloned) -> Result<(), ForkError> {
         self.await_reply(cloned, ReplyKind::Parked)
+    }
+
+    /// What a clone has said that failed on its way, if it has; does not wait. A clone that nobody asks about costs some
+    /// bytes as long as the template is there.
+    pub fn failure_of(&mut self, token: u64) -> Option<Failure> {
+        let mut ready = [PollFd::new(&self.control, PollFlags::IN)];
+        while let Ok(1..) = poll(&mut ready, Some(&Timespec::default())) {
+            let packet = packet::receive(self.control.as_fd());
+            let Ok(Some((bytes, _))) = packet else { break };
+            self.heard.extend(Reply::from_bytes(&bytes));
+            ready = [PollFd::new(&self.control, PollFlags::IN)];
+        }
+        let is_it = |reply: &Reply| reply.token == token && reply.kind == ReplyKind::Failed as u32;
+        let index = self.heard.iter().position(is_it)?;
+        let reply = self.heard.remove(index)?;
+        Some(failure(&self.recipe, &reply))
     }
 
     fn await_reply(&mut self, cloned: &Cloned, kind: ReplyKind) -> Result<(), ForkError> {

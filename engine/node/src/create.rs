@@ -85,6 +85,8 @@ async fn start(node: &Node, spec: Arc<InstanceSpec>) -> Result<Instance, NodeErr
         alarm: Alarm::default(),
         birth: None,
         wake: None,
+        origin: None,
+        watched: None,
     })
 }
 

@@ -24,6 +24,7 @@ struct Outfit {
     channel: OwnedFd,
     /// The end of a pipe that a parked clone waits at.
     park: Option<OwnedFd>,
+    watch: bool,
 }
 
 /// Makes a clone of the version's seed; none if it has no seed. A parked one waits for its first event with everything in
@@ -40,13 +41,17 @@ pub(crate) async fn fork(
     let launcher = node.launcher().ok_or(NodeError::ShutDown)?;
     let version = seeds.version(&spec)?;
     let resident = seeds
-        .resident(&version, &launcher, async || room(node, &spec).await)
+        .resident(&version, &launcher, async || {
+            room(&launcher, &spec, node.next_id()).await
+        })
         .await?;
     let Some((seed, made)) = resident else {
         return Ok(None);
     };
     let restored = begun.elapsed();
-    let taken = room(node, &spec).await?;
+    let id = node.next_id();
+    let stream = format!("{id}-{}", spec.version.trim_start_matches('$'));
+    let taken = room(&launcher, &spec, id.clone()).await?;
     let sandboxed = begun.elapsed();
     let pipe = pipes(&spec);
     let (output, output_end) = OutputPipe::new().map_err(&pipe)?;
@@ -63,7 +68,9 @@ pub(crate) async fn fork(
         output: output_end,
         channel: channel_end,
         park,
+        watch: !parked && version.takes_lesson(&seed),
     };
+    let watched = outfit.watch.then(|| Arc::clone(&version));
     let (taken, cloned) = multiply(&seed, outfit).await;
     let cloned = match cloned {
         Ok(cloned) => cloned,
@@ -71,9 +78,9 @@ pub(crate) async fn fork(
             return Err(undo(&launcher, taken, &version, &seed, error).await);
         }
     };
-    let stream = format!("i{}-{}", taken.id(), spec.version.trim_start_matches('$'));
+    let token = cloned.token;
     let adopted = Adopted {
-        id: stream.clone(),
+        id,
         pid: cloned.pid,
         pidfd: cloned.pidfd,
         took: begun.elapsed(),
@@ -103,6 +110,8 @@ pub(crate) async fn fork(
         alarm: Alarm::default(),
         birth: Some(birth),
         wake,
+        origin: Some((seed, token)),
+        watched,
     }))
 }
 
@@ -137,6 +146,7 @@ fn fork_into(seed: &Seed, outfit: &Outfit) -> Result<Cloned, ForkError> {
         },
         files: &[(1, output), (2, output), (3, outfit.channel.as_fd())],
         park: outfit.park.as_ref().map(AsFd::as_fd),
+        watch: outfit.watch,
     })
 }
 

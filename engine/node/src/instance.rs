@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use offshoot_sandbox::Sandbox;
+use offshoot_seed::Seed;
 
 use crate::alarm::Alarm;
 use crate::capture::OutputPipe;
 use crate::logs::{Scribe, Start};
+use crate::seeds::Version;
 use crate::transport::Transport;
 use crate::{InstanceSpec, Rung};
 
@@ -25,6 +27,10 @@ pub struct Instance {
     pub(crate) birth: Option<Birth>,
     /// Wakes a parked clone; taken by its first event.
     pub(crate) wake: Option<OwnedFd>,
+    /// The seed that it is a clone of, and its number there.
+    pub(crate) origin: Option<(Arc<Seed>, u64)>,
+    /// The seed that learns of it, if it is a watched clone.
+    pub(crate) watched: Option<Arc<Version>>,
 }
 
 /// How long the stages of making an instance took.

@@ -15,6 +15,7 @@
 mod activate;
 mod alarm;
 mod capture;
+mod conversation;
 mod create;
 mod environment;
 mod event;

@@ -9,11 +9,13 @@ pub(crate) enum Message {
     Booted,
     /// User code is initialised.
     Ready,
-    /// User code could not be initialised; the error object.
+    /// User code could not be initialised, or a hook of a seed or clone failed; the error object.
     InitError {
         error_type: Option<String>,
         body: Bytes,
     },
+    /// It may be frozen now.
+    Frozen,
     /// The whole response.
     Response(Bytes),
     /// The handler failed; the error object.

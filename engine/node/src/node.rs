@@ -10,8 +10,8 @@ use offshoot_sandbox::Launcher;
 use offshoot_seed::Forge;
 use tokio_util::task::TaskTracker;
 
-use crate::seeds::Seeds;
-use crate::seeds::make::make;
+use crate::seeds::make::{learn, make};
+use crate::seeds::{Seeds, Version};
 use crate::wakefulness::Wakefulness;
 use crate::{
     Activated, CreateFailure, Event, Failure, Fri, Instance, InstanceSpec, LogBook, NodeError,
@@ -41,7 +41,7 @@ pub struct Node {
     /// Taken at the end.
     launcher: RwLock<Option<Arc<Launcher>>>,
     logs: Arc<LogBook>,
-    seeds: Option<Seeds>,
+    seeds: Option<Arc<Seeds>>,
     created: AtomicU64,
     ending: TaskTracker,
     wakefulness: Arc<Wakefulness>,
@@ -53,7 +53,7 @@ impl Node {
         Self {
             launcher: RwLock::new(Some(Arc::new(config.launcher))),
             logs: config.logs,
-            seeds: config.seeds.map(Seeds::new),
+            seeds: config.seeds.map(Seeds::new).map(Arc::new),
             created: AtomicU64::new(0),
             ending: TaskTracker::new(),
             wakefulness: Wakefulness::new(config.stay_awake),
@@ -100,7 +100,7 @@ impl Node {
     }
 
     pub(crate) fn seeds(&self) -> Option<&Seeds> {
-        self.seeds.as_ref()
+        self.seeds.as_deref()
     }
 
     pub(crate) fn wakefulness(&self) -> &Arc<Wakefulness> {
@@ -110,6 +110,17 @@ impl Node {
     /// A name for the next sandbox, unique in this daemon's life.
     pub(crate) fn next_id(&self) -> String {
         format!("i{:06x}", self.created.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Has a seed learn of a watched clone in the background, and ends that.
+    pub(crate) fn learn(&self, instance: Instance, version: Arc<Version>) {
+        let (seeds, launcher, id) = (self.seeds.clone(), self.launcher(), self.next_id());
+        self.ending.spawn(async move {
+            if let (Some(seeds), Some(launcher)) = (seeds, launcher) {
+                learn(&seeds, &launcher, id, &instance, &version).await;
+            }
+            end(instance).await;
+        });
     }
 
     /// Ends an instance in the background: nobody waits for the kernel to tidy up.

@@ -12,15 +12,19 @@ macro_rules! file {
     };
 }
 
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 13] = [
     file!("python/bootstrap.py"),
+    file!("python/_offshoot_clone.py"),
     file!("python/_offshoot_faults.py"),
     file!("python/_offshoot_logging.py"),
+    file!("python/snapshot_restore_py.py"),
     file!("node/bootstrap.mjs"),
     file!("node/channel.mjs"),
+    file!("node/clone.mjs"),
     file!("node/console.mjs"),
     file!("node/faults.mjs"),
     file!("node/loader.mjs"),
+    file!("node/random.mjs"),
     file!("node/streaming.mjs"),
 ];
 

@@ -1,8 +1,8 @@
 //! Why there is no seed.
 
 use offshoot_checkpoint::CheckpointError;
-use offshoot_clone::{NurseryError, TemplateError};
-use offshoot_pool::{ImageName, KeyError, OpenError, PoolError, RemoveError};
+use offshoot_clone::{NurseryError, ObserveError, TemplateError};
+use offshoot_pool::{ImageName, KeyError, OpenError, PoolError, RemoveError, WriteError};
 
 /// Why a seed could not be made, found or removed.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +34,12 @@ pub enum SeedError {
         #[source]
         source: TemplateError,
     },
+    /// A clone cannot be looked at.
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
+    /// What a clone has needed cannot be written down.
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// The image cannot be removed.
     #[error(transparent)]
     Remove(#[from] RemoveError),

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use offshoot_checkpoint::Report;
-use offshoot_clone::{FileUser, Memory};
+use offshoot_clone::FileUser;
 use offshoot_pool::ImageName;
 use rustix::event::{EventfdFlags, eventfd};
 use tokio::sync::oneshot;
@@ -50,8 +50,15 @@ pub struct Warm {
     pub root: OwnedFd,
     /// Who opens them.
     pub files_as: FileUser,
-    /// Where its pages live.
-    pub memory: Memory,
+}
+
+/// A clone that was [watched](crate::Given::watch).
+#[derive(Debug)]
+pub struct Learn {
+    /// The image of which it is a clone.
+    pub name: ImageName,
+    /// Its process, which waits after its first answer.
+    pub pid: i32,
 }
 
 /// Makes seeds. Dropping it ends the nursery; seeds that are resident, and clones, live on.
@@ -97,6 +104,14 @@ impl Forge {
     /// See [`SeedError`].
     pub async fn template(&self, warm: Warm) -> Result<Seed, SeedError> {
         self.ask(|reply| Work::Warm(warm, reply)).await?
+    }
+
+    /// Notes which pages a clone has needed: the next template has them ready for its clones.
+    ///
+    /// # Errors
+    /// See [`SeedError`].
+    pub async fn learn(&self, learn: Learn) -> Result<(), SeedError> {
+        self.ask(|reply| Work::Learn(learn, reply)).await?
     }
 
     /// Whether there is an image of that name.

@@ -4,7 +4,8 @@
 //!    seeds and templates is background work, and takes turns.
 //! 2. [`Forge::freeze`] makes an image of a process and ends the process.
 //! 3. [`Forge::template`] makes a resident [`Seed`] of an image: a template that waits.
-//! 4. [`Seed::fork`] makes a clone, in a fraction of a millisecond, on the calling thread.
+//! 4. [`Forge::learn`] notes which pages a clone has needed, so that the next template has them ready.
+//! 5. [`Seed::fork`] makes a clone, in a fraction of a millisecond, on the calling thread.
 //!
 //! What callers must ensure: a name stands for all that decides what the process is ([`ImageName`]); the process is at
 //! rest when it is frozen. Dropping a seed ends its template; clones live on.
@@ -17,8 +18,8 @@ mod seed;
 mod work;
 
 pub use error::SeedError;
-pub use forge::{Forge, ForgeConfig, Freeze, Warm};
+pub use forge::{Forge, ForgeConfig, Freeze, Learn, Warm};
 pub use offshoot_checkpoint::Report;
-pub use offshoot_clone::{Cloned, FileUser, ForkError, Memory, SandboxJoin, Who};
+pub use offshoot_clone::{Cloned, FileUser, ForkError, SandboxJoin, Who};
 pub use offshoot_pool::ImageName;
 pub use seed::{Given, Seed};

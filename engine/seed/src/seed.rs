@@ -3,7 +3,7 @@
 use std::os::fd::BorrowedFd;
 use std::sync::{Mutex, PoisonError};
 
-use offshoot_clone::{Cloned, Fork, ForkError, SandboxJoin, Template, Who};
+use offshoot_clone::{Cloned, Failure, Fork, ForkError, SandboxJoin, Template, Who};
 use offshoot_image::ImageId;
 use offshoot_pool::ImageName;
 
@@ -15,6 +15,7 @@ pub struct Seed {
     image: ImageId,
     stored_bytes: u64,
     pid: i32,
+    is_learnt: bool,
 }
 
 /// What a clone is given.
@@ -28,6 +29,9 @@ pub struct Given<'a> {
     pub files: &'a [(u32, BorrowedFd<'a>)],
     /// If there is one, the clone waits with its pages brought in until eight bytes can be read from it.
     pub park: Option<BorrowedFd<'a>>,
+    /// Whether it is watched, so that [`Forge::learn`](crate::Forge::learn) can tell which pages it has needed. Such a
+    /// clone is slower, and has one descriptor more.
+    pub watch: bool,
 }
 
 impl Seed {
@@ -43,7 +47,17 @@ impl Seed {
             name,
             image,
             stored_bytes,
+            is_learnt: false,
         }
+    }
+
+    pub(crate) fn learnt(self, is_learnt: bool) -> Self {
+        Self { is_learnt, ..self }
+    }
+
+    /// Whether it is known which pages its clones need.
+    pub fn is_learnt(&self) -> bool {
+        self.is_learnt
     }
 
     /// Its image's name.
@@ -64,6 +78,12 @@ impl Seed {
     /// Its template's process.
     pub fn template_pid(&self) -> i32 {
         self.pid
+    }
+
+    /// What a clone has said that failed on its way, if it has.
+    pub fn failure_of(&self, token: u64) -> Option<Failure> {
+        let mut template = self.template.lock().unwrap_or_else(PoisonError::into_inner);
+        template.failure_of(token)
     }
 
     /// Makes a clone: when this returns its process exists. A parked one is ready then. Blocks for some hundred
@@ -92,7 +112,7 @@ impl Seed {
             park: given.park,
             confirm: false,
             who: Some(given.who),
-            watch: false,
+            watch: given.watch,
         };
         let cloned = template.fork(&fork)?;
         if given.park.is_some() {

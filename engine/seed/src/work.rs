@@ -4,19 +4,23 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::mpsc::{Receiver, TryRecvError};
 
 use offshoot_checkpoint::{Options, Report, checkpoint};
-use offshoot_clone::{Confinement, Keeper, TemplateSpec, setup_calls};
-use offshoot_pool::{ImageName, Mount, OpenError, Pool, PoolConfig, load_or_create_key};
+use offshoot_clone::{Confinement, Keeper, Memory, TemplateSpec, observe, setup_calls};
+use offshoot_image::model::PageRange;
+use offshoot_pool::{
+    ImageName, Lineage, Mount, OpenError, Pool, PoolConfig, RemoveError, load_or_create_key,
+};
 use offshoot_sandbox::ProgramRules;
 use rustix::event::{PollFd, PollFlags, poll};
 use tokio::sync::oneshot::Sender;
 
-use crate::forge::{ForgeConfig, Freeze, Warm};
+use crate::forge::{ForgeConfig, Freeze, Learn, Warm};
 use crate::{Seed, SeedError};
 
 /// An order, and whom to tell.
 pub(crate) enum Work {
     Freeze(Freeze, Sender<Result<Report, SeedError>>),
     Warm(Warm, Sender<Result<Seed, SeedError>>),
+    Learn(Learn, Sender<Result<(), SeedError>>),
     Find(ImageName, Sender<bool>),
     Remove(ImageName, Sender<Result<(), SeedError>>),
 }
@@ -25,7 +29,7 @@ pub(crate) enum Work {
 pub(crate) struct Workshop {
     pool: Pool,
     keeper: Keeper,
-    /// What the sandboxes make of clones.
+    /// What a sandbox makes of every clone.
     rules: ProgramRules,
 }
 
@@ -84,9 +88,10 @@ impl Workshop {
         match work {
             Work::Freeze(freeze, reply) => drop(reply.send(self.freeze(freeze))),
             Work::Warm(warm, reply) => drop(reply.send(self.warm(&warm))),
+            Work::Learn(learn, reply) => drop(reply.send(self.learn(&learn))),
             Work::Find(name, reply) => drop(reply.send(self.pool.open_image(&name).is_ok())),
             Work::Remove(name, reply) => {
-                drop(reply.send(self.pool.remove(&name).map_err(SeedError::from)));
+                drop(reply.send(self.remove(&name)));
             }
         }
     }
@@ -102,7 +107,7 @@ impl Workshop {
     }
 
     fn warm(&mut self, warm: &Warm) -> Result<Seed, SeedError> {
-        let lineage = self.pool.open_lineage(&warm.name)?;
+        let (lineage, is_learnt) = self.newest(&warm.name)?;
         let stored = self.stored_bytes(&warm.name)?;
         let image = lineage.image.id();
         let images: Vec<OwnedFd> = std::iter::once(lineage.image)
@@ -112,10 +117,14 @@ impl Workshop {
         let spec = TemplateSpec {
             images: &images,
             key: self.pool.key(),
-            memory: warm.memory,
+            memory: Memory::Local,
             recipe: None,
             check_pages: true,
-            confinement: Some(confinement(&self.rules)),
+            confinement: Some(Confinement {
+                inherited: &self.rules.inherited,
+                last: &self.rules.last,
+                limits: &self.rules.limits,
+            }),
             profile: None,
             files_as: Some(warm.files_as),
             root: Some(warm.root.as_fd()),
@@ -125,7 +134,43 @@ impl Workshop {
             name: warm.name.clone(),
             source,
         })?;
-        Ok(Seed::new(template, warm.name.clone(), image, stored))
+        let seed = Seed::new(template, warm.name.clone(), image, stored);
+        Ok(seed.learnt(is_learnt))
+    }
+
+    /// An image, or the one that knows which of its pages clones need; and whether it is that one.
+    fn newest(&self, name: &ImageName) -> Result<(Lineage, bool), SeedError> {
+        if let Some(learnt) = learnt(name)
+            && let Ok(lineage) = self.pool.open_lineage(&learnt)
+        {
+            return Ok((lineage, true));
+        }
+        Ok((self.pool.open_lineage(name)?, false))
+    }
+
+    /// Notes which pages a clone has needed, in an image that has none of its own.
+    fn learn(&self, learn: &Learn) -> Result<(), SeedError> {
+        let Some(name) = learnt(&learn.name) else {
+            return Ok(());
+        };
+        let lineage = self.pool.open_lineage(&learn.name)?;
+        let profile = observe(learn.pid, &lineage.manifest)?;
+        let pages = |ranges: &[PageRange]| ranges.iter().map(|range| range.pages).sum::<u64>();
+        let (touched, written) = (pages(&profile.accessed), pages(&profile.dirty));
+        let image = self.pool.create(&name)?;
+        image.finish(&lineage.manifest.with_profile(lineage.image.id(), profile))?;
+        tracing::info!(image = %learn.name, touched, written, "a seed has learnt which pages clones need");
+        Ok(())
+    }
+
+    fn remove(&self, name: &ImageName) -> Result<(), SeedError> {
+        if let Some(learnt) = learnt(name) {
+            match self.pool.remove(&learnt) {
+                Ok(()) | Err(RemoveError::NotFound { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(self.pool.remove(name)?)
     }
 
     /// How much of the pool an image takes.
@@ -137,10 +182,7 @@ impl Workshop {
     }
 }
 
-fn confinement(rules: &ProgramRules) -> Confinement<'_> {
-    Confinement {
-        inherited: &rules.inherited,
-        last: &rules.last,
-        limits: &rules.limits,
-    }
+/// The image that knows which pages clones of another one need; none if that is a long name.
+fn learnt(name: &ImageName) -> Option<ImageName> {
+    ImageName::new(format!("{name}.learnt")).ok()
 }

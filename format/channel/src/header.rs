@@ -22,6 +22,10 @@ const _: () = assert!(BODY_LEN + 8 == HEADER_BYTES);
 pub enum Kind {
     /// An event for the handler.
     Invoke = 1,
+    /// This process is a clone; the first frame that it gets, with an `INVOKE` behind it.
+    Resume = 2,
+    /// This process is about to be frozen.
+    Freeze = 3,
     /// The language runtime is up; user code is loaded next.
     Booted = 15,
     /// User code is initialised.
@@ -40,6 +44,8 @@ pub enum Kind {
     StreamEnd = 22,
     /// The streamed response broke off.
     StreamError = 23,
+    /// The process may be frozen now.
+    Frozen = 24,
 }
 
 /// Why a header is refused.
@@ -75,13 +81,21 @@ impl Kind {
         match self {
             Self::Invoke | Self::Response | Self::Error | Self::InitError => MAX_SKIPPED_BYTES,
             Self::StreamChunk | Self::StreamError => MAX_CHUNK_BYTES,
-            Self::Booted | Self::Ready | Self::StreamBegin | Self::StreamEnd => 0,
+            Self::Resume
+            | Self::Freeze
+            | Self::Booted
+            | Self::Ready
+            | Self::StreamBegin
+            | Self::StreamEnd
+            | Self::Frozen => 0,
         }
     }
 
     const fn from_wire(byte: u8) -> Option<Self> {
         Some(match byte {
             1 => Self::Invoke,
+            2 => Self::Resume,
+            3 => Self::Freeze,
             15 => Self::Booted,
             16 => Self::Ready,
             17 => Self::InitError,
@@ -91,6 +105,7 @@ impl Kind {
             21 => Self::StreamChunk,
             22 => Self::StreamEnd,
             23 => Self::StreamError,
+            24 => Self::Frozen,
             _ => return None,
         })
     }
@@ -165,6 +180,22 @@ mod tests {
         }
         .encode();
         assert_eq!(bytes, [18, 1, 0, 0, 2, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn frames_about_clones_have_their_numbers_and_no_body() {
+        for (number, kind) in [(2, Kind::Resume), (3, Kind::Freeze), (24, Kind::Frozen)] {
+            let header = Header {
+                kind,
+                meta_len: 5,
+                body_len: 0,
+            };
+            let mut bytes = header.encode();
+            assert_eq!(bytes[KIND], number);
+            assert_eq!(Header::decode(&bytes), Ok(header));
+            bytes[BODY_LEN] = 1;
+            assert!(Header::decode(&bytes).is_err(), "{kind:?} has a body");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod header;
 mod meta;
 
 pub use header::{FrameError, HEADER_BYTES, Header, Kind, MAX_META_BYTES, VERSION};
-pub use meta::{InvokeMeta, StreamMeta};
+pub use meta::{InvokeMeta, ResumeMeta, StreamMeta};
 
 /// The file descriptor at which a bootstrap finds its end of the channel.
 pub const CHANNEL_FD: i32 = 3;

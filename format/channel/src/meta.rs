@@ -1,5 +1,7 @@
 //! The metadata of the frames that have some: JSON objects.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// What an `INVOKE` frame tells the runtime beside the event.
@@ -28,7 +30,14 @@ pub struct InvokeMeta<'a> {
     pub streaming: bool,
 }
 
-/// What `STREAM_BEGIN` and `STREAM_ERROR` say.
+/// What a `RESUME` frame tells a clone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ResumeMeta<'a> {
+    /// Environment variables to set, or to unset (`None`), before anything else is done.
+    pub env: BTreeMap<&'a str, Option<&'a str>>,
+}
+
+/// What `STREAM_BEGIN`, `STREAM_ERROR` and `INIT_ERROR` say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct StreamMeta {
@@ -36,4 +45,17 @@ pub struct StreamMeta {
     pub content_type: Option<String>,
     /// The error's type.
     pub error_type: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn resume_says_what_to_set_and_what_to_unset() {
+        let env = BTreeMap::from([("NEW", Some("value")), ("OLD", None)]);
+        let text = serde_json::to_string(&ResumeMeta { env }).unwrap();
+        assert_eq!(text, r#"{"env":{"NEW":"value","OLD":null}}"#);
+    }
 }

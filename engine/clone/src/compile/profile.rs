@@ -22,6 +22,9 @@ const LEAST_HOT_PAGES: u64 = 2;
 /// 64 KiB, the kernel's `fault_around_bytes`: where it is less, nothing is there to be dropped; where it is more, some stays.
 const AROUND_PAGES: u64 = 16;
 const SYS_USERFAULTFD: i64 = 323;
+/// Without it, a process without rights may have none (`vm.unprivileged_userfaultfd`). No page is ever protected by it, so
+/// there are no faults to handle, the kernel's neither.
+const UFFD_USER_MODE_ONLY: u64 = 1;
 const SYS_IOCTL: i64 = 16;
 const UFFDIO_API: u64 = 0xc018_aa3f;
 const UFFDIO_REGISTER: u64 = 0xc020_aa00;
@@ -176,7 +179,8 @@ fn watch(builder: &mut Builder, manifest: &Manifest) {
     let number = builder.fd_base() + fd::WATCHER;
     let api = builder.put_words(&[UFFD_API, UFFD_FEATURES, 0]);
     let own = u64::from(number);
-    let open = Op::new(SYS_USERFAULTFD, [sys::O_CLOEXEC, 0, 0, 0, 0, 0]);
+    let flags = sys::O_CLOEXEC | UFFD_USER_MODE_ONLY;
+    let open = Op::new(SYS_USERFAULTFD, [flags, 0, 0, 0, 0, 0]);
     builder.watch.push(open.descriptor(number, true));
     builder
         .watch

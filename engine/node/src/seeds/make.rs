@@ -2,19 +2,24 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use offshoot_sandbox::Taken;
+use offshoot_sandbox::{Launcher, Taken};
 use offshoot_seed::{Freeze, Report, SeedError};
 use rustix::fs::{Mode, OFlags};
 
 use super::{Seeds, State, Version, chain};
+use crate::conversation::{Silence, hear};
 use crate::create::{create, sandbox_spec};
+use crate::failure::INIT_REQUEST;
 use crate::instance::Instance;
-use crate::{CreateFailure, InstanceSpec, Node, NodeError, environment};
+use crate::message::Message;
+use crate::{CreateFailure, Failure, InstanceSpec, Node, NodeError, Runtime, environment};
 
 /// The descriptors that every clone is given: output twice, and the channel.
 const EXTERNAL: [u32; 3] = [1, 2, 3];
+/// How long hooks before a freeze may take (AWS Lambda Developer Guide, "Runtime hooks for Lambda SnapStart").
+const HOOKS: Duration = Duration::from_secs(10);
 
 /// What came of the wish for a seed.
 #[derive(Debug)]
@@ -87,19 +92,53 @@ async fn try_make(
     version: &Version,
     spec: &Arc<InstanceSpec>,
 ) -> Result<Report, CreateFailure> {
-    let instance = create(node, Arc::clone(spec)).await?;
+    let mut instance = create(node, Arc::clone(spec)).await?;
+    if let Err(failure) = come_to_rest(&mut instance).await {
+        node.end(instance);
+        return Err(CreateFailure::Function(failure));
+    }
     let frozen = freeze(seeds, version, &instance).await;
     node.end(instance);
     let report = frozen?;
     version.set(State::Stored);
-    let taken = room(node, spec).await?;
+    let launcher = node.launcher().ok_or(NodeError::ShutDown)?;
+    let taken = room(&launcher, spec, node.next_id()).await?;
     let warmed = seeds.warm(version, &taken).await;
-    if let Some(launcher) = node.launcher() {
-        launcher.recycle(taken.occupied().end()).await;
-    }
+    launcher.recycle(taken.occupied().end()).await;
     match warmed {
         Ok(_) => Ok(report),
         Err(source) => Err(seeds.note(version, source).into()),
+    }
+}
+
+/// Has the runtime's hooks run, and waits until it is at rest.
+async fn come_to_rest(instance: &mut Instance) -> Result<(), Failure> {
+    let broken = |how: &str| Failure::broke_protocol(INIT_REQUEST, how);
+    let sent = instance.transport.send_freeze().await;
+    sent.map_err(|error| broken(&error.to_string()))?;
+    match tokio::time::timeout(HOOKS, hear(instance)).await {
+        Ok(Ok(Message::Frozen)) => {}
+        Ok(Ok(Message::InitError { error_type, body })) => {
+            return Err(Failure::raised(body, error_type));
+        }
+        Ok(Ok(_)) => return Err(broken("it answered before it was frozen")),
+        Ok(Err(Silence::Exited(exit))) => {
+            let out_of_memory = instance.sandbox.oom_kills() > 0;
+            return Err(Failure::exited(INIT_REQUEST, exit, out_of_memory));
+        }
+        Ok(Err(Silence::Protocol(how))) => return Err(broken(&how)),
+        Err(_elapsed) => return Err(Failure::timed_out(INIT_REQUEST, HOOKS.as_secs_f64())),
+    }
+    tokio::time::sleep(rest_of(instance.spec.runtime)).await;
+    Ok(())
+}
+
+/// How long a runtime needs until it does nothing more of itself: what it has begun, every clone would go on with.
+const fn rest_of(runtime: Runtime) -> Duration {
+    match runtime {
+        // V8 finishes garbage collections on threads of its own, and gives memory back by timers.
+        Runtime::Nodejs20 => Duration::from_millis(2_000),
+        Runtime::Python311 | Runtime::ProvidedAl2023 => Duration::from_millis(20),
     }
 }
 
@@ -139,10 +178,29 @@ fn left_in_tmp(instance: &Instance) -> Option<String> {
         .find(|name| name != "." && name != "..")
 }
 
+/// Has a seed learn of a watched clone.
+pub(crate) async fn learn(
+    seeds: &Seeds,
+    launcher: &Launcher,
+    id: String,
+    instance: &Instance,
+    version: &Version,
+) {
+    let pid = instance.sandbox.program_pid();
+    let room = async || room(launcher, &instance.spec, id).await;
+    if let Err(error) = seeds.learn(version, pid, launcher, room).await {
+        let why = chain(&error);
+        tracing::warn!(function = version.function(), %why, "nothing was learnt of a clone");
+    }
+}
+
 /// A sandbox for a version, with its files.
-pub(crate) async fn room(node: &Node, spec: &InstanceSpec) -> Result<Taken, NodeError> {
-    let launcher = node.launcher().ok_or(NodeError::ShutDown)?;
-    let wanted = sandbox_spec(spec, node.next_id(), "")?;
+pub(crate) async fn room(
+    launcher: &Launcher,
+    spec: &InstanceSpec,
+    id: String,
+) -> Result<Taken, NodeError> {
+    let wanted = sandbox_spec(spec, id, "")?;
     let taken = launcher.taken(&wanted).await;
     taken.map_err(|source| NodeError::Sandbox {
         function: spec.function.to_string(),

@@ -4,18 +4,23 @@
 //!    clones ([`crate::fork`]). What cannot be frozen is remembered, with the reason, until its function changes.
 //! 2. [`Seeds::resident`] has the template at hand. After a restart of the daemon, or the death of a template, it is made
 //!    again of the image, by the first who wants a clone.
-//! 3. [`Seeds::forget`] ends the templates and images of a function that has changed.
+//! 3. [`Seeds::learn`] has the first clone's answer tell which pages clones need, and makes a template that has them ready.
+//! 4. [`Seeds::forget`] ends the templates and images of a function that has changed.
 
 pub(crate) mod make;
 mod name;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use offshoot_sandbox::{Launcher, Taken};
-use offshoot_seed::{FileUser, Forge, ImageName, Memory, Seed, SeedError, Warm};
+use offshoot_seed::{FileUser, Forge, ImageName, Learn, Seed, SeedError, Warm};
 
 use crate::{InstanceSpec, NodeError};
+
+/// How many clones of a seed are watched at most.
+const LESSONS: u32 = 3;
 
 /// All seeds of a node.
 #[derive(Debug)]
@@ -32,6 +37,8 @@ pub(crate) struct Version {
     state: Mutex<State>,
     /// Held by whoever makes the image or the template.
     making: tokio::sync::Mutex<()>,
+    /// How many clones may still be watched: not every one lives until it can be looked at.
+    lessons: AtomicU32,
 }
 
 /// What is known of a seed.
@@ -67,6 +74,7 @@ impl Seeds {
                 function: Arc::clone(&spec.function),
                 state: Mutex::new(State::Unknown),
                 making: tokio::sync::Mutex::default(),
+                lessons: AtomicU32::new(LESSONS),
             })
         });
         Ok(Arc::clone(version))
@@ -111,11 +119,36 @@ impl Seeds {
             name: version.name.clone(),
             root,
             files_as: FileUser { user, group: user },
-            memory: Memory::Local,
         };
         let seed = Arc::new(self.forge.template(warm).await?);
         version.set(State::Resident(Arc::clone(&seed)));
         Ok(seed)
+    }
+
+    /// Learns of a watched clone, which waits after its first answer, and has later ones come of a template that knows.
+    pub(crate) async fn learn(
+        &self,
+        version: &Version,
+        pid: i32,
+        launcher: &Launcher,
+        room: impl AsyncFnOnce() -> Result<Taken, NodeError>,
+    ) -> Result<(), NodeError> {
+        let _turn = version.making.lock().await;
+        if !matches!(version.state(), State::Resident(_)) {
+            return Ok(());
+        }
+        let learn = Learn {
+            name: version.name.clone(),
+            pid,
+        };
+        let learnt = self.forge.learn(learn).await;
+        learnt.map_err(|source| self.note(version, source))?;
+        let taken = room().await?;
+        let warmed = self.warm(version, &taken).await;
+        launcher.recycle(taken.occupied().end()).await;
+        warmed
+            .map(drop)
+            .map_err(|source| self.note(version, source))
     }
 
     async fn has_image(&self, version: &Version) -> Result<bool, NodeError> {
@@ -156,6 +189,16 @@ impl Seeds {
 }
 
 impl Version {
+    /// Whether the next clone shall be watched.
+    pub(crate) fn takes_lesson(&self, seed: &Seed) -> bool {
+        let fewer = |lessons: u32| lessons.checked_sub(1);
+        !seed.is_learnt()
+            && self
+                .lessons
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer)
+                .is_ok()
+    }
+
     pub(crate) fn function(&self) -> &str {
         &self.function
     }

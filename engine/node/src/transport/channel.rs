@@ -5,10 +5,14 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 
 use bytes::{Bytes, BytesMut};
-use offshoot_channel::{HEADER_BYTES, Header, InvokeMeta, Kind, MAX_RESPONSE_BYTES, StreamMeta};
+use offshoot_channel::{
+    HEADER_BYTES, Header, InvokeMeta, Kind, MAX_META_BYTES, MAX_RESPONSE_BYTES, ResumeMeta,
+    StreamMeta,
+};
 use offshoot_sys::polled::PolledFd;
 use rustix::io::Errno;
 use rustix::net::SendFlags;
+use serde::Serialize;
 use tokio::io::Interest;
 
 use crate::Event;
@@ -18,6 +22,8 @@ use crate::message::{Message, TransportError};
 const BUFFER_BYTES: usize = 4096;
 /// Events up to this length travel in one `write` together with their header.
 const JOINED_EVENT_BYTES: usize = 16 << 10;
+/// Room for the header and the metadata of an ordinary event.
+const HEAD_BYTES: usize = 512;
 
 /// One end of a channel. Reads are buffered here, so `receive` may be cancelled at any point.
 #[derive(Debug)]
@@ -48,8 +54,22 @@ impl ChannelEnd {
         ))
     }
 
+    /// Tells the runtime that it will be frozen; it answers with `Message::Frozen` or `Message::InitError`.
+    pub(crate) async fn send_freeze(&mut self) -> Result<(), TransportError> {
+        let header = Header {
+            kind: Kind::Freeze,
+            meta_len: 0,
+            body_len: 0,
+        };
+        let written = self.write_all(&header.encode()).await;
+        written.map_err(|_| TransportError::Closed)
+    }
+
+    /// Sends an event; to a clone that has not had one yet, what makes it a clone of its own (`resume`) before it, in
+    /// the same write.
     pub(crate) async fn send_invoke(
         &mut self,
+        resume: Option<&ResumeMeta<'_>>,
         event: &Event,
         deadline_ms: u64,
         streaming: bool,
@@ -64,15 +84,11 @@ impl ChannelEnd {
             tenant_id: event.tenant_id.as_deref(),
             streaming,
         };
-        let mut head = vec![0; HEADER_BYTES];
-        serde_json::to_writer(&mut head, &meta)
-            .map_err(|error| TransportError::Protocol(error.to_string()))?;
-        let header = Header {
-            kind: Kind::Invoke,
-            meta_len: (head.len() - HEADER_BYTES) as u32,
-            body_len: event.payload.len() as u64,
-        };
-        head[..HEADER_BYTES].copy_from_slice(&header.encode());
+        let mut head = Vec::with_capacity(HEAD_BYTES);
+        if let Some(resume) = resume {
+            append(&mut head, Kind::Resume, resume, 0)?;
+        }
+        append(&mut head, Kind::Invoke, &meta, event.payload.len() as u64)?;
         // The runtime may have gone: whoever waits for its answer learns how, so a failed write is no error here.
         let written = if event.payload.len() <= JOINED_EVENT_BYTES {
             head.extend_from_slice(&event.payload);
@@ -191,6 +207,35 @@ impl ChannelEnd {
     }
 }
 
+/// Appends the header and the metadata of a frame.
+fn append(
+    to: &mut Vec<u8>,
+    kind: Kind,
+    meta: &impl Serialize,
+    body_len: u64,
+) -> Result<(), TransportError> {
+    let protocol = |problem: String| TransportError::Protocol(problem);
+    let start = to.len();
+    to.resize(start + HEADER_BYTES, 0);
+    serde_json::to_writer(&mut *to, meta).map_err(|error| protocol(error.to_string()))?;
+    let meta_len = to.len() - start - HEADER_BYTES;
+    let meta_len = u32::try_from(meta_len)
+        .ok()
+        .filter(|len| *len <= MAX_META_BYTES)
+        .ok_or_else(|| {
+            protocol(format!(
+                "{meta_len} bytes of metadata of {kind:?} are too many"
+            ))
+        })?;
+    let header = Header {
+        kind,
+        meta_len,
+        body_len,
+    };
+    to[start..start + HEADER_BYTES].copy_from_slice(&header.encode());
+    Ok(())
+}
+
 fn message(kind: Kind, meta: &[u8], body: Bytes) -> Result<Message, TransportError> {
     let stream_meta = || -> Result<StreamMeta, TransportError> {
         if meta.is_empty() {
@@ -202,8 +247,9 @@ fn message(kind: Kind, meta: &[u8], body: Bytes) -> Result<Message, TransportErr
     Ok(match kind {
         Kind::Booted => Message::Booted,
         Kind::Ready => Message::Ready,
+        Kind::Frozen => Message::Frozen,
         Kind::InitError => Message::InitError {
-            error_type: None,
+            error_type: stream_meta()?.error_type,
             body,
         },
         Kind::Response => Message::Response(body),
@@ -220,10 +266,9 @@ fn message(kind: Kind, meta: &[u8], body: Bytes) -> Result<Message, TransportErr
             error_type: stream_meta()?.error_type,
             body,
         },
-        Kind::Invoke => {
-            return Err(TransportError::Protocol(
-                "INVOKE came from the runtime".to_owned(),
-            ));
+        Kind::Invoke | Kind::Resume | Kind::Freeze => {
+            let problem = format!("{kind:?} came from the runtime");
+            return Err(TransportError::Protocol(problem));
         }
     })
 }
@@ -309,11 +354,11 @@ mod tests {
     async fn an_event_that_a_dead_runtime_never_read_is_known_as_such() {
         let (mut end, theirs) = ChannelEnd::pair().unwrap();
         drop(theirs);
-        assert!(end.send_invoke(&event(), 0, false).await.is_err());
+        assert!(end.send_invoke(None, &event(), 0, false).await.is_err());
         assert!(end.is_unread(), "it had ended before");
 
         let (mut end, theirs) = ChannelEnd::pair().unwrap();
-        end.send_invoke(&event(), 0, false).await.unwrap();
+        end.send_invoke(None, &event(), 0, false).await.unwrap();
         drop(theirs);
         assert!(matches!(end.receive().await, Err(TransportError::Closed)));
         assert!(end.is_unread(), "it ended with the event in its socket");
@@ -322,12 +367,89 @@ mod tests {
     #[tokio::test]
     async fn an_event_that_a_runtime_read_before_it_ended_is_not_unread() {
         let (mut end, theirs) = ChannelEnd::pair().unwrap();
-        end.send_invoke(&event(), 0, false).await.unwrap();
+        end.send_invoke(None, &event(), 0, false).await.unwrap();
         let mut theirs = StdUnixStream::from(theirs);
         std::io::Read::read(&mut theirs, &mut [0; 4096]).unwrap();
         drop(theirs);
         assert!(matches!(end.receive().await, Err(TransportError::Closed)));
         assert!(!end.is_unread());
+    }
+
+    /// What the runtime's end has been sent, in one read.
+    fn one_read(theirs: &mut StdUnixStream) -> Vec<u8> {
+        let mut bytes = vec![0; 65_536];
+        let count = std::io::Read::read(theirs, &mut bytes).unwrap();
+        bytes.truncate(count);
+        bytes
+    }
+
+    #[tokio::test]
+    async fn a_clone_gets_resume_and_its_first_event_in_one_write() {
+        let (mut end, theirs) = ChannelEnd::pair().unwrap();
+        let mut theirs = StdUnixStream::from(theirs);
+        let resume = ResumeMeta {
+            env: [("SECRET", Some("x")), ("OLD", None)].into(),
+        };
+        end.send_invoke(Some(&resume), &event(), 7, false)
+            .await
+            .unwrap();
+        let bytes = one_read(&mut theirs);
+        let meta = br#"{"env":{"OLD":null,"SECRET":"x"}}"#;
+        let (resume, invoke) = bytes.split_at(HEADER_BYTES + meta.len());
+        let expected = Header {
+            kind: Kind::Resume,
+            meta_len: meta.len() as u32,
+            body_len: 0,
+        };
+        assert_eq!(resume, [expected.encode().as_slice(), meta].concat());
+
+        end.send_invoke(None, &event(), 7, false).await.unwrap();
+        assert_eq!(one_read(&mut theirs), invoke, "the event is as without it");
+    }
+
+    #[tokio::test]
+    async fn metadata_that_the_runtime_would_refuse_is_not_sent() {
+        let (mut end, theirs) = ChannelEnd::pair().unwrap();
+        let long = "x".repeat(MAX_META_BYTES as usize);
+        let resume = ResumeMeta {
+            env: [("LONG", Some(long.as_str()))].into(),
+        };
+        let sent = end.send_invoke(Some(&resume), &event(), 0, false).await;
+        assert!(matches!(sent, Err(TransportError::Protocol(_))));
+        drop(end);
+        assert_eq!(one_read(&mut theirs.into()), b"");
+    }
+
+    #[tokio::test]
+    async fn a_freeze_is_answered_by_frozen_or_by_an_error_with_its_type() {
+        let (mut end, theirs) = ChannelEnd::pair().unwrap();
+        let mut theirs = StdUnixStream::from(theirs);
+        end.send_freeze().await.unwrap();
+        assert_eq!(one_read(&mut theirs), frame(Kind::Freeze, b""));
+        theirs.write_all(&frame(Kind::Frozen, b"")).unwrap();
+        assert_eq!(end.receive().await.unwrap(), Message::Frozen);
+
+        let meta = br#"{"errorType":"Runtime.BeforeSnapshotError"}"#;
+        let header = Header {
+            kind: Kind::InitError,
+            meta_len: meta.len() as u32,
+            body_len: 2,
+        };
+        let bytes = [header.encode().as_slice(), meta, b"{}"].concat();
+        theirs.write_all(&bytes).unwrap();
+        let failed = Message::InitError {
+            error_type: Some("Runtime.BeforeSnapshotError".to_owned()),
+            body: Bytes::from_static(b"{}"),
+        };
+        assert_eq!(end.receive().await.unwrap(), failed);
+    }
+
+    #[tokio::test]
+    async fn frames_for_runtimes_are_refused_from_one() {
+        for kind in [Kind::Invoke, Kind::Resume, Kind::Freeze] {
+            let all = received(frame(kind, b"")).await;
+            assert!(matches!(all[0], Err(TransportError::Protocol(_))));
+        }
     }
 
     #[tokio::test]

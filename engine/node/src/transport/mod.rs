@@ -6,6 +6,7 @@
 mod channel;
 
 pub(crate) use channel::ChannelEnd;
+use offshoot_channel::ResumeMeta;
 
 use crate::Event;
 use crate::message::{Message, TransportError};
@@ -23,23 +24,34 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
-    /// Hands the runtime an event. `deadline_ms` is in milliseconds since the epoch.
+    /// Hands the runtime an event, and before it what a clone needs that has had none yet (`resume`; the Runtime API
+    /// has no such message). `deadline_ms` is in milliseconds since the epoch.
     pub(crate) async fn send_invoke(
         &mut self,
+        resume: Option<&ResumeMeta<'_>>,
         event: &Event,
         deadline_ms: u64,
         streaming: bool,
     ) -> Result<(), TransportError> {
         match self {
-            Self::Channel(end) => end.send_invoke(event, deadline_ms, streaming).await,
+            Self::Channel(end) => end.send_invoke(resume, event, deadline_ms, streaming).await,
             Self::Api(end) => {
                 end.send_invoke(event, deadline_ms);
                 Ok(())
             }
             Self::Both(end, extensions) => {
                 extensions.announce(event, deadline_ms);
-                end.send_invoke(event, deadline_ms, streaming).await
+                end.send_invoke(resume, event, deadline_ms, streaming).await
             }
+        }
+    }
+
+    /// Tells the runtime that it will be frozen: `Message::Frozen` or `Message::InitError` answers. False if it speaks
+    /// the Runtime API, where freezing is the runtime's own wish (`restore/next`).
+    pub(crate) async fn send_freeze(&mut self) -> Result<bool, TransportError> {
+        match self {
+            Self::Channel(end) | Self::Both(end, _) => end.send_freeze().await.map(|()| true),
+            Self::Api(_) => Ok(false),
         }
     }
 

@@ -1,0 +1,95 @@
+// Before a process is frozen, and after it has become a clone; `docs/design/uniqueness.md` is the contract.
+
+import { createRequire } from 'node:module';
+import { reseedRandom } from './random.mjs';
+
+const UUID_CACHE = 128; // `crypto.randomUUID` draws so many at once
+const INT_CACHE = 1024; // `crypto.randomInt` likewise
+const RANDOM_BYTES = 'RANDOMBYTESREQUEST'; // how Node calls a filling of these caches
+const QUIET_TURNS = 4;
+const REHEARSALS = 3; // so that what a clone runs is compiled
+
+const require = createRequire(import.meta.url);
+const beforeSnapshot = [];
+const afterRestore = [];
+
+/** Registers a function to be called before a snapshot; those registered last come first. It may return a promise. */
+export function registerBeforeSnapshot(hook, ...values) {
+  beforeSnapshot.push(() => hook(...values));
+  return hook;
+}
+
+/** Registers a function to be called in each clone before its first event; those registered first come first. */
+export function registerAfterRestore(hook, ...values) {
+  afterRestore.push(() => hook(...values));
+  return hook;
+}
+
+/** Runs the hooks before a snapshot, empties what holds random bytes and sessions, and lets the heap settle. */
+export async function freeze() {
+  for (const hook of beforeSnapshot.toReversed()) await hook();
+  if (isLoaded('internal/crypto/random')) drainCrypto();
+  if (isLoaded('https')) dropSessions();
+  for (let time = 0; time < REHEARSALS; time += 1) reseedRandom();
+  const collect = collector();
+  for (let turn = 0; turn < QUIET_TURNS; turn += 1) {
+    collect();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** Makes this clone unlike its siblings. A promise if user code has hooks, otherwise nothing to wait for. */
+export function resume(env) {
+  for (const name in env) {
+    if (env[name] === null) delete process.env[name];
+    else process.env[name] = env[name];
+  }
+  reseedRandom();
+  return afterRestore.length === 0 ? undefined : runAfterRestore();
+}
+
+async function runAfterRestore() {
+  for (const hook of afterRestore) await hook();
+}
+
+function isLoaded(name) {
+  return process.moduleLoadList.includes(`NativeModule ${name}`);
+}
+
+/** Leaves both caches of `node:crypto` empty, so that the next draw asks OpenSSL, which notices the new process id. */
+function drainCrypto() {
+  const { randomInt, randomUUID } = require('node:crypto');
+  drain(UUID_CACHE, () => randomUUID());
+  drain(INT_CACHE, () => randomInt(2 ** 32)); // a power of two: none of the draws is rejected and repeated
+}
+
+/** Draws until the cache is filled, and then all that is in it. */
+function drain(size, draw) {
+  let filled = false;
+  const watch = require('node:async_hooks').createHook({
+    init(_id, type) {
+      filled ||= type === RANDOM_BYTES;
+    },
+  });
+  watch.enable();
+  for (let at = 0; at <= size && !filled; at += 1) draw();
+  watch.disable();
+  if (!filled) throw new Error(`a cache of node:crypto is not filled within ${size} draws`);
+  for (let at = 1; at < size; at += 1) draw();
+}
+
+/** Forgets the tickets with which clones would resume one TLS session. */
+function dropSessions() {
+  const { globalAgent } = require('node:https');
+  globalAgent.destroy();
+  for (const key of [...(globalAgent._sessionCache?.list ?? [])]) globalAgent._evictSession(key);
+}
+
+/** V8's own `gc`, which a flag shows to contexts made while it is set. */
+function collector() {
+  const v8 = require('node:v8');
+  v8.setFlagsFromString('--expose-gc');
+  const collect = require('node:vm').runInNewContext('gc');
+  v8.setFlagsFromString('--no-expose-gc');
+  return collect;
+}
