@@ -106,10 +106,10 @@ def try_runtime(here, runtime, options):
     began = time.monotonic()
     preload = compile_preload(here)
     kept_by = KEPT_BY[runtime]
-    whole, undrained, same = "whole", "undrained", "same"
+    whole, undrained, same = images = ("whole", "undrained", "same")
     make_image(here, whole, runtime, options)
     make_image(here, undrained, runtime, options, freezes=False)
-    make_image(here, same, runtime, options, preload=preload)
+    make_image(here, same, runtime, options, freezes=False, preload=preload)
     run = lambda image, count, resumes, *more: clone_and_draw(here, image, count, resumes, *more)  # noqa: E731
     drawn = run(whole, options.clones, True)
     for name in kept_by.keys() - drawn.keys():
@@ -122,11 +122,12 @@ def try_runtime(here, runtime, options):
     # The controls: what a fix is for repeats without it.
     problems += unlike(expected, run(whole, FEW, False), "without RESUME", repeating={NOTHING, RESUME})
     problems += unlike(expected, run(undrained, FEW, True), "without FREEZE", repeating=of_undrained(runtime))
-    problems += unlike(expected, run(same, FEW, False), "with the seed's process id and without RESUME",
+    unfixed = run(same, FEW, False)
+    problems += unlike(expected, unfixed, "with everything off",
                        repeating={NOTHING, RESUME, PID, DRAIN})
-    problems += unlike(expected, run(same, FEW, True), "with the seed's process id", repeating=of_same(runtime))
-    report(runtime, options, expected, drawn, problems, time.monotonic() - began)
-    for image in (whole, undrained, same):
+    problems += unlike(expected, run(same, FEW, True), "with the seed's process id and without FREEZE", repeating=of_same(runtime))
+    report(runtime, options, expected, (drawn, unfixed), problems, time.monotonic() - began)
+    for image in images:
         here.run("image", "rm", image)
     return len(problems)
 
@@ -140,16 +141,24 @@ def of_same(runtime):
     return {NOTHING, PID, DRAIN} if runtime == "nodejs20.x" else {NOTHING}
 
 
-def report(runtime, options, expected, drawn, problems, took_s):
-    repeats = sum(repeats_in(drawn[name]) for name, rule in expected.items() if rule != NOTHING)
-    values = sum(len(drawn[name]) for name, rule in expected.items() if rule != NOTHING)
+def totals(expected, drawn):
+    """How many values were drawn, and how many of them twice, but from generators of user code."""
+    judged = [drawn[name] for name, rule in expected.items() if rule != NOTHING]
+    return sum(map(len, judged)), sum(map(repeats_in, judged))
+
+
+def report(runtime, options, expected, experiments, problems, took_s):
+    drawn, unfixed = experiments
+    values, repeats = totals(expected, drawn)
     for problem in problems:
         print(f"uniqueness: {runtime}: {problem}")
     if options.show:
         for name, rule in expected.items():
             print(f"  {len(drawn[name]) - repeats_in(drawn[name]):>6} of {len(drawn[name]):>6}  {name} ({rule})")
     if options.json:
-        print(json.dumps({"runtime": runtime, "clones": options.clones, "generators": len(expected), "values": values, "repeats": repeats}))
+        unfixed_values, unfixed_repeats = totals(expected, unfixed)
+        verdict = {"runtime": runtime, "values": values, "repeats": repeats}
+        print(json.dumps(verdict | {"unfixed_values": unfixed_values, "unfixed_repeats": unfixed_repeats}))
     print(
         f"uniqueness: {runtime}: {options.clones} clones drew {values} values, {repeats} of them twice;"
         f" {len(problems)} problems, {took_s:.1f} s"

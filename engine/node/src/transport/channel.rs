@@ -55,7 +55,6 @@ impl ChannelEnd {
     }
 
     /// Tells the runtime that it will be frozen; it answers with `Message::Frozen` or `Message::InitError`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the node makes no seeds yet"))]
     pub(crate) async fn send_freeze(&mut self) -> Result<(), TransportError> {
         let header = Header {
             kind: Kind::Freeze,

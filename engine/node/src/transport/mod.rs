@@ -48,7 +48,7 @@ impl Transport {
 
     /// Tells the runtime that it will be frozen: `Message::Frozen` or `Message::InitError` answers. False if it speaks
     /// the Runtime API, where freezing is the runtime's own wish (`restore/next`).
-    #[cfg_attr(not(test), expect(dead_code, reason = "the node makes no seeds yet"))]
+    #[expect(dead_code, reason = "the node makes no seeds yet")]
     pub(crate) async fn send_freeze(&mut self) -> Result<bool, TransportError> {
         match self {
             Self::Channel(end) | Self::Both(end, _) => end.send_freeze().await.map(|()| true),
