@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 /// What to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Suite {
-    /// Every scenario below but `clone` and `sandbox`.
+    /// Every scenario below but `clone`, `sandbox` and `unique`.
     Base,
     /// Latency of warm invocations beside a bare Unix socket.
     Hot,
@@ -25,6 +25,8 @@ pub enum Suite {
     Clone,
     /// The pool of sandboxes: take, join, repurpose, footprint, soak; beside making one from nothing, and `runc create`.
     Sandbox,
+    /// Random values that clones of one seed draw twice, by every generator of Python and Node.
+    Unique,
     /// Write the table of a finished run into the documentation.
     Render,
 }
