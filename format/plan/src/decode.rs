@@ -51,6 +51,7 @@ impl Header {
             pinned: bytes.span(offset_of!(Self, pinned))?,
             touched: bytes.span(offset_of!(Self, touched))?,
             main_child_tid: bytes.u64(offset_of!(Self, main_child_tid))?,
+            seed_pid: bytes.u64(offset_of!(Self, seed_pid))?,
             main_frame: bytes.u64(offset_of!(Self, main_frame))?,
             main_rseq: rseq(bytes, offset_of!(Self, main_rseq))?,
             credentials: credentials(bytes, offset_of!(Self, credentials))?,

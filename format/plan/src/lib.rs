@@ -45,7 +45,7 @@ pub const USER_END: u64 = 0x7fff_ffff_f000;
 /// `OFFPLAN\0`.
 pub const MAGIC: u64 = 0x004e_414c_5046_464f;
 /// Changes with every change of these types: plan and stub come from one build.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Descriptors of the stub, counted from the plan's [`Header::fd_base`].
 pub mod fd {
@@ -135,6 +135,8 @@ pub struct Header {
     pub touched: Span,
     /// Address of the main thread's id in its memory (`set_tid_address(2)`); 0 is none.
     pub main_child_tid: u64,
+    /// The id that the seed had in its own PID namespace. No clone may have it in its own.
+    pub seed_pid: u64,
     /// Address of the main thread's signal frame.
     pub main_frame: u64,
     /// The main thread's restartable sequences.

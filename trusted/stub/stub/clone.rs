@@ -12,6 +12,14 @@ const CLONE_PIDFD: u64 = 0x1000;
 const CLONE_PARENT: u64 = 0x8000;
 /// `CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID`.
 pub const CLONE_CHILD_TID: u64 = 0x0020_0000 | 0x0100_0000;
+/// So many ids are tried, in case some are taken.
+const ID_ATTEMPTS: usize = 64;
+/// From here on ids of seeds are those of a whole machine, and ids of clones begin again at [`FIRST_ID`].
+const ID_LIMIT: u64 = 10_000;
+/// The first that is free in a new PID namespace.
+const FIRST_ID: i32 = 2;
+const EEXIST: i64 = -17;
+const CLONE_NEWPID: u32 = 0x2000_0000;
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
 /// `struct clone_args` (`clone3(2)`).
@@ -92,18 +100,41 @@ fn fork(received: &Received) -> (i64, i32) {
         args.cgroup = cgroup as u64;
     }
     generation::count();
-    // SAFETY: a fork: the child gets a copy of everything, and goes on here on a copy of this stack.
-    let pid = unsafe {
-        sys::call3(
-            sys::CLONE3,
-            addr_of!(args) as u64,
-            size_of::<CloneArgs>() as u64,
-            0,
-        )
-    };
-    if pid == 0 {
-        place::leave();
-        child::become_clone(received, next, sandbox);
+    let chooses_id = request.namespaces & CLONE_NEWPID != 0;
+    let mut id = own_id();
+    for _ in 0..ID_ATTEMPTS {
+        let wanted = id;
+        if chooses_id {
+            args.set_tid = addr_of!(wanted) as u64;
+            args.set_tid_count = 1;
+        }
+        // SAFETY: a fork: the child gets a copy of everything, and goes on here on a copy of this stack.
+        let pid = unsafe {
+            sys::call3(
+                sys::CLONE3,
+                addr_of!(args) as u64,
+                size_of::<CloneArgs>() as u64,
+                0,
+            )
+        };
+        if pid == 0 {
+            place::leave();
+            child::become_clone(received, next, sandbox);
+        }
+        if !chooses_id || pid != EEXIST {
+            return (pid, pidfd);
+        }
+        id += 1;
     }
-    (pid, pidfd)
+    (EEXIST, -1)
+}
+
+/// An id for a clone in a PID namespace of its own, where the kernel would give it the one that the seed had if that was in
+/// such a namespace, too. It is above the seed's: a generator that has not been used since the seed was a clone itself
+/// still has the id of that one's seed.
+fn own_id() -> i32 {
+    match header().seed_pid {
+        seed if seed < ID_LIMIT => seed as i32 + 1,
+        _ => FIRST_ID,
+    }
 }

@@ -227,6 +227,7 @@ mod encode {
             bytes.extend(count.to_le_bytes());
         }
         bytes.extend(header.main_child_tid.to_le_bytes());
+        bytes.extend(header.seed_pid.to_le_bytes());
         bytes.extend(header.main_frame.to_le_bytes());
         bytes.extend(
             rseq(&header.main_rseq)

@@ -135,6 +135,7 @@ pub fn compile(manifest: &Manifest, how: Compilation) -> Result<Plan, CompileErr
             .threads
             .first()
             .map_or(0, |main| main.clear_child_tid),
+        seed_pid: manifest.process.pid.into(),
         main_frame,
         main_rseq: manifest
             .threads
