@@ -258,6 +258,12 @@ class NodeClone(Cloned):
         self.assertAlmostEqual(mean, 0.5, delta=6 * (1 / 12 / 1e5) ** 0.5)
         self.assertTrue(0 <= low < 1e-3 and 1 - 1e-3 < high < 1, (low, high))
 
+    def test_process_id_is_read_again(self):
+        source = "Object.defineProperty(process, 'pid', { value: 1 }); exports.handler = async () => process.pid"
+        runtime = self.start({"index.js": source}, "index.handler")
+        self.assertEqual(self.answer(runtime.invoke({})), 1, "the control: an id of another process")
+        self.assertEqual(self.answer(runtime.resume({})), runtime.process.pid)
+
     def test_crypto_is_not_loaded_for_a_function_that_does_not_use_it(self):
         source = "exports.handler = async () => process.moduleLoadList.filter((name) => /crypto|https/.test(name)).length"
         before = self.answer(self.start({"index.js": source}, "index.handler").invoke({}))

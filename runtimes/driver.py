@@ -106,7 +106,7 @@ class Conversation:
 class Runtime(Conversation):
     """A bootstrap as a child process, its channel, and its log in a file."""
 
-    def __init__(self, runtime, task_root, handler, env=None, timeout_s=20, cwd=None):
+    def __init__(self, runtime, task_root, handler, env=None, timeout_s=20, cwd=None, wrapper=()):
         ours, theirs = socket.socketpair()
         super().__init__(ours, timeout_s)
         self.log_file = tempfile.TemporaryFile()
@@ -129,7 +129,7 @@ class Runtime(Conversation):
             number = theirs.fileno()
             move = f"3<&{number} {number}<&-" if number != 3 else ""
             self.process = subprocess.Popen(
-                ["/bin/bash", "-c", f'exec "$@" {move}', "bootstrap", *COMMANDS[runtime]],
+                ["/bin/bash", "-c", f'exec "$@" {move}', "bootstrap", *wrapper, *COMMANDS[runtime]],
                 cwd=cwd or task_root,
                 env=environment,
                 pass_fds=[number],

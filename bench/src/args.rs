@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 /// What to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Suite {
-    /// Every scenario below but `clone`, `sandbox` and `e2e`.
+    /// Every scenario below but `clone`, `sandbox`, `e2e` and `unique`.
     Base,
     /// Latency of warm invocations beside a bare Unix socket.
     Hot,
@@ -27,6 +27,8 @@ pub enum Suite {
     Sandbox,
     /// A first event end to end through HTTP, from each rung of the ladder, beside a hot one.
     E2e,
+    /// Random values that clones of one seed draw twice, by every generator of Python and Node.
+    Unique,
     /// Write the table of a finished run into the documentation.
     Render,
 }

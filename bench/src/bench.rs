@@ -22,7 +22,7 @@ const CALL_LIMIT: Duration = Duration::from_secs(60);
 
 type Scenario = fn(&Bench<'_>, &mut Recorder) -> anyhow::Result<()>;
 
-const SCENARIOS: [(Suite, &str, Scenario); 9] = [
+const SCENARIOS: [(Suite, &str, Scenario); 10] = [
     (Suite::Hot, "hot", scenario::hot::run),
     (Suite::Throughput, "throughput", scenario::throughput::run),
     (Suite::Cold, "cold", scenario::cold::run),
@@ -32,6 +32,7 @@ const SCENARIOS: [(Suite, &str, Scenario); 9] = [
     (Suite::Clone, "clone", scenario::clone::run),
     (Suite::Sandbox, "sandbox", scenario::sandbox::run),
     (Suite::E2e, "e2e", scenario::e2e::run),
+    (Suite::Unique, "unique", scenario::unique::run),
 ];
 
 /// What all scenarios share.
@@ -51,8 +52,11 @@ pub(crate) fn measure(args: &BenchArgs) -> anyhow::Result<Report> {
     let mut recorder = Recorder::open(args.json.as_deref())?;
     let mut failures = Vec::new();
     for (suite, name, scenario) in SCENARIOS {
-        // Each of these takes as long as all others.
-        let apart = matches!(suite, Suite::Clone | Suite::Sandbox | Suite::E2e);
+        // Each of these takes as long as all others; the last is of the clone engine as well.
+        let apart = matches!(
+            suite,
+            Suite::Clone | Suite::Sandbox | Suite::E2e | Suite::Unique
+        );
         let in_base = args.suite == Suite::Base && !apart;
         if !in_base && args.suite != suite {
             continue;

@@ -18,7 +18,7 @@ pub(crate) enum Target {
 /// Which figures a target is for: the scenario, or the part of it before `/`; the system; the metric.
 type Key = (&'static str, &'static str, &'static str);
 
-const TARGETS: [(Key, Target); 41] = [
+const TARGETS: [(Key, Target); 43] = [
     (("hot", "offshoot", "latency_us"), Target::RatioAtMost(3.0)),
     (
         ("throughput", "offshoot", "per_second"),
@@ -37,6 +37,8 @@ const TARGETS: [(Key, Target); 41] = [
     (("leak", "planted", "drift"), Target::MoreThan(0.0)),
     (("async", "offshoot", "lost"), Target::AtMost(0.0)),
     (("async", "offshoot", "excess"), Target::AtMost(0.0)),
+    (("unique", "offshoot", "repeats"), Target::AtMost(0.0)),
+    (("unique", "unfixed", "repeats"), Target::MoreThan(0.0)),
     from_template("clone/python-json", 4.5),
     from_template("clone/python-numpy", 5.5),
     from_template("clone/python-pandas", 7.0),

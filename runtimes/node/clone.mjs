@@ -1,5 +1,6 @@
 // Before a process is frozen, and after it has become a clone; `docs/design/uniqueness.md` is the contract.
 
+import { readlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { reseedRandom } from './random.mjs';
 
@@ -30,7 +31,7 @@ export async function freeze() {
   for (const hook of beforeSnapshot.toReversed()) await hook();
   if (isLoaded('internal/crypto/random')) drainCrypto();
   if (isLoaded('https')) dropSessions();
-  for (let time = 0; time < REHEARSALS; time += 1) reseedRandom();
+  for (let time = 0; time < REHEARSALS; time += 1) renew();
   const collect = collector();
   for (let turn = 0; turn < QUIET_TURNS; turn += 1) {
     collect();
@@ -44,8 +45,14 @@ export function resume(env) {
     if (env[name] === null) delete process.env[name];
     else process.env[name] = env[name];
   }
-  reseedRandom();
+  renew();
   return afterRestore.length === 0 ? undefined : runAfterRestore();
+}
+
+function renew() {
+  reseedRandom();
+  // Node reads it at its start only, and programs make names of it.
+  Object.defineProperty(process, 'pid', { value: Number(readlinkSync('/proc/self')) });
 }
 
 async function runAfterRestore() {

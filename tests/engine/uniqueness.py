@@ -24,6 +24,8 @@ ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT / "runtimes"))
 import driver  # noqa: E402
 
+# The second process of a PID namespace, as a runtime is in a sandbox.
+IN_PID_NAMESPACE = ("/usr/bin/unshare", "--pid", "--fork", "--mount-proc", "/bin/bash", "-c", '"$@" & wait', "init")
 CLONES, FEW, DRAWS, BATCH = 60, 6, 3, 50
 OWN_FROM, PREFIX = 3000, 20  # our ends of the channels; theirs are 201, 202, ... 2010, ...
 TIMEOUT_S, LINGER_S = 60, 5
@@ -106,10 +108,11 @@ def try_runtime(here, runtime, options):
     began = time.monotonic()
     preload = compile_preload(here)
     kept_by = KEPT_BY[runtime]
-    whole, undrained, same = "whole", "undrained", "same"
+    whole, inside, undrained, same = images = ("whole", "inside", "undrained", "same")
     make_image(here, whole, runtime, options)
+    make_image(here, inside, runtime, options, command=IN_PID_NAMESPACE)
     make_image(here, undrained, runtime, options, freezes=False)
-    make_image(here, same, runtime, options, preload=preload)
+    make_image(here, same, runtime, options, freezes=False, preload=preload)
     run = lambda image, count, resumes, *more: clone_and_draw(here, image, count, resumes, *more)  # noqa: E731
     drawn = run(whole, options.clones, True)
     for name in kept_by.keys() - drawn.keys():
@@ -119,14 +122,17 @@ def try_runtime(here, runtime, options):
         raise Broken(f"no rule for {drawn.keys() - expected.keys()}")
     problems = unlike(expected, drawn, "clones", repeating={NOTHING})
     problems += unlike(expected, run(whole, FEW, True, "--sandbox"), "clones in sandboxes", repeating={NOTHING})
+    # Both have the first id that is free in a PID namespace, unless the engine sees to it.
+    problems += unlike(expected, run(inside, FEW, True, "--sandbox"), "clones and seed in sandboxes", repeating={NOTHING})
     # The controls: what a fix is for repeats without it.
     problems += unlike(expected, run(whole, FEW, False), "without RESUME", repeating={NOTHING, RESUME})
     problems += unlike(expected, run(undrained, FEW, True), "without FREEZE", repeating=of_undrained(runtime))
-    problems += unlike(expected, run(same, FEW, False), "with the seed's process id and without RESUME",
+    unfixed = run(same, FEW, False)
+    problems += unlike(expected, unfixed, "with everything off",
                        repeating={NOTHING, RESUME, PID, DRAIN})
-    problems += unlike(expected, run(same, FEW, True), "with the seed's process id", repeating=of_same(runtime))
-    report(runtime, options, expected, drawn, problems, time.monotonic() - began)
-    for image in (whole, undrained, same):
+    problems += unlike(expected, run(same, FEW, True), "with the seed's process id and without FREEZE", repeating=of_same(runtime))
+    report(runtime, options, expected, (drawn, unfixed), problems, time.monotonic() - began)
+    for image in images:
         here.run("image", "rm", image)
     return len(problems)
 
@@ -140,16 +146,24 @@ def of_same(runtime):
     return {NOTHING, PID, DRAIN} if runtime == "nodejs20.x" else {NOTHING}
 
 
-def report(runtime, options, expected, drawn, problems, took_s):
-    repeats = sum(repeats_in(drawn[name]) for name, rule in expected.items() if rule != NOTHING)
-    values = sum(len(drawn[name]) for name, rule in expected.items() if rule != NOTHING)
+def totals(expected, drawn):
+    """How many values were drawn, and how many of them twice, but from generators of user code."""
+    judged = [drawn[name] for name, rule in expected.items() if rule != NOTHING]
+    return sum(map(len, judged)), sum(map(repeats_in, judged))
+
+
+def report(runtime, options, expected, experiments, problems, took_s):
+    drawn, unfixed = experiments
+    values, repeats = totals(expected, drawn)
     for problem in problems:
         print(f"uniqueness: {runtime}: {problem}")
     if options.show:
         for name, rule in expected.items():
             print(f"  {len(drawn[name]) - repeats_in(drawn[name]):>6} of {len(drawn[name]):>6}  {name} ({rule})")
     if options.json:
-        print(json.dumps({"runtime": runtime, "clones": options.clones, "generators": len(expected), "values": values, "repeats": repeats}))
+        unfixed_values, unfixed_repeats = totals(expected, unfixed)
+        verdict = {"runtime": runtime, "values": values, "repeats": repeats}
+        print(json.dumps(verdict | {"unfixed_values": unfixed_values, "unfixed_repeats": unfixed_repeats}))
     print(
         f"uniqueness: {runtime}: {options.clones} clones drew {values} values, {repeats} of them twice;"
         f" {len(problems)} problems, {took_s:.1f} s"
@@ -178,8 +192,8 @@ def compile_preload(here):
     return library
 
 
-def make_image(here, name, runtime, options, freezes=True, preload=None):
-    """Freezes a bootstrap where it waits for its first event."""
+def make_image(here, name, runtime, options, freezes=True, preload=None, command=()):
+    """Freezes a bootstrap where it waits for its first event. `command` is what starts it."""
     file, handler = HANDLERS[runtime]
     folder = here.scratch / f"task-{runtime}"
     folder.mkdir(exist_ok=True)
@@ -188,7 +202,7 @@ def make_image(here, name, runtime, options, freezes=True, preload=None):
     if preload is not None:
         env["LD_PRELOAD"] = str(preload)
     # The scratch directory is not in sandboxes.
-    with driver.Runtime(runtime, folder, handler, env, cwd="/") as seed:
+    with driver.Runtime(runtime, folder, handler, env, cwd="/", wrapper=command) as seed:
         first = seed.receive()
         if first.kind != driver.READY:
             raise Broken(f"the seed of {runtime} is not ready: {first} {seed.log()}")
@@ -196,9 +210,17 @@ def make_image(here, name, runtime, options, freezes=True, preload=None):
             answer = seed.freeze()
             if answer.kind != driver.FROZEN:
                 raise Broken(f"the seed of {runtime} is not frozen: {answer} {seed.log()}")
-        await_read(seed.process.pid)
+        pid = youngest(seed.process.pid)
+        await_read(pid)
         externals = [word for number in range(4) for word in ("--external", number)]
-        here.run("checkpoint", seed.process.pid, "--image", name, *externals)
+        here.run("checkpoint", pid, "--image", name, *externals)
+
+
+def youngest(pid):
+    """The process at the end of a chain of only children."""
+    while children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        pid = int(children[0])
+    return pid
 
 
 def await_read(pid):

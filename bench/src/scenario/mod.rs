@@ -10,3 +10,4 @@ pub(crate) mod leak;
 mod oracle;
 pub(crate) mod sandbox;
 pub(crate) mod throughput;
+pub(crate) mod unique;

@@ -9,6 +9,7 @@ use crate::{confine, fail, generation, header, identity, interpret, own, sys, th
 
 const CLONE_NEWPID: u32 = 0x2000_0000;
 const EINTR: i64 = -4;
+const EEXIST: i64 = -17;
 
 /// The child's whole way.
 pub fn become_clone(received: &Received, first: usize, sandbox: i32) -> ! {
@@ -16,6 +17,12 @@ pub fn become_clone(received: &Received, first: usize, sandbox: i32) -> ! {
     let token = request.token;
     let stop = |op, result| fail(token, Phase::Stub, op, result);
     let mut next = first;
+    // Where the kernel has chosen the id, it may be the seed's by chance.
+    // SAFETY: asks only.
+    let pid = unsafe { sys::call3(sys::GETPID, 0, 0, 0) };
+    if pid as u64 == header().pid {
+        stop(13, EEXIST);
+    }
     if let Err(error) = join(received, &mut next, sandbox) {
         stop(3, error);
     }

@@ -14,8 +14,8 @@ const CLONE_PARENT: u64 = 0x8000;
 pub const CLONE_CHILD_TID: u64 = 0x0020_0000 | 0x0100_0000;
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 /// Ids of clones in their sandboxes: the kernel, too, gives none below again (`RESERVED_PIDS`).
-const FIRST_ID: i32 = 300;
-const ID_COUNT: u64 = 30_000;
+const FIRST_ID: u64 = 300;
+const LAST_ID: u64 = 30_000;
 
 /// `struct clone_args` (`clone3(2)`).
 #[repr(C)]
@@ -62,18 +62,19 @@ pub fn serve() -> ! {
 }
 
 /// The id that a clone gets in the namespace of its sandbox, in which there is nothing yet but its first process: in the
-/// order of the ids that are given there, every clone would be the process that its seed was. In a namespace that others
-/// use, the kernel chooses.
+/// order of the ids that are given there, every clone would be the process that its seed was. It is above the seed's: a
+/// generator that has not been used since the seed was a clone itself still has the id of that one's seed. In a namespace
+/// that others use, the kernel chooses.
 fn own_id(request: &Request, in_sandbox: bool) -> i32 {
     if !in_sandbox || !clock::joins_pids(request) {
         return 0;
     }
-    let id = FIRST_ID + (request.token % ID_COUNT) as i32;
-    if i64::from(id) == header().pid as i64 {
-        id + 1
-    } else {
-        id
-    }
+    // A seed of a whole machine may have any id; one of a sandbox has a low one.
+    let seed = Some(header().pid).filter(|seed| *seed < LAST_ID).unwrap_or(0);
+    let first = FIRST_ID.max(seed + 1);
+    let id = first + request.token % (LAST_ID - first);
+    let is_seeds = id == header().pid;
+    (id + u64::from(is_seeds)) as i32
 }
 
 /// Makes the child. In the template: its id, or an error, and its pidfd.
