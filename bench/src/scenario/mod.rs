@@ -6,6 +6,8 @@ pub(crate) mod hot;
 pub(crate) mod idle;
 pub(crate) mod kill;
 pub(crate) mod leak;
+pub(crate) mod noise;
 mod oracle;
+mod platform;
 pub(crate) mod sandbox;
 pub(crate) mod throughput;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use offshoot_sys::schedule::run_soon;
 
-/// Ten times the weight of an ordinary thread: all functions together weigh as much as one.
+/// About nine times the weight of an ordinary thread (`sched(7)`); all functions together weigh as much as one such.
 const NICE: i32 = -10;
 /// The shortest that the kernel takes: a request needs less.
 const SLICE: Duration = Duration::from_micros(100);
