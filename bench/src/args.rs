@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 /// What to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Suite {
-    /// Every scenario below but `clone`, `sandbox`, `e2e` and `unique`.
+    /// Every scenario below but `clone`, `sandbox`, `e2e`, `unique` and `noise`.
     Base,
     /// Latency of warm invocations beside a bare Unix socket.
     Hot,
@@ -29,6 +29,8 @@ pub enum Suite {
     E2e,
     /// Random values that clones of one seed draw twice, by every generator of Python and Node.
     Unique,
+    /// Latency of a neighbour and of the daemon while a function takes all that it can get.
+    Noise,
     /// Write the table of a finished run into the documentation.
     Render,
 }
@@ -42,7 +44,7 @@ pub struct BenchArgs {
     /// Append one line of JSON a figure to this file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// Measure these workloads (`clone`: seeds; `sandbox`: steps) only
+    /// Measure these workloads (`clone`: seeds; `sandbox`: steps; `noise`: attacks) only
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub workloads: Vec<String>,
     /// For `clone` and `sandbox`: measure these systems only, beside the yardstick or the pool

@@ -16,13 +16,13 @@ use crate::scenario;
 use crate::workload::{self, Workload};
 
 /// How long a deployed function may take until it is active.
-const ACTIVE_LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const ACTIVE_LIMIT: Duration = Duration::from_secs(30);
 /// How long one call may take; above every workload's timeout.
 const CALL_LIMIT: Duration = Duration::from_secs(60);
 
 type Scenario = fn(&Bench<'_>, &mut Recorder) -> anyhow::Result<()>;
 
-const SCENARIOS: [(Suite, &str, Scenario); 10] = [
+const SCENARIOS: [(Suite, &str, Scenario); 11] = [
     (Suite::Hot, "hot", scenario::hot::run),
     (Suite::Throughput, "throughput", scenario::throughput::run),
     (Suite::Cold, "cold", scenario::cold::run),
@@ -33,6 +33,7 @@ const SCENARIOS: [(Suite, &str, Scenario); 10] = [
     (Suite::Sandbox, "sandbox", scenario::sandbox::run),
     (Suite::E2e, "e2e", scenario::e2e::run),
     (Suite::Unique, "unique", scenario::unique::run),
+    (Suite::Noise, "noise", scenario::noise::run),
 ];
 
 /// What all scenarios share.
@@ -52,10 +53,10 @@ pub(crate) fn measure(args: &BenchArgs) -> anyhow::Result<Report> {
     let mut recorder = Recorder::open(args.json.as_deref())?;
     let mut failures = Vec::new();
     for (suite, name, scenario) in SCENARIOS {
-        // Each of these takes as long as all others; the last is of the clone engine as well.
+        // Most of these take as long as all others; one keeps the machine busy on purpose.
         let apart = matches!(
             suite,
-            Suite::Clone | Suite::Sandbox | Suite::E2e | Suite::Unique
+            Suite::Clone | Suite::Sandbox | Suite::E2e | Suite::Unique | Suite::Noise
         );
         let in_base = args.suite == Suite::Base && !apart;
         if !in_base && args.suite != suite {

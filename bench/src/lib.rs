@@ -37,6 +37,7 @@ Examples:
   offshoot bench sandbox --quick                        does the pool work?
   offshoot bench sandbox --workloads take,scratch       some steps, beside runc create
   offshoot bench sandbox --workloads soak --soak        an hour of 24 takers, and what is left after it
+  offshoot bench noise --workloads fork,log             does a neighbour notice a fork bomb or a flood of output?
   offshoot bench render --json figures.json             the tables of docs/benchmarks.md";
 
 /// What a run found.

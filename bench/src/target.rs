@@ -63,6 +63,8 @@ const TARGETS: [(Key, Target); 43] = [
         ("clone/sustained", "template-local", "p99_over_p50"),
         Target::AtMost(5.0),
     ),
+    (("noise", "neighbour", P99_OVER_IDLE), Target::AtMost(1.5)),
+    (("noise", "daemon", P99_OVER_IDLE), Target::AtMost(2.0)),
     of_pool("sandbox/take@1", "latency_us", Target::AtMost(60.0)),
     of_pool("sandbox/take@24", "latency_us", Target::AtMost(60.0)),
     of_pool("sandbox/take@24", "p99_over_p50", Target::AtMost(5.0)),
@@ -88,6 +90,8 @@ const TARGETS: [(Key, Target); 43] = [
 
 /// The metric of a clone.
 const RESPONSE: &str = "to_response_us";
+/// The metric of whoever is beside an attack.
+const P99_OVER_IDLE: &str = "p99_over_idle";
 
 const fn from_template(scenario: &'static str, forks: f64) -> (Key, Target) {
     let key = (scenario, "template-local", RESPONSE);
@@ -303,6 +307,15 @@ mod tests {
         assert_eq!(standing(&all[0], &all).ratio, Some(0.05));
         assert_eq!(standing(&all[2], &all).met, Some(false));
         assert_eq!(standing(&all[3], &all).met, Some(true));
+    }
+
+    #[test]
+    fn neighbour_and_daemon_are_judged_by_their_slowest_answers_and_the_floor_is_not() {
+        let met =
+            |system, ratio| standing(&figure("noise/fork", system, P99_OVER_IDLE, ratio), &[]).met;
+        assert_eq!(met("neighbour", 1.6), Some(false));
+        assert_eq!(met("daemon", 1.6), Some(true));
+        assert_eq!(met("floor", 9.0), None);
     }
 
     #[test]

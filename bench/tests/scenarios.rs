@@ -12,12 +12,17 @@ const CRATE: &str = env!("CARGO_MANIFEST_DIR");
 
 /// A run of one suite with few samples; `fault` is what the stand-in does wrong.
 fn bench(suite: Suite, n: Option<u64>, fault: &str) -> (Report, Vec<String>) {
+    bench_some(suite, "echo", n, fault)
+}
+
+/// The same of one workload, or attack.
+fn bench_some(suite: Suite, name: &str, n: Option<u64>, fault: &str) -> (Report, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let json = folder.path().join("figures.json");
     let args = BenchArgs {
         suite,
         json: Some(json.clone()),
-        workloads: vec!["echo".into()],
+        workloads: vec![name.into()],
         systems: Vec::new(),
         n,
         seconds: None,
@@ -164,4 +169,49 @@ fn leak_sees_what_was_planted_and_what_was_left() {
     assert!(p50(&report, "leak/cycles", "planted", "drift") > 0.0);
     assert!(p50(&report, "leak/cycles", "offshoot", "drift") > 0.0);
     assert!(reason(&report).contains("did not come back"), "{report:?}");
+}
+
+#[test]
+fn noise_measures_three_systems_with_and_without_the_attack() {
+    if !privileged() {
+        return;
+    }
+    let (report, lines) = bench_some(Suite::Noise, "fork", Some(2), "");
+    assert_eq!(report.failures, []);
+    for system in ["neighbour", "daemon", "floor"] {
+        for with in ["", "-idle"] {
+            let system = format!("{system}{with}");
+            assert!(p50(&report, "noise/fork", &system, "latency_us") > 0.0);
+            assert!(p50(&report, "noise/fork", &system, "wait_us") >= 0.0);
+        }
+        assert!(p50(&report, "noise/fork", system, "p99_over_idle") > 0.0);
+    }
+    assert!(p50(&report, "noise/fork", "attacker", "refused_per_s") > 0.0);
+    assert!(lines.iter().all(|line| !line.contains("noise/log")));
+}
+
+#[test]
+fn attack_that_gets_nothing_or_ends_early_gives_no_figures() {
+    if !privileged() {
+        return;
+    }
+    for (fault, said) in [
+        ("harmless", "the attack was none: it has no forks"),
+        (
+            "early",
+            "the attack did not run in all of the measured time",
+        ),
+    ] {
+        let (report, lines) = bench_some(Suite::Noise, "fork", None, fault);
+        assert!(reason(&report).contains(said), "{report:?}");
+        assert_eq!(lines, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn unknown_attack_is_refused_with_the_names_of_all() {
+    let (report, _) = bench_some(Suite::Noise, "forks", None, "");
+    let said =
+        "there is no attack forks; there are: fork, memory, inodes, descriptors, log, cache, cpu";
+    assert_eq!(reason(&report), said);
 }

@@ -2,7 +2,10 @@
 """Plays the daemon for the benchmarks' own tests: as much of its HTTP interface as they use, with faults on demand.
 
 `STAND_IN_FAULT` is one of: `lose` (an accepted event is not kept), `leak` (a deleted function leaves a process),
-`wrong` (responses are wrong), `warm` (a changed configuration does not end instances).
+`wrong` (responses are wrong), `warm` (a changed configuration does not end instances), `harmless` (a function of the
+suite `noise` gets nothing), `early` (it ends before its time).
+
+Functions whose names begin with `noise-` are not run, since nothing would limit them here: they wait and say that they did.
 """
 
 import base64
@@ -15,6 +18,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.parse
 import uuid
 import zipfile
@@ -77,6 +81,14 @@ def load(package, handler, runtime):
     return getattr(loaded, name)
 
 
+def attacker(event, _):
+    begun = time.monotonic_ns()
+    time.sleep(event["seconds"] / (2 if FAULT == "early" else 1))
+    names = ("forks", "refused", "killed", "files", "opened", "lines", "mib", "cpu_ms")
+    counts = {name: 0 if FAULT == "harmless" else 100 for name in names}
+    return {"begun_ns": begun, "ended_ns": time.monotonic_ns(), "counts": counts}
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -122,8 +134,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body, words = self.body(), self.words()
         if not words:
             function = json.loads(body)
+            name = function["FunctionName"]
+            attacks = name.startswith("noise-")
             with lock:
-                functions[function["FunctionName"]] = load(
+                functions[name] = attacker if attacks else load(
                     function["Code"]["ZipFile"], function["Handler"], function["Runtime"]
                 )
             return self.answer(201, b'{"State":"Active"}')

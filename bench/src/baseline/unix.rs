@@ -63,6 +63,11 @@ impl UnixServer {
         })
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends the event and reads the whole response.
     pub(crate) fn call(&mut self) -> anyhow::Result<&[u8]> {
         self.stream.write_all(&self.message)?;

@@ -5,9 +5,9 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
-use offshoot_testkit::HttpConnection;
+use anyhow::Context;
 
+use super::platform::Platform;
 use crate::baseline::UnixServer;
 use crate::bench::{Bench, Running, invocation};
 use crate::record::Recorder;
@@ -67,24 +67,6 @@ fn measure(
     )?;
     running.block_on(running.client().delete(workload.name()))?;
     Ok(())
-}
-
-struct Platform {
-    connection: HttpConnection,
-    request: Vec<u8>,
-}
-
-impl Platform {
-    fn call(&mut self) -> anyhow::Result<()> {
-        let answer = self.connection.exchange(&self.request)?;
-        ensure!(
-            answer.status == 200 && answer.header("x-amz-function-error").is_none(),
-            "status {}: {}",
-            answer.status,
-            String::from_utf8_lossy(answer.body)
-        );
-        Ok(())
-    }
 }
 
 type Call<'a> = dyn FnMut() -> anyhow::Result<()> + 'a;

@@ -124,7 +124,7 @@ async fn send(
         tokio::select! {
             biased;
             done = &mut sent => return done,
-            () = output.read(&mut printed) => scribe.printed(&mut printed),
+            () = output.read(&mut printed) => output.rest(scribe.printed(&mut printed)),
         }
     }
 }
@@ -149,7 +149,7 @@ pub(crate) async fn hear(instance: &mut Instance) -> Result<Message, Silence> {
         tokio::select! {
             biased;
             message = transport.receive() => break message,
-            () = output.read(&mut printed) => scribe.printed(&mut printed),
+            () = output.read(&mut printed) => output.rest(scribe.printed(&mut printed)),
             exit = sandbox.exited() => {
                 match tokio::time::timeout(LAST_WORDS, transport.receive()).await {
                     Ok(Ok(last)) => return Ok(last),

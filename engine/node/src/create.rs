@@ -193,7 +193,7 @@ async fn await_extensions(instance: &mut Instance) -> Result<(), Failure> {
         tokio::select! {
             biased;
             () = &mut initialised => return Ok(()),
-            () = output.read(&mut printed) => scribe.printed(&mut printed),
+            () = output.read(&mut printed) => output.rest(scribe.printed(&mut printed)),
             exit = sandbox.exited() => {
                 return Err(Failure::exited(INIT_REQUEST, exit, sandbox.oom_kills() > 0));
             }
@@ -215,7 +215,7 @@ async fn hear_init(instance: &mut Instance, booted: &mut Instant) -> Result<(), 
             biased;
             message = transport.receive() => message,
             () = output.read(&mut printed) => {
-                scribe.printed(&mut printed);
+                output.rest(scribe.printed(&mut printed));
                 continue;
             }
             exit = sandbox.exited() => {

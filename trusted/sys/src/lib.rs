@@ -16,6 +16,7 @@
 //!    in a socket.
 //! 9. [`pidfd`] has how a process ended that is nobody's child here.
 //! 10. [`landlock`] asks whether the kernel has it.
+//! 11. [`schedule`] tells the scheduler before whom a thread runs.
 //!
 //! What callers must still ensure: the nursery stays single-threaded ([`clone::SingleThread`]
 //! checks it at every clone). Cost: one system call per function, nothing else, except for the
@@ -35,4 +36,5 @@ pub mod packet;
 pub mod peek;
 pub mod pidfd;
 pub mod polled;
+pub mod schedule;
 pub mod signal;

@@ -8,6 +8,7 @@ mod assembly;
 mod limits;
 mod logging;
 mod metering;
+mod priority;
 mod sandboxes;
 
 use std::io::Write;
@@ -34,6 +35,7 @@ pub async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     limits::raise_descriptor_limit();
+    priority::raise();
     let daemon = Daemon::start(&config).await?;
     // The last line of the start, on standard output: programs wait for it.
     // Nobody may be reading it.

@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::broadcast;
@@ -60,8 +61,10 @@ impl LogBook {
 
     /// Appends whole lines to a function's log. A full disk loses lines, never the invocation: the loss is
     /// counted and written into the log once there is room again.
-    pub fn append(&self, function: &str, lines: &[u8]) {
-        self.log(function).append(lines);
+    ///
+    /// Gives how long the function should not be listened to: zero, unless it logs without end.
+    pub fn append(&self, function: &str, lines: &[u8]) -> Duration {
+        self.log(function).append(lines)
     }
 
     /// The same a few milliseconds later, together with other lines: for lines that nobody waits for.

@@ -4,13 +4,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 
 use super::LogLimits;
+use super::pace::Pace;
 
 pub(super) const CURRENT: &str = "current.log";
 pub(super) const PREVIOUS: &str = "previous.log";
@@ -42,6 +43,7 @@ struct Segment {
     promised: bool,
     /// The function is gone: what comes late is dropped.
     removed: bool,
+    pace: Pace,
 }
 
 impl FunctionLog {
@@ -58,12 +60,13 @@ impl FunctionLog {
         self.followers.subscribe()
     }
 
-    /// Appends lines, behind those that wait.
-    pub(super) fn append(&self, lines: &[u8]) {
+    /// Appends lines, behind those that wait; gives how long the function should wait before it logs more.
+    pub(super) fn append(&self, lines: &[u8]) -> Duration {
         self.tell(lines);
         let mut segment = self.lock();
         segment.gathered.extend_from_slice(lines);
         self.write(&mut segment);
+        segment.pace.spend(lines.len(), Instant::now())
     }
 
     /// Appends lines within [`GATHER`], together with others.

@@ -2,17 +2,15 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-/// Appends one line.
-pub(super) fn write(into: &mut Vec<u8>, at: DateTime<Utc>, stream: &str, text: &[u8]) {
+/// What stands before the text.
+pub(super) fn prefix(at: DateTime<Utc>, stream: &str) -> String {
     let time = at.to_rfc3339_opts(SecondsFormat::Millis, true);
-    for part in [
-        time.as_bytes(),
-        b"\t",
-        stream.as_bytes(),
-        b"\t",
-        text,
-        b"\n",
-    ] {
+    format!("{time}\t{stream}\t")
+}
+
+/// Appends one line.
+pub(super) fn write(into: &mut Vec<u8>, prefix: &str, text: &[u8]) {
+    for part in [prefix.as_bytes(), text, b"\n"] {
         into.extend_from_slice(part);
     }
 }

@@ -1,6 +1,7 @@
 mod book;
 mod function_log;
 mod line;
+mod pace;
 mod pending;
 mod report;
 mod scribe;

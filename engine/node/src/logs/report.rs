@@ -62,8 +62,9 @@ impl RequestEnd {
 
     /// Appends the two lines.
     pub(super) fn write(&self, into: &mut Vec<u8>) {
+        let prefix = line::prefix(self.at, &self.stream);
         for text in self.texts() {
-            line::write(into, self.at, &self.stream, text.as_bytes());
+            line::write(into, &prefix, text.as_bytes());
         }
     }
 }

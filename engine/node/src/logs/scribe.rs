@@ -1,6 +1,7 @@
 //! Writes down what one instance prints, with Lambda's own lines around each request.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -65,25 +66,27 @@ impl Scribe {
     pub(crate) fn write_start(&mut self) {
         if let Some((at, request_id)) = self.begun.take() {
             let text = format!("START RequestId: {request_id} Version: {}", self.version);
-            self.line_at(at, text.as_bytes());
+            self.line_at(&line::prefix(at, &self.stream), text.as_bytes());
         }
     }
 
-    /// Takes what the instance printed and writes its whole lines down.
-    pub(crate) fn printed(&mut self, printed: &mut Vec<u8>) {
+    /// Takes what the instance printed and writes its whole lines down, all with the time at which they came here. Gives how
+    /// long the instance should not be listened to.
+    pub(crate) fn printed(&mut self, printed: &mut Vec<u8>) -> Duration {
         self.partial.append(printed);
         let partial = std::mem::take(&mut self.partial);
+        let prefix = line::prefix(Utc::now(), &self.stream);
         let mut rest = partial.as_slice();
         while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
-            self.line(&rest[..end]);
+            self.line(&prefix, &rest[..end]);
             rest = &rest[end + 1..];
         }
         while rest.len() > MAX_LINE_BYTES {
-            self.line(&rest[..MAX_LINE_BYTES]);
+            self.line(&prefix, &rest[..MAX_LINE_BYTES]);
             rest = &rest[MAX_LINE_BYTES..];
         }
         self.partial = rest.to_vec();
-        self.flush();
+        self.flush()
     }
 
     /// A request ends: the last unfinished line, END and REPORT. Gives the tail if the request wants it, and what
@@ -92,7 +95,7 @@ impl Scribe {
         self.write_start();
         if !self.partial.is_empty() {
             let partial = std::mem::take(&mut self.partial);
-            self.line(&partial);
+            self.line(&line::prefix(Utc::now(), &self.stream), &partial);
         }
         let end = RequestEnd {
             at: Utc::now(),
@@ -101,8 +104,9 @@ impl Scribe {
             report,
         };
         let (tail, end) = if self.keeps_tail {
+            let prefix = line::prefix(end.at, &self.stream);
             for text in end.texts() {
-                self.line_at(end.at, text.as_bytes());
+                self.line_at(&prefix, text.as_bytes());
             }
             (Some(last(std::mem::take(&mut self.tail))), None)
         } else {
@@ -115,17 +119,17 @@ impl Scribe {
 
     /// A line of our own, outside a request.
     pub(crate) fn note(&mut self, text: &str) {
-        self.line(text.as_bytes());
+        self.line(&line::prefix(Utc::now(), &self.stream), text.as_bytes());
         self.flush();
     }
 
-    fn line(&mut self, text: &[u8]) {
+    fn line(&mut self, prefix: &str, text: &[u8]) {
         self.write_start();
-        self.line_at(Utc::now(), text);
+        self.line_at(prefix, text);
     }
 
-    fn line_at(&mut self, at: DateTime<Utc>, text: &[u8]) {
-        line::write(&mut self.pending, at, &self.stream, text);
+    fn line_at(&mut self, prefix: &str, text: &[u8]) {
+        line::write(&mut self.pending, prefix, text);
         if self.keeps_tail {
             self.tail.extend_from_slice(text);
             self.tail.push(b'\n');
@@ -135,11 +139,14 @@ impl Scribe {
         }
     }
 
-    fn flush(&mut self) {
-        if !self.pending.is_empty() {
-            self.book.append(&self.function, &self.pending);
-            self.pending.clear();
+    /// Gives how long the instance should not be listened to.
+    fn flush(&mut self) -> Duration {
+        if self.pending.is_empty() {
+            return Duration::ZERO;
         }
+        let wait = self.book.append(&self.function, &self.pending);
+        self.pending.clear();
+        wait
     }
 }
 
