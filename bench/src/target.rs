@@ -18,7 +18,14 @@ pub(crate) enum Target {
 /// Which figures a target is for: the scenario, or the part of it before `/`; the system; the metric.
 type Key = (&'static str, &'static str, &'static str);
 
-const TARGETS: [(Key, Target); 43] = [
+const TARGETS: [(Key, Target); 49] = [
+    over_hot("e2e/json", "clone", 3.0),
+    over_hot("e2e/json", "parked", 1.3),
+    over_hot("e2e/node-echo", "parked", 1.3),
+    (
+        ("e2e/concurrent@24", "offshoot", "per_second"),
+        Target::AtLeast(800.0),
+    ),
     (("hot", "offshoot", "latency_us"), Target::RatioAtMost(3.0)),
     (
         ("throughput", "offshoot", "per_second"),
@@ -93,6 +100,10 @@ const RESPONSE: &str = "to_response_us";
 /// The metric of whoever is beside an attack.
 const P99_OVER_IDLE: &str = "p99_over_idle";
 
+const fn over_hot(scenario: &'static str, rung: &'static str, times: f64) -> (Key, Target) {
+    ((scenario, rung, "latency_us"), Target::RatioAtMost(times))
+}
+
 const fn from_template(scenario: &'static str, forks: f64) -> (Key, Target) {
     let key = (scenario, "template-local", RESPONSE);
     (key, Target::RatioAtMost(forks))
@@ -124,7 +135,10 @@ struct Pair {
     metrics: Option<(&'static str, &'static str)>,
 }
 
-const PAIRS: [Pair; 15] = [
+const PAIRS: [Pair; 18] = [
+    of_rung("parked"),
+    of_rung("clone"),
+    of_rung("cold"),
     same("offshoot", "unix-socket"),
     same("offshoot", "runc"),
     same("offshoot-cold", "runc"),
@@ -141,6 +155,15 @@ const PAIRS: [Pair; 15] = [
     in_clones("restore", "template-local"),
     in_clones("restore-idle", "template-local-idle"),
 ];
+
+/// A first event is compared with one that meets a hot instance.
+const fn of_rung(system: &'static str) -> Pair {
+    Pair {
+        system,
+        baseline: "hot",
+        metrics: Some(("latency_us", "latency_us")),
+    }
+}
 
 const fn same(system: &'static str, baseline: &'static str) -> Pair {
     Pair {
