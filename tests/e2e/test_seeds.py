@@ -146,6 +146,48 @@ class Clones(DaemonTest):
         self.assertTrue(eventually(lambda: len(before - set(os.listdir(seeds))) >= 1), "the old image is there")
 
 
+class SnapStart(DaemonTest):
+    settings = {"limits.keep_alive_s": 0, "seeds.parked": 0}
+
+    def publish(self, source):
+        name = deploy(self.client, source, SnapStart={"ApplyOn": "PublishedVersions"})
+        version = self.client.publish_version(FunctionName=name)
+        return name, version
+
+    def test_published_version_is_pending_until_its_snapshot_is_there(self):
+        name, version = self.publish(DRAWS)
+        self.assertEqual((version["State"], version["SnapStart"]["OptimizationStatus"]), ("Pending", "Off"))
+        waiter = self.client.get_waiter("published_version_active")
+        waiter.wait(FunctionName=name, Qualifier="1", WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+        active = self.client.get_function_configuration(FunctionName=name, Qualifier="1")
+        self.assertEqual(active["SnapStart"], {"ApplyOn": "PublishedVersions", "OptimizationStatus": "On"})
+        latest = self.client.get_function_configuration(FunctionName=name)
+        self.assertEqual(latest["SnapStart"]["OptimizationStatus"], "Off")
+        # The first event that it ever gets.
+        self.assertEqual(start(self.daemon, f"{name}:1")[0], "clone")
+        self.assertEqual(start(self.daemon, name)[0], "cold")
+
+    def test_seed_of_a_published_version_outlives_changes_of_the_function(self):
+        name, _ = self.publish(DRAWS)
+        self.assertTrue(eventually(lambda: start(self.daemon, f"{name}:1")[0] == "clone"))
+        self.client.update_function_configuration(FunctionName=name, Description="changed")
+        self.assertEqual(start(self.daemon, f"{name}:1")[0], "clone")
+        images = len(os.listdir(self.daemon.state_dir / "seeds"))
+        self.client.delete_function(FunctionName=name, Qualifier="1")
+        seeds = self.daemon.state_dir / "seeds"
+        self.assertTrue(eventually(lambda: len(os.listdir(seeds)) < images), "the image of a deleted version stays")
+
+    def test_version_that_can_have_no_snapshot_works_without(self):
+        name, _ = self.publish(WRITES_TMP)
+
+        def status():
+            found = self.client.get_function_configuration(FunctionName=name, Qualifier="1")
+            return found["State"], found["SnapStart"]["OptimizationStatus"]
+
+        self.assertTrue(eventually(lambda: status() == ("Active", "Off")), status())
+        self.assertEqual(start(self.daemon, f"{name}:1")[:2], ("cold", "x"))
+
+
 class Parked(DaemonTest):
     settings = {"seeds.after_events": 1, "seeds.parked": 1}
 

@@ -30,8 +30,12 @@ pub trait Fri: Send + Sync + 'static {
         spec: Arc<InstanceSpec>,
     ) -> impl Future<Output = Result<Seeding, CreateFailure>> + Send;
 
-    /// Ends the seeds of a function that has changed or gone.
-    fn forget_seeds(&self, function: Arc<str>) -> impl Future<Output = ()> + Send;
+    /// Ends the seeds of a function's version that has changed or gone, or of all its versions.
+    fn forget_seeds(
+        &self,
+        function: Arc<str>,
+        version: Option<Arc<str>>,
+    ) -> impl Future<Output = ()> + Send;
 
     /// Has `instance` handle one event. The instance comes back unless the event was its end.
     fn activate(

@@ -154,9 +154,9 @@ impl Fri for Node {
         make(self, spec)
     }
 
-    async fn forget_seeds(&self, function: Arc<str>) {
+    async fn forget_seeds(&self, function: Arc<str>, version: Option<Arc<str>>) {
         if let Some(seeds) = &self.seeds {
-            seeds.forget(&function).await;
+            seeds.forget(&function, version.as_deref()).await;
         }
     }
 

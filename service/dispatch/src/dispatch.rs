@@ -10,6 +10,7 @@ use offshoot_package::PackageStore;
 use offshoot_porter::{InvokeError, Porter, Target};
 use uuid::Uuid;
 
+use crate::snapshots::{Snapshot, Snapshots};
 use crate::{NetworkPolicies, target};
 
 /// What dispatching needs.
@@ -34,6 +35,7 @@ pub struct DispatchParts {
 pub struct Dispatch {
     pub(crate) parts: DispatchParts,
     targets: Mutex<Targets>,
+    snapshots: Snapshots,
 }
 
 /// By function name, then by the version's revision and the reservation that it was built with.
@@ -63,6 +65,7 @@ impl Dispatch {
         Arc::new(Self {
             parts,
             targets: Mutex::default(),
+            snapshots: Snapshots::default(),
         })
     }
 
@@ -107,16 +110,31 @@ impl Dispatch {
             .await
     }
 
-    /// Ends idle instances of a function whose code or configuration has changed.
-    pub async fn changed(&self, function: &str) {
+    /// Ends idle instances of a function of which `version` has changed or gone (all of it without one), and the seeds.
+    pub async fn changed(&self, function: &str, version: Option<&str>) {
         let function: Arc<str> = function.into();
         self.lock().remove(&function);
-        self.parts.porter.retire_function(&function);
+        self.snapshots.forget(&function, version);
+        let version = version.map(Arc::from);
+        self.parts.porter.retire_function(&function, version);
+    }
+
+    /// Has the seed of a published version made, before anybody invokes it (Lambda SnapStart). It can be invoked meanwhile.
+    pub fn prepare(&self, function: &str, version: &str) -> Result<(), CatalogError> {
+        let found = self.find(function, Some(version))?;
+        let done = self.snapshots.begin(function, version);
+        self.parts.porter.prepare(found.target, done);
+        Ok(())
+    }
+
+    /// How far that is.
+    pub fn snapshot(&self, function: &str, version: &str) -> Snapshot {
+        self.snapshots.of(function, version)
     }
 
     /// Removes what a deleted function leaves: instances and log.
     pub async fn deleted(&self, function: &str) {
-        self.changed(function).await;
+        self.changed(function, None).await;
         if let Err(error) = self.parts.logs.remove(function) {
             tracing::warn!(function, %error, "the log of a deleted function stays");
         }

@@ -121,7 +121,8 @@ impl<F: Fri> Porter<F> {
 
     /// Ends the idle instances of a function that has changed or gone, in the background; those at work end when
     /// they are done.
-    pub fn retire_function(&self, function: &Arc<str>) {
+    /// Of seeds only those of `version`, or all of them without one.
+    pub fn retire_function(&self, function: &Arc<str>, version: Option<Arc<str>>) {
         self.admission.forget(function);
         let idle = self.lock().take_function(function);
         self.retire(idle);
@@ -129,7 +130,7 @@ impl<F: Fri> Porter<F> {
         self.retire(parked);
         let (node, function) = (Arc::clone(&self.node), Arc::clone(function));
         self.invocations
-            .spawn(async move { node.forget_seeds(function).await });
+            .spawn(async move { node.forget_seeds(function, version).await });
     }
 
     /// Ends instances that have been idle for too long, for ever. Sleeps exactly until the next one is due.

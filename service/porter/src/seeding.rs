@@ -53,13 +53,28 @@ impl<F: Fri> Porter<F> {
             .spawn(async move { closing.run_until_cancelled(work).await });
     }
 
-    /// Makes the version's seed, if there can be one.
-    async fn seed(&self, target: &Target) {
-        match self.node.seed(Arc::clone(&target.spec)).await {
-            Ok(Seeding::Seeded) => self.park(target).await,
-            // The node has said why.
-            Ok(Seeding::Refused(_)) | Err(_) => {}
+    /// Makes the version's seed in the background; `done` is told whether there is one.
+    pub fn prepare(
+        self: &Arc<Self>,
+        target: Arc<Target>,
+        done: impl FnOnce(bool) + Send + 'static,
+    ) {
+        let (porter, closing) = (Arc::clone(self), self.closing.clone());
+        self.invocations.spawn(async move {
+            let seeded = closing.run_until_cancelled(porter.seed(&target)).await;
+            done(seeded.unwrap_or(false));
+        });
+    }
+
+    /// Makes the version's seed, if there can be one; whether there is one.
+    async fn seed(&self, target: &Target) -> bool {
+        // The node says why there is none.
+        let seeded = self.node.seed(Arc::clone(&target.spec)).await;
+        let is_seeded = matches!(seeded, Ok(Seeding::Seeded));
+        if is_seeded {
+            self.park(target).await;
         }
+        is_seeded
     }
 
     /// Parks a clone, if fewer wait than should.

@@ -60,7 +60,7 @@ impl Fri for FakeNode {
         Ok(Seeding::Seeded)
     }
 
-    async fn forget_seeds(&self, _: Arc<str>) {
+    async fn forget_seeds(&self, _: Arc<str>, _: Option<Arc<str>>) {
         self.seeded.store(false, Ordering::SeqCst);
     }
 
@@ -178,7 +178,7 @@ async fn the_second_event_goes_to_the_hot_instance() {
 async fn a_new_revision_gets_a_new_instance_and_the_old_one_ends() {
     let (node, porter) = porter(FakeNode::default(), PorterConfig::default());
     invoke(&porter, &target("f", "old", None)).await.unwrap();
-    porter.retire_function(&"f".into());
+    porter.retire_function(&"f".into(), None);
     assert_eq!(
         invoke(&porter, &target("f", "new", None)).await.unwrap(),
         "1"
@@ -381,7 +381,7 @@ async fn parked_clones_and_seeds_of_a_changed_function_end() {
         invoke(&porter, &target).await.unwrap();
     }
     settled(&porter, 1).await;
-    porter.retire_function(&"f".into());
+    porter.retire_function(&"f".into(), None);
     settled(&porter, 0).await;
     porter.drain(Duration::from_secs(5)).await;
     assert!(!node.seeded.load(Ordering::SeqCst));

@@ -34,6 +34,8 @@ pub(crate) struct Seeds {
 pub(crate) struct Version {
     name: ImageName,
     function: Arc<str>,
+    /// `$LATEST` or a number.
+    label: Arc<str>,
     state: Mutex<State>,
     /// Held by whoever makes the image or the template.
     making: tokio::sync::Mutex<()>,
@@ -72,6 +74,7 @@ impl Seeds {
             Arc::new(Version {
                 name: name.clone(),
                 function: Arc::clone(&spec.function),
+                label: Arc::clone(&spec.version),
                 state: Mutex::new(State::Unknown),
                 making: tokio::sync::Mutex::default(),
                 lessons: AtomicU32::new(LESSONS),
@@ -167,13 +170,14 @@ impl Seeds {
         }
     }
 
-    /// Ends the seeds of a function that has changed or gone.
-    pub(crate) async fn forget(&self, function: &str) {
+    /// Ends the seeds of a function's version that has changed or gone, or of all its versions.
+    pub(crate) async fn forget(&self, function: &str, version: Option<&str>) {
         let mut gone = Vec::new();
-        lock(&self.versions).retain(|_, version| {
-            let stays = &*version.function != function;
+        lock(&self.versions).retain(|_, known| {
+            let is_it = version.is_none_or(|version| *known.label == *version);
+            let stays = *known.function != *function || !is_it;
             if !stays {
-                gone.push(Arc::clone(version));
+                gone.push(Arc::clone(known));
             }
             stays
         });

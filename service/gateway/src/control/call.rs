@@ -5,13 +5,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::StatusCode;
 use http::request::Parts;
-use offshoot_catalog::{Catalog, PageRequest};
+use offshoot_catalog::{Catalog, PageRequest, VersionConfig};
+use offshoot_dispatch::Snapshot;
 use offshoot_lambda::arn::Home;
 use offshoot_lambda::error::{ApiError, ErrorKind};
+use offshoot_lambda::generated::FunctionConfiguration;
 use offshoot_lambda::operation::Route;
 use offshoot_lambda::request::{ApiInput, HttpParts, decode};
 use serde::Serialize;
 
+use super::configuration;
 use crate::body::{Answer, json, whole};
 use crate::identify::{self, Named};
 use crate::{Gateway, rescue};
@@ -85,6 +88,38 @@ impl Call {
 
     pub(super) fn home(&self) -> &Home {
         &self.gateway.parts.home
+    }
+
+    /// A version under its own ARN.
+    pub(super) fn of_version(&self, version: &VersionConfig) -> FunctionConfiguration {
+        configuration::of_version(self.home(), version, self.snapshot(version))
+    }
+
+    /// A version under the ARN by which it was asked for.
+    pub(super) fn shown(&self, version: &VersionConfig, arn: &str) -> FunctionConfiguration {
+        configuration::shown(version, arn, self.snapshot(version))
+    }
+
+    /// How far the snapshot is that a version wants, if it wants one.
+    fn snapshot(&self, version: &VersionConfig) -> Option<Snapshot> {
+        let key = &version.key;
+        let dispatch = &self.gateway.parts.dispatch;
+        configuration::wants_snapshot(version)
+            .then(|| dispatch.snapshot(&key.function, &key.version))
+    }
+
+    /// Has the snapshot of a new version made, if it wants one.
+    pub(super) fn prepare(&self, version: &VersionConfig) -> Result<(), ApiError> {
+        if !configuration::wants_snapshot(version) {
+            return Ok(());
+        }
+        let key = &version.key;
+        let prepared = self
+            .gateway
+            .parts
+            .dispatch
+            .prepare(&key.function, &key.version);
+        prepared.map_err(|error| rescue::catalog(&error))
     }
 
     fn query(&self) -> &str {

@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use super::call::{Call, blocking, invalid};
 use super::claims::InUse;
 use super::garbage::{self, CLAIMS};
-use super::{configuration, settings, support};
+use super::{settings, support};
 use crate::body::{Answer, set, whole};
 use crate::{Gateway, rescue};
 
@@ -60,7 +60,11 @@ pub(super) async fn update(call: Arc<Call>) -> Result<Answer, ApiError> {
     };
     let updated = call.catalog().update_code(&function, update).await;
     if updated.is_ok() && !dry_run {
-        call.gateway.parts.dispatch.changed(&function).await;
+        call.gateway
+            .parts
+            .dispatch
+            .changed(&function, Some(offshoot_catalog::LATEST))
+            .await;
     }
     // The old code, or the new one if it was refused or only tried.
     garbage::release(
@@ -68,7 +72,10 @@ pub(super) async fn update(call: Arc<Call>) -> Result<Answer, ApiError> {
         [before.latest.code.digest, upload.code.digest],
     );
     let version = updated.map_err(|e| rescue::catalog(&e))?;
-    call.done(&configuration::of_version(call.home(), &version))
+    if !dry_run {
+        call.prepare(&version)?;
+    }
+    call.done(&call.of_version(&version))
 }
 
 /// The zip with this digest, as it was uploaded. The digest is 256 bits of the content: who knows it has seen the

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use offshoot_catalog::{LogFormat, SnapStart, TracingMode, VersionConfig, VersionLabel};
+use offshoot_dispatch::Snapshot;
 use offshoot_lambda::arn::Home;
 use offshoot_lambda::generated::{
     DeadLetterConfig, EnvironmentResponse, EphemeralStorage, FunctionConfiguration, Layer,
@@ -11,17 +12,27 @@ use offshoot_lambda::generated::{
 use super::call::signed;
 
 /// A version under its own ARN: that of the function for `$LATEST`, else with the number.
-pub(super) fn of_version(home: &Home, version: &VersionConfig) -> FunctionConfiguration {
+pub(super) fn of_version(
+    home: &Home,
+    version: &VersionConfig,
+    snapshot: Option<Snapshot>,
+) -> FunctionConfiguration {
     match version.label {
-        VersionLabel::Latest => shown(version, &home.function_arn(&version.key.function)),
-        VersionLabel::Number(_) => shown(version, &version.qualified_arn),
+        VersionLabel::Latest => shown(version, &home.function_arn(&version.key.function), snapshot),
+        VersionLabel::Number(_) => shown(version, &version.qualified_arn, snapshot),
     }
 }
 
 /// A version under the ARN by which it was asked for.
 ///
-/// A version is there when its package is, and ready at once: waiters end with their first look.
-pub(super) fn shown(version: &VersionConfig, arn: &str) -> FunctionConfiguration {
+/// A version is there when its package is, and ready at once: waiters end with their first look; unless it wants a snapshot,
+/// which takes a while.
+pub(super) fn shown(
+    version: &VersionConfig,
+    arn: &str,
+    snapshot: Option<Snapshot>,
+) -> FunctionConfiguration {
+    let is_pending = snapshot == Some(Snapshot::Pending);
     let settings = &version.settings;
     FunctionConfiguration {
         function_name: Some(version.key.function.to_string()),
@@ -44,14 +55,16 @@ pub(super) fn shown(version: &VersionConfig, arn: &str) -> FunctionConfiguration
         }),
         revision_id: Some(version.revision_id.to_string()),
         layers: layers(version),
-        state: Some("Active".to_owned()),
+        state: Some(if is_pending { "Pending" } else { "Active" }.to_owned()),
+        state_reason: is_pending.then(|| "The version's snapshot is being made.".to_owned()),
+        state_reason_code: is_pending.then(|| "Creating".to_owned()),
         last_update_status: Some("Successful".to_owned()),
         package_type: Some("Zip".to_owned()),
         architectures: Some(vec![settings.architecture.name().to_owned()]),
         ephemeral_storage: Some(EphemeralStorage {
             size: Some(settings.ephemeral_mb.into()),
         }),
-        snap_start: Some(snap_start(settings.snap_start)),
+        snap_start: Some(snap_start(settings.snap_start, snapshot)),
         logging_config: Some(logging(&settings.logging)),
         ..FunctionConfiguration::default()
     }
@@ -114,15 +127,28 @@ fn tracing(mode: TracingMode) -> String {
     }
 }
 
-/// The status is that of the snapshot, and there is none yet.
-fn snap_start(apply_on: SnapStart) -> SnapStartResponse {
+/// Whether a version shall have a snapshot before anybody invokes it.
+pub(super) fn wants_snapshot(version: &VersionConfig) -> bool {
+    let is_published = matches!(version.label, VersionLabel::Number(_));
+    is_published && version.settings.snap_start == SnapStart::PublishedVersions
+}
+
+/// The status is that of the snapshot: of a function's own version there is none.
+fn snap_start(apply_on: SnapStart, snapshot: Option<Snapshot>) -> SnapStartResponse {
     let apply_on = match apply_on {
         SnapStart::None => "None",
         SnapStart::PublishedVersions => "PublishedVersions",
     };
     SnapStartResponse {
         apply_on: Some(apply_on.to_owned()),
-        optimization_status: Some("Off".to_owned()),
+        optimization_status: Some(
+            if snapshot == Some(Snapshot::On) {
+                "On"
+            } else {
+                "Off"
+            }
+            .to_owned(),
+        ),
     }
 }
 
@@ -200,7 +226,7 @@ mod tests {
     async fn plain_function_shows_what_clients_and_waiters_read() {
         let shelf = Shelf::open().await;
         let version = shelf.catalog.create_function(new_function()).await.unwrap();
-        let mut shown = as_json(&of_version(shelf.catalog.home(), &version));
+        let mut shown = as_json(&of_version(shelf.catalog.home(), &version, None));
         for changing in ["LastModified", "RevisionId"] {
             assert!(shown.as_object_mut().unwrap().remove(changing).is_some());
         }
@@ -239,7 +265,7 @@ mod tests {
             .publish_version("f", Publish::default())
             .await
             .unwrap();
-        let shown = as_json(&of_version(shelf.catalog.home(), &version));
+        let shown = as_json(&of_version(shelf.catalog.home(), &version, None));
         assert_eq!(shown["Version"], "1");
         assert_eq!(
             shown["FunctionArn"],

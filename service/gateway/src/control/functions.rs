@@ -13,7 +13,7 @@ use offshoot_lambda::generated::{
 
 use super::call::{Call, invalid, page};
 use super::code::{self, Source};
-use super::{configuration, garbage, settings, support};
+use super::{garbage, settings, support};
 use crate::body::Answer;
 use crate::{identify, rescue};
 
@@ -39,7 +39,8 @@ pub(super) async fn create(call: Arc<Call>) -> Result<Answer, ApiError> {
         garbage::release(&call.gateway, [upload.code.digest]);
         rescue::catalog(&error)
     })?;
-    call.done(&configuration::of_version(call.home(), &created))
+    call.prepare(&created)?;
+    call.done(&call.of_version(&created))
 }
 
 /// GetFunction.
@@ -60,7 +61,7 @@ pub(super) async fn get(call: Arc<Call>) -> Result<Answer, ApiError> {
         reserved_concurrent_executions: Some(reserved),
     });
     call.done(&GetFunctionResponse {
-        configuration: Some(configuration::shown(&version, &arn)),
+        configuration: Some(call.shown(&version, &arn)),
         code: Some(code),
         tags: (!function.tags.is_empty()).then(|| function.tags.clone()),
         tags_error: None,
@@ -72,7 +73,7 @@ pub(super) async fn get(call: Arc<Call>) -> Result<Answer, ApiError> {
 pub(super) async fn get_configuration(call: Arc<Call>) -> Result<Answer, ApiError> {
     let _: GetFunctionConfigurationRequest = call.input()?;
     let (version, arn) = described(&call)?;
-    call.done(&configuration::shown(&version, &arn))
+    call.done(&call.shown(&version, &arn))
 }
 
 /// ListFunctions.
@@ -86,9 +87,9 @@ pub(super) async fn list(call: Arc<Call>) -> Result<Answer, ApiError> {
         .map_err(|e| rescue::catalog(&e))?;
     let shown = |version: &Arc<VersionConfig>| -> FunctionConfiguration {
         if all_versions {
-            configuration::shown(version, &version.qualified_arn)
+            call.shown(version, &version.qualified_arn)
         } else {
-            configuration::of_version(call.home(), version)
+            call.of_version(version)
         }
     };
     call.done(&ListFunctionsResponse {
@@ -113,9 +114,13 @@ pub(super) async fn update_configuration(call: Arc<Call>) -> Result<Answer, ApiE
         .update_configuration(&function, patch, revision_id.as_deref())
         .await
         .map_err(|e| rescue::catalog(&e))?;
-    call.gateway.parts.dispatch.changed(&function).await;
+    call.gateway
+        .parts
+        .dispatch
+        .changed(&function, Some(offshoot_catalog::LATEST))
+        .await;
     garbage::release(&call.gateway, garbage::of_version(&before.latest));
-    call.done(&configuration::of_version(call.home(), &updated))
+    call.done(&call.of_version(&updated))
 }
 
 /// DeleteFunction: all of it, or one version.
@@ -131,7 +136,9 @@ pub(super) async fn delete(call: Arc<Call>) -> Result<Answer, ApiError> {
         .await
         .map_err(|e| rescue::catalog(&e))?;
     let dispatch = &call.gateway.parts.dispatch;
-    dispatch.changed(&named.function).await;
+    dispatch
+        .changed(&named.function, named.qualifier.as_deref())
+        .await;
     if named.qualifier.is_none() {
         dispatch.deleted(&named.function).await;
     }

@@ -9,7 +9,7 @@ use offshoot_lambda::generated::{
 };
 
 use super::call::{Call, page};
-use super::{configuration, support};
+use super::support;
 use crate::body::Answer;
 use crate::rescue;
 
@@ -30,7 +30,8 @@ pub(super) async fn publish(call: Arc<Call>) -> Result<Answer, ApiError> {
         .publish_version(&function, wanted)
         .await
         .map_err(|e| rescue::catalog(&e))?;
-    call.done(&configuration::of_version(call.home(), &version))
+    call.prepare(&version)?;
+    call.done(&call.of_version(&version))
 }
 
 /// ListVersionsByFunction.
@@ -43,7 +44,7 @@ pub(super) async fn list(call: Arc<Call>) -> Result<Answer, ApiError> {
         .list_versions(&named.function, &page)
         .map_err(|e| rescue::catalog(&e))?;
     let versions = found.items.iter();
-    let versions = versions.map(|version| configuration::shown(version, &version.qualified_arn));
+    let versions = versions.map(|version| call.shown(version, &version.qualified_arn));
     call.done(&ListVersionsByFunctionResponse {
         next_marker: found.next_marker,
         versions: Some(versions.collect()),
