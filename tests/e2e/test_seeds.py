@@ -126,6 +126,10 @@ class Clones(DaemonTest):
         name = deploy(self.client, WRITES_TMP)
         self.assertTrue(eventually(lambda: start(self.daemon, name) and "made-by-init in /tmp" in self.daemon.log()))
         self.assertEqual(start(self.daemon, name)[:2], ("cold", "x"))
+        listed = json.loads(self.daemon.cli("seed", "list", "--json").stdout)["seeds"]
+        seed = next(seed for seed in listed if seed["function"] == name)
+        self.assertEqual(seed["state"], "refused")
+        self.assertIn("/tmp", seed["reason"])
 
     def test_failing_hook_ends_the_clone_and_is_the_answer(self):
         name = deploy(self.client, BAD_HOOK)

@@ -44,6 +44,7 @@ pub use logs::{LogBook, LogError, LogLimits, PendingLog};
 pub use node::{Node, NodeConfig};
 pub use rung::Rung;
 pub use runtimes::{InstallError, install as install_runtimes};
+pub use seeds::SeedInfo;
 pub use seeds::make::Seeding;
 pub use spec::{InstanceSpec, LogFormat, Runtime};
 pub use stages::Stages;

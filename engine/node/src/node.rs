@@ -11,7 +11,7 @@ use offshoot_seed::Forge;
 use tokio_util::task::TaskTracker;
 
 use crate::seeds::make::{learn, make};
-use crate::seeds::{Seeds, Version};
+use crate::seeds::{SeedInfo, Seeds, Version};
 use crate::wakefulness::Wakefulness;
 use crate::{
     Activated, CreateFailure, Event, Failure, Fri, Instance, InstanceSpec, LogBook, NodeError,
@@ -101,6 +101,11 @@ impl Node {
 
     pub(crate) fn seeds(&self) -> Option<&Seeds> {
         self.seeds.as_deref()
+    }
+
+    /// What is known of the seeds of versions that were invoked or published in this daemon's life, for operators.
+    pub fn seed_infos(&self) -> Vec<SeedInfo> {
+        self.seeds().map_or_else(Vec::new, Seeds::infos)
     }
 
     pub(crate) fn wakefulness(&self) -> &Arc<Wakefulness> {

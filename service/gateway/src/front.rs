@@ -19,7 +19,7 @@ use offshoot_package::PackageStore;
 use offshoot_state::{Blobs, Queue};
 
 use crate::body::{Answer, set};
-use crate::{Keys, SandboxPages, control, function_url, invoke, operator, rescue, streaming};
+use crate::{Keys, NodePages, control, function_url, invoke, operator, rescue, streaming};
 
 /// What a gateway needs.
 pub struct GatewayParts {
@@ -43,8 +43,8 @@ pub struct GatewayParts {
     pub home: Home,
     /// Where clients reach this gateway, for links in answers: `http://127.0.0.1:3001`.
     pub base_url: String,
-    /// The sandboxes of the machine, for operators.
-    pub sandboxes: Box<dyn SandboxPages>,
+    /// The node: its sandboxes and seeds, for operators.
+    pub node: Box<dyn NodePages>,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
 }

@@ -24,5 +24,5 @@ mod streaming;
 
 pub use auth::{AccessKey, KeyError, Keys};
 pub use front::{Gateway, GatewayParts};
-pub use operator::SandboxPages;
+pub use operator::NodePages;
 pub use server::{ServeError, serve};

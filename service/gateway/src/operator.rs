@@ -34,6 +34,7 @@ pub(crate) enum Page {
     Redrive,
     Purge,
     Sandboxes,
+    Seeds,
     Sandbox(String),
     Drain,
     Logs(String),
@@ -54,6 +55,7 @@ pub(crate) fn page(path: &str) -> Option<Page> {
         "events/redrive" => Page::Redrive,
         "events/purge" => Page::Purge,
         "sandboxes" => Page::Sandboxes,
+        "seeds" => Page::Seeds,
         "sandboxes/drain" => Page::Drain,
         other => named(other, "functions/", "/logs")
             .map(Page::Logs)
@@ -92,11 +94,15 @@ pub(crate) async fn answer(
         (&Method::POST, Page::Purge) => purge(gateway, &body).await,
         (&Method::GET, Page::Sandboxes) => Ok(json_answer(
             StatusCode::OK,
-            gateway.parts.sandboxes.list().to_string(),
+            gateway.parts.node.list().to_string(),
         )),
         (&Method::GET, Page::Sandbox(id)) => sandbox(gateway, &id),
+        (&Method::GET, Page::Seeds) => Ok(json_answer(
+            StatusCode::OK,
+            gateway.parts.node.seeds().to_string(),
+        )),
         (&Method::POST, Page::Drain) => {
-            let drained = gateway.parts.sandboxes.drain();
+            let drained = gateway.parts.node.drain();
             let body = json!({ "drained": drained });
             Ok(json_answer(StatusCode::OK, body.to_string()))
         }
@@ -108,20 +114,22 @@ pub(crate) async fn answer(
     }
 }
 
-/// What an operator may ask about sandboxes. The gateway passes on what it is told, and understands none of it.
-pub trait SandboxPages: Send + Sync {
+/// What an operator may ask about sandboxes and seeds. The gateway passes on what it is told, and understands none of it.
+pub trait NodePages: Send + Sync {
     /// All sandboxes and the pool's counters, as a JSON object.
     fn list(&self) -> Value;
     /// One sandbox, by its id.
     fn inspect(&self, id: &str) -> Option<Value>;
     /// Has all ghosts that wait made anew; how many there were.
     fn drain(&self) -> usize;
+    /// The seeds of function versions, as a JSON object.
+    fn seeds(&self) -> Value;
     /// Brings the metrics up to date.
     fn meter(&self);
 }
 
 fn sandbox(gateway: &Gateway, id: &str) -> Result<Answer, ApiError> {
-    match gateway.parts.sandboxes.inspect(id) {
+    match gateway.parts.node.inspect(id) {
         Some(found) => Ok(json_answer(StatusCode::OK, found.to_string())),
         None => Err(ApiError::new(
             ErrorKind::ResourceNotFound,
@@ -150,7 +158,7 @@ async fn metrics(gateway: &Gateway) -> Result<Answer, ApiError> {
     for (state, events) in states {
         gauge!("offshoot_queue_depth", "state" => state).set(events as f64);
     }
-    gateway.parts.sandboxes.meter();
+    gateway.parts.node.meter();
     let mut answer = whole(StatusCode::OK, gateway.parts.metrics.render());
     set(&mut answer, "content-type", "text/plain; version=0.0.4");
     Ok(answer)

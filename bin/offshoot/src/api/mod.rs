@@ -10,6 +10,7 @@ mod functions;
 mod invoke;
 mod lines;
 mod sandboxes;
+mod seeds;
 mod sign;
 mod stream;
 
@@ -18,5 +19,6 @@ pub use error::ApiError;
 pub use events::DeadLetter;
 pub use invoke::{Invocation, Invoked, Mode};
 pub use sandboxes::Sandbox;
+pub use seeds::Seed;
 pub use sign::Credentials;
 pub use stream::StreamEvent;

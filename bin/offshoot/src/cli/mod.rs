@@ -17,7 +17,7 @@ use serve_args::ServeArgs;
 use crate::clones::{self, CheckpointArgs, CloneArgs, ImageArgs};
 use crate::commands::{
     config::ConfigArgs, delete::DeleteArgs, events::EventsArgs, invoke::InvokeArgs, logs::LogsArgs,
-    sandbox::SandboxArgs,
+    sandbox::SandboxArgs, seed::SeedArgs,
 };
 use crate::console::Console;
 use crate::deploy::DeployArgs;
@@ -128,6 +128,11 @@ enum Command {
         offshoot sandbox inspect s000004\n  offshoot sandbox drain"
     )]
     Sandbox(SandboxArgs),
+    /// Look at seeds: which versions start as clones, and why others do not
+    #[command(
+        after_help = "Examples:\n  offshoot seed\n  offshoot seed list --json | jq '.seeds[] | select(.reason)'"
+    )]
+    Seed(SeedArgs),
     /// Delete a function, or one version of it
     #[command(
         visible_alias = "rm",
@@ -218,6 +223,7 @@ async fn client_command(command: Command, context: &Context) -> Result<(), Failu
         Command::List => commands::list::run(context).await,
         Command::Logs(args) => commands::logs::run(&args, context).await,
         Command::Events(args) => commands::events::run(&args, context).await,
+        Command::Seed(args) => commands::seed::run(&args, context).await,
         Command::Sandbox(args) => commands::sandbox::run(&args, context).await,
         Command::Delete(args) => commands::delete::run(&args, context).await,
         Command::Doctor(args) => doctor::run(&args, context).await,

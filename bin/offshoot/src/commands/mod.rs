@@ -7,6 +7,7 @@ pub mod invoke;
 pub mod list;
 pub mod logs;
 pub mod sandbox;
+pub mod seed;
 
 use crate::api::{ApiError, Client};
 use crate::nearest::nearest;

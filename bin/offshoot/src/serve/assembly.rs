@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::sandboxes::NodeSandboxes;
+use super::pages::Pages;
 use anyhow::Context;
 use offshoot_catalog::{Catalog, CatalogConfig};
 use offshoot_dispatch::{AsyncRunner, Dispatch, DispatchParts, NetworkPolicies};
@@ -81,7 +81,7 @@ impl Daemon {
             logs,
             keys: keys(config)?,
             base_url: base_url.clone(),
-            sandboxes: Box::new(NodeSandboxes(Arc::clone(&node))),
+            node: Box::new(Pages(Arc::clone(&node))),
             metrics,
         });
         gateway.collect_garbage().await;

@@ -8,8 +8,8 @@ mod assembly;
 mod limits;
 mod logging;
 mod metering;
+mod pages;
 mod priority;
-mod sandboxes;
 
 use std::io::Write;
 use std::process::ExitCode;

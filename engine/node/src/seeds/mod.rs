@@ -7,6 +7,7 @@
 //! 3. [`Seeds::learn`] has the first clone's answer tell which pages clones need, and makes a template that has them ready.
 //! 4. [`Seeds::forget`] ends the templates and images of a function that has changed.
 
+mod info;
 pub(crate) mod make;
 mod name;
 
@@ -16,6 +17,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use offshoot_sandbox::{Launcher, Taken};
 use offshoot_seed::{FileUser, Forge, ImageName, Learn, Seed, SeedError, Warm};
+
+pub use info::SeedInfo;
 
 use crate::{InstanceSpec, NodeError};
 
@@ -168,6 +171,16 @@ impl Seeds {
             function: version.function.to_string(),
             source: Box::new(source),
         }
+    }
+
+    /// What is known of each, by function and version.
+    pub(crate) fn infos(&self) -> Vec<SeedInfo> {
+        let versions: Vec<_> = lock(&self.versions).values().cloned().collect();
+        let mut infos: Vec<_> = versions.iter().map(|version| version.info()).collect();
+        infos.sort_by(|one, other| {
+            (&one.function, &one.version).cmp(&(&other.function, &other.version))
+        });
+        infos
     }
 
     /// Ends the seeds of a function's version that has changed or gone, or of all its versions.

@@ -1,17 +1,17 @@
-//! The node's sandboxes, as the operator's pages and the metrics show them.
+//! The node's sandboxes and seeds, as the operator's pages and the metrics show them.
 
 use std::sync::Arc;
 
 use metrics::{counter, gauge};
-use offshoot_gateway::SandboxPages;
+use offshoot_gateway::NodePages;
 use offshoot_node::Node;
 use offshoot_sandbox::{PoolStats, SandboxInfo};
 use serde_json::{Value, json};
 
-/// The sandboxes of a node.
-pub(super) struct NodeSandboxes(pub(super) Arc<Node>);
+/// What operators see of a node.
+pub(super) struct Pages(pub(super) Arc<Node>);
 
-impl SandboxPages for NodeSandboxes {
+impl NodePages for Pages {
     fn list(&self) -> Value {
         let Some(launcher) = self.0.launcher() else {
             return json!({ "sandboxes": [] });
@@ -30,6 +30,10 @@ impl SandboxPages for NodeSandboxes {
 
     fn drain(&self) -> usize {
         self.0.launcher().map_or(0, |launcher| launcher.drain())
+    }
+
+    fn seeds(&self) -> Value {
+        json!({ "seeds": self.0.seed_infos() })
     }
 
     fn meter(&self) {

@@ -1,0 +1,62 @@
+//! Seeds as operators see them.
+
+use std::sync::Arc;
+
+use super::{State, Version};
+
+/// What is known of a version's seed.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeedInfo {
+    /// The function.
+    pub function: Arc<str>,
+    /// `$LATEST` or a number.
+    pub version: Arc<str>,
+    /// `none`, `unknown` (an image of an earlier daemon may be there), `stored`, `resident` or `refused`.
+    pub state: &'static str,
+    /// The image's name, if there is one.
+    pub image: Option<String>,
+    /// How much of the disk the image takes, in bytes; known of resident ones.
+    pub stored_bytes: Option<u64>,
+    /// Whether it is known which pages clones need; of resident ones.
+    pub learnt: Option<bool>,
+    /// The template's process, on the daemon's machine.
+    pub template_pid: Option<i32>,
+    /// Why there cannot be one.
+    pub reason: Option<Arc<str>>,
+}
+
+impl Version {
+    pub(super) fn info(&self) -> SeedInfo {
+        let bare = |state| SeedInfo {
+            function: Arc::clone(&self.function),
+            version: Arc::clone(&self.label),
+            state,
+            image: None,
+            stored_bytes: None,
+            learnt: None,
+            template_pid: None,
+            reason: None,
+        };
+        let image = || Some(self.name.to_string());
+        match self.state() {
+            State::Unknown => bare("unknown"),
+            State::Absent => bare("none"),
+            State::Stored => SeedInfo {
+                image: image(),
+                ..bare("stored")
+            },
+            State::Resident(seed) => SeedInfo {
+                image: image(),
+                stored_bytes: Some(seed.stored_bytes()),
+                learnt: Some(seed.is_learnt()),
+                template_pid: Some(seed.template_pid()),
+                ..bare("resident")
+            },
+            State::Refused(reason) => SeedInfo {
+                reason: Some(reason),
+                ..bare("refused")
+            },
+        }
+    }
+}
