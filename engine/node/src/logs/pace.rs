@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 /// What all instances of a function may log for long, in bytes of the log a second. More would be thrown away within two
 /// seconds, and each closed segment keeps a worker for some milliseconds (the kernel frees the one before it).
 const BYTES_PER_S: u64 = 4 << 20;
-/// What may come at once.
-const BURST_BYTES: u64 = 4 << 20;
+/// What may come at once: a function that prints much once ends in its time.
+const BURST_BYTES: u64 = 64 << 20;
 
 /// What a function has logged of late.
 #[derive(Debug, Default)]
@@ -40,7 +40,7 @@ mod tests {
     #[test]
     fn burst_is_free_and_what_is_beyond_it_waits_as_long_as_the_rate_wants() {
         let (mut pace, now) = (Pace::default(), Instant::now());
-        assert_eq!(pace.spend(4 * MIB, now), Duration::ZERO);
+        assert_eq!(pace.spend(64 * MIB, now), Duration::ZERO);
         assert_eq!(pace.spend(8 * MIB, now), Duration::from_secs(2));
         // Whoever waits so long has no debt, and may go on at the rate.
         let later = now + Duration::from_secs(2);
@@ -50,9 +50,9 @@ mod tests {
     #[test]
     fn idle_time_earns_one_burst_and_no_more() {
         let (mut pace, now) = (Pace::default(), Instant::now());
-        pace.spend(4 * MIB, now);
+        pace.spend(64 * MIB, now);
         let much_later = now + Duration::from_secs(60);
-        assert_eq!(pace.spend(4 * MIB, much_later), Duration::ZERO);
+        assert_eq!(pace.spend(64 * MIB, much_later), Duration::ZERO);
         assert_eq!(pace.spend(MIB, much_later), Duration::from_millis(250));
     }
 }
