@@ -32,6 +32,7 @@ pub fn message_samples() -> Vec<Vec<u8>> {
             user: 1000,
             group: 1000,
         }),
+        has_root: false,
         key: [7; 32],
     };
     let needs = Birth::Needs(vec![Substituted {
