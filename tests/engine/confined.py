@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 """Is a clone in a sandbox confined as a program that was started there: by the filter of system calls in every thread, by
-limits, and by nothing that its image says? Asked inside, by seeds with threads, one of which has a filter of its own."""
+limits, by rules for paths, and by nothing that its image says? Asked inside, by seeds with threads, one of which has a
+filter of its own."""
 
 import argparse
+import ctypes
 import json
 import os
 import shutil
@@ -12,7 +14,8 @@ import tempfile
 
 from generations import Bench, Failure, Talker, ensure
 
-# What each thread finds: its own status, and what the kernel answers when it asks for what the stub has just used.
+# What each thread finds: its own status, what the kernel answers when it asks for what the stub has just used, and whether
+# it can open a file of the host's by a directory that it was given on purpose.
 PROGRAM = """
 import ctypes, errno, json, mmap, os, queue, resource, signal, subprocess, sys, threading
 libc = ctypes.CDLL(None, use_errno=True)
@@ -23,6 +26,8 @@ CALLS = {
     'setgroups': (116, -1, 0), 'setns': (308, -1, 0), 'signalfd4': (289, -1, room, 8, 0), 'unshare': (272, 0),
     'ioprio_set': (251, 9, 0, 0), 'personality': (135, 0xffffffff), 'getppid': (110,),
 }
+LEAKED = 50
+os.dup2(os.open('/dev/null', os.O_RDONLY), LEAKED)
 KEPT = ('CORE', 'FSIZE', 'MEMLOCK', 'NOFILE', 'NPROC', 'RTPRIO')
 
 def call(number, *arguments):
@@ -39,19 +44,31 @@ def trapped():
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGSYS])
     return [kept[0], kept[-1], signal.SIGSYS in signal.pthread_sigmask(signal.SIG_BLOCK, [])]
 
+def leaked():
+    try:
+        os.close(os.open('file', os.O_RDWR, dir_fd=LEAKED))
+        return 'opened'
+    except OSError as error:
+        return errno.errorcode[error.errno]
+
+def leaked_in_threads():
+    found = [leaked()]
+    for asked in ask:
+        asked.put(leaked)
+    return found + [answers.get() for _ in ask]
+
 def report():
     for asked in ask:
-        asked.put(None)
+        asked.put(look)
     found = [look(), *(answers.get() for _ in ask)]
     limits = {name: max(resource.getrlimit(getattr(resource, 'RLIMIT_' + name))) for name in KEPT}
     child = subprocess.run(['grep', 'Seccomp_filters', '/proc/self/status'], capture_output=True, text=True).stdout.split()
     own = {'leads': os.getsid(0) == os.getpid(), 'nice': os.getpriority(os.PRIO_PROCESS, 0), 'child': child[-1]}
-    return {'threads': found, 'limits': limits, **own, 'trapped': trapped()}
+    return {'threads': found, 'limits': limits, **own, 'trapped': trapped(), 'leaked': leaked_in_threads()}
 
 def worker(asked):
     while True:
-        asked.get()
-        answers.put(look())
+        answers.put(asked.get()())
 
 os.chdir(sys.argv[1])
 if sys.argv[2] == 'filtered':
@@ -93,6 +110,8 @@ FREE = {
     "setns": "EBADF",
     "kcmp": "ESRCH",
 }
+# The descriptor that is a directory of the host's in clones.
+LEAKED = 50
 LIMITS = {"CORE": 1, "FSIZE": 10240 << 20, "MEMLOCK": 64 << 10, "NOFILE": 1024, "NPROC": 742, "RTPRIO": 0}
 
 
@@ -104,15 +123,30 @@ def ask(talker):
     return json.loads(line)
 
 
+def has_landlock():
+    """Whether the kernel has as much of it as sandboxes use (`landlock_create_ruleset(2)`)."""
+    return ctypes.CDLL(None).syscall(444, None, ctypes.c_size_t(0), 1) >= 2
+
+
+def host_directory(bench):
+    """A directory of the host's, with a file that everybody may write to, for the descriptor that seeds have from outside."""
+    directory = bench.scratch / "host"
+    directory.mkdir(exist_ok=True)
+    directory.chmod(0o755)
+    (directory / "file").touch()
+    (directory / "file").chmod(0o666)
+    return "--fd", f"{LEAKED}={directory}"
+
+
 def seed(bench, name, cwd, kind):
     talker = Talker(["/usr/bin/python3", "-I", "-c", PROGRAM, cwd, kind], bench.log)
-    bench.checkpoint(int(talker.line()[1]), name)
+    bench.checkpoint(int(talker.line()[1]), name, "--external", str(LEAKED))
     return talker
 
 
 def refused(bench, name, *more):
     """What the command says that does not make a clone."""
-    command = [bench.offshoot, "clone", name, *bench.common, *more]
+    command = [bench.offshoot, "clone", name, *bench.common, *host_directory(bench), *more]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
     ensure(done.returncode != 0, f"a clone of {name} was made")
     return done.stderr
@@ -134,6 +168,8 @@ def check_inside(found, backing):
     over = {name: most for name, most in found["limits"].items() if not 0 <= most <= LIMITS[name]}
     ensure(found["limits"].keys() == LIMITS.keys() and not over, f"{backing}: limits {over}")
     ensure(found["leads"] and found["nice"] == 0, f"{backing}: {found}")
+    opened = "EACCES" if has_landlock() else "opened"
+    ensure(found["leaked"] == [opened] * 4, f"{backing}: by a directory of the host's: {found['leaked']}")
     ensure(found["trapped"] == [0, 0, True], f"{backing}: memory that was dropped reads {found['trapped']}")
 
 
@@ -145,16 +181,18 @@ def check_free(found, backing):
         ensure(free and thread["Seccomp_filters"] == filters, f"{backing}: {thread} instead of {FREE}")
     over = [name for name, most in found["limits"].items() if not 0 <= most <= LIMITS[name]]
     ensure(over and found["nice"] == -5, f"{backing}: {found}")
+    ensure(found["leaked"] == ["opened"] * 4, f"{backing}: by a directory of the host's: {found['leaked']}")
     ensure(found["trapped"] == [0, 0, True], f"{backing}: memory that was dropped reads {found['trapped']}")
 
 
 def check_python(bench):
     seed(bench, "free", "/", "free").end()
     seed(bench, "filtered", "/", "filtered").end()
+    leaked = host_directory(bench)
     for backing in ("local", "mapped"):
-        check_free(ask_clone(bench, "free", backing), backing)
+        check_free(ask_clone(bench, "free", backing, *leaked), backing)
         for name in ("free", "filtered"):
-            check_inside(ask_clone(bench, name, backing, "--sandbox"), backing)
+            check_inside(ask_clone(bench, name, backing, "--sandbox", *leaked), backing)
     said = refused(bench, "filtered")
     ensure("seccomp filter" in said, f"the clone of a filtered seed is refused: {said}")
 

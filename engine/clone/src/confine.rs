@@ -2,6 +2,7 @@
 //!
 //! It comes from the client and never from an image: a filter's verdicts can make the stub believe anything.
 
+use std::ffi::CStr;
 use std::mem::offset_of;
 
 use offshoot_plan::traps::MAX_INSTRUCTIONS;
@@ -27,6 +28,20 @@ pub struct Confinement<'a> {
     pub last: &'a [sock_filter],
     /// Numbers of resources (`setrlimit(2)`), and what soft and hard limit are at most.
     pub limits: &'a [(u32, u64)],
+    /// What clones may open; none where the kernel has no Landlock.
+    pub paths: Option<PathRules<'a>>,
+}
+
+/// A ruleset (`landlock(7)`) that each clone makes in its sandbox, when it has opened what its image names, and puts itself
+/// under, all its threads with it.
+#[derive(Debug, Clone, Copy)]
+pub struct PathRules<'a> {
+    /// The rights that are refused wherever no rule allows them, as bits of `LANDLOCK_ACCESS_FS_*`. Not 0.
+    pub handled: u64,
+    /// Flags of `landlock_restrict_self(2)`.
+    pub flags: u32,
+    /// Absolute paths of directories in the sandbox, and the rights to all that lies beneath each.
+    pub beneath: &'a [(&'a CStr, u64)],
 }
 
 /// The system calls that a template makes for its clones, and a clone before its program goes on.
@@ -43,6 +58,15 @@ pub(crate) struct Confined {
     inherited: Vec<u64>,
     last: Vec<u64>,
     limits: Vec<(u32, u64)>,
+    paths: Option<Paths>,
+}
+
+/// [`PathRules`]; paths without their last zero.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Paths {
+    handled: u64,
+    flags: u32,
+    beneath: Vec<(Vec<u8>, u64)>,
 }
 
 impl Confined {
@@ -51,6 +75,7 @@ impl Confined {
             inherited: words(confinement.inherited),
             last: words(confinement.last),
             limits: confinement.limits.to_vec(),
+            paths: confinement.paths.as_ref().map(Paths::new),
         }
     }
 
@@ -69,6 +94,11 @@ impl Confined {
             inherited: put(plan, &self.inherited, self.inherited.len()),
             last: put(plan, &self.last, self.last.len()),
             limits: put(plan, &limits, self.limits.len()),
+            ..self
+                .paths
+                .as_ref()
+                .map(|paths| paths.put(plan))
+                .unwrap_or_default()
         };
         if plan.len() as u64 > PLAN_MAX_BYTES {
             return Err("with the filter for clones the plan is too long".into());
@@ -78,14 +108,45 @@ impl Confined {
             (offset_of!(Spans, inherited), spans.inherited),
             (offset_of!(Spans, last), spans.last),
             (offset_of!(Spans, limits), spans.limits),
+            (offset_of!(Spans, beneath), spans.beneath),
         ];
         for (place, span) in places {
             write(plan, at + place + offset_of!(Span, offset), span.offset);
             write(plan, at + place + offset_of!(Span, count), span.count);
         }
+        write(plan, at + offset_of!(Spans, handled), spans.handled);
+        let place = at + offset_of!(Spans, restrict_flags);
+        write(plan, place, spans.restrict_flags);
         let bytes = plan.len() as u64;
         write(plan, offset_of!(Header, bytes), bytes);
         Ok(())
+    }
+}
+
+impl Paths {
+    fn new(rules: &PathRules<'_>) -> Self {
+        let one = |(path, rights): &(&CStr, u64)| (path.to_bytes().to_vec(), *rights);
+        Self {
+            handled: rules.handled,
+            flags: rules.flags,
+            beneath: rules.beneath.iter().map(one).collect(),
+        }
+    }
+
+    /// Appends them; what is not theirs is empty.
+    fn put(&self, plan: &mut Vec<u8>) -> Spans {
+        let mut records = Vec::new();
+        for (path, rights) in &self.beneath {
+            records.extend([plan.len() as u64, *rights]);
+            plan.extend(path);
+            plan.push(0);
+        }
+        Spans {
+            beneath: put(plan, &records, self.beneath.len()),
+            handled: self.handled,
+            restrict_flags: self.flags.into(),
+            ..Spans::default()
+        }
     }
 }
 
@@ -142,6 +203,11 @@ mod tests {
             inherited,
             last: &[PASS],
             limits: &[(7, 1024), (6, 742)],
+            paths: Some(PathRules {
+                handled: 15,
+                flags: 1,
+                beneath: &[(c"/", 12), (c"/tmp", 15)],
+            }),
         })
     }
 
@@ -158,7 +224,16 @@ mod tests {
         let wanted = Instruction::compare(code::RETURN, ALLOW, 1, 2);
         assert_eq!(Instruction::from_bytes(of(spans.last)), Some(wanted));
         let limits: Vec<u8> = [7_u64, 1024, 6, 742].map(u64::to_le_bytes).concat();
-        assert_eq!(of(spans.limits), limits);
+        assert!(of(spans.limits).starts_with(&limits));
+        let beneath = of(spans.beneath).as_chunks().0;
+        let words: Vec<u64> = beneath
+            .iter()
+            .map(|word| u64::from_le_bytes(*word))
+            .collect();
+        let path = |at: u64| CStr::from_bytes_until_nul(&plan[at as usize..]);
+        assert_eq!([path(words[0]), path(words[2])], [Ok(c"/"), Ok(c"/tmp")]);
+        let numbers = [words[1], words[3], spans.handled, spans.restrict_flags];
+        assert_eq!((spans.beneath.count, numbers), (2, [12, 15, 15, 1]));
         let head = size_of::<Header>();
         assert_eq!(plan[head..before.len()], before[head..]);
     }

@@ -2,7 +2,7 @@
 
 use offshoot_image::model::Profile;
 
-use crate::confine::{Confined, Confinement};
+use crate::confine::{Confined, Confinement, PathRules};
 use crate::reader::Seed;
 use crate::wire::{Birth, Make, Notice, decode, encode};
 use crate::{FileUser, Memory, Substituted};
@@ -25,6 +25,11 @@ pub fn message_samples() -> Vec<Vec<u8>> {
             inherited: &[],
             last: &[],
             limits: &[(7, 1024)],
+            paths: Some(PathRules {
+                handled: 15,
+                flags: 1,
+                beneath: &[(c"/tmp", 15)],
+            }),
         })),
         profile: Some(Profile::default()),
         number: 5,

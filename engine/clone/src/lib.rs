@@ -33,7 +33,7 @@ mod template;
 mod wire;
 
 pub use compile::{Compilation, CompileError, Plan, PlanFile, Substituted, compile};
-pub use confine::{Confinement, setup_calls};
+pub use confine::{Confinement, PathRules, setup_calls};
 pub use keeper::Keeper;
 pub use machine::{MachineError, this_machine};
 pub use nursery::{Exit, Nursery, NurseryError};

@@ -64,6 +64,8 @@ impl Failure {
             "loading the filter of traps",
             "the generation page",
             "loading the sandbox's filter and limits",
+            "getting an id that is not its seed's",
+            "giving up rights to files outside the sandbox",
         ];
         let index = (self.op as usize).checked_sub(1)?;
         let name = steps.get(index).copied();

@@ -57,6 +57,9 @@ pub struct LauncherConfig {
     pub ghost_tmp_bytes: u64,
     /// See [`Self::ghost_tmp_bytes`].
     pub ghost_hostname: String,
+    /// Whether programs are put under [`PathRules`](crate::PathRules) where the kernel has Landlock. It is there to measure
+    /// what they cost and to show what they add; always true otherwise.
+    pub landlock: bool,
 }
 
 impl LauncherConfig {
@@ -76,6 +79,7 @@ impl LauncherConfig {
             egress_ghosts: 0,
             ghost_tmp_bytes: 512 << 20,
             ghost_hostname: "sandbox".into(),
+            landlock: true,
         }
     }
 }

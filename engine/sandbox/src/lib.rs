@@ -32,6 +32,7 @@ mod net;
 mod nursery;
 mod nursery_process;
 mod owner;
+mod paths;
 mod pool;
 mod program;
 mod reaper;
@@ -57,6 +58,7 @@ pub use net::{
     PolicyError, RateLimit,
 };
 pub use nursery::nursery_main;
+pub use paths::PathRules;
 pub use pool::{
     Dirty, Ghost, Hand, Join, Occupied, PeakMemory, PoolStats, Reason, SandboxInfo, State, Taken,
 };

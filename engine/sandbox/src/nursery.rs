@@ -24,6 +24,7 @@ use seccompiler::BpfProgram;
 use serde::{Deserialize, Serialize};
 
 use crate::build::{self, NetState};
+use crate::paths::PathRules;
 use crate::root::RootFs;
 use crate::stage::{At, Failure, Stage};
 use crate::wire::{self, Greeting, Kind, Report};
@@ -35,12 +36,15 @@ use children::{Child, Children};
 pub(crate) struct Settings {
     pub(crate) daemon_pid: i32,
     pub(crate) root: RootFs,
+    pub(crate) landlock: bool,
 }
 
 /// What every clone inherits from the nursery's memory.
 pub(crate) struct Inherited {
     /// The system call filter that each program's process adds to the nursery's own, compiled.
     pub(crate) inner_filter: BpfProgram,
+    /// What each program may open, if the kernel has Landlock.
+    pub(crate) path_rules: Option<PathRules>,
     /// The program that inits become.
     pub(crate) holder: OwnedFd,
     /// What a network namespace reads like that nobody has used.
@@ -152,6 +156,7 @@ fn run() -> Result<(), RunError> {
         .enter()
         .map_err(|error| RunError::new(error.what, &error.source))?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
+    let path_rules = settings.landlock.then(PathRules::of_kernel).flatten();
     let inner_filter = seccomp::inner(seccomp::table::SETUP);
     seccomp::load(&seccomp::outer(seccomp::table::SETUP))
         .map_err(doing("load the system call filter"))?;
@@ -159,6 +164,7 @@ fn run() -> Result<(), RunError> {
     wire::send(rustix::stdio::stdin(), &greeting, &[]).map_err(errno("greet"))?;
     let inherited = Inherited {
         inner_filter,
+        path_rules,
         holder,
         unused_net,
         nursery,

@@ -77,6 +77,7 @@ fn command(config: &LauncherConfig, socket: OwnedFd) -> io::Result<Command> {
     let settings = wire::encode(&Settings {
         daemon_pid,
         root: config.root.clone(),
+        landlock: config.landlock,
     })?;
     let settings = String::from_utf8(settings).map_err(io::Error::other)?;
     let mut command = Command::new(&config.nursery_exe);

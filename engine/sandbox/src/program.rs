@@ -1,6 +1,6 @@
 //! The process that becomes the program of a sandbox: a clone of the nursery that joins a sandbox which is there.
 //!
-//! Groups, namespaces, listener, descriptors, credentials, filter, working directory, program. Limits, empty bounding
+//! Groups, namespaces, listener, descriptors, credentials, path rules, filter, working directory, program. Limits, empty bounding
 //! set, no supplementary groups, `no_new_privs`, the umask and the larger part of the filter are set once in the
 //! nursery and inherited ([`crate::nursery`]).
 
@@ -122,6 +122,11 @@ fn execute(
         limit(resource, most).at(Stage::Credentials)?;
     }
     become_user(plan.uid).at(Stage::Credentials)?;
+    clock.end(Stage::Credentials);
+    if let Some(rules) = &inherited.path_rules {
+        rules.enforce().at(Stage::Landlock)?;
+        clock.end(Stage::Landlock);
+    }
     seccomp::load(&inherited.inner_filter).at(Stage::Seccomp)?;
     clock.end(Stage::Seccomp);
     // As the sandbox's user and inside its root: a directory that it may not enter is refused.

@@ -6,6 +6,7 @@
 use libc::c_long;
 use seccompiler::BpfProgram;
 
+use crate::paths::PathRules;
 use crate::{nursery, program, seccomp};
 
 /// Filters and limits for programs that are not executed in their sandbox.
@@ -21,6 +22,9 @@ pub struct ProgramRules {
     pub last: BpfProgram,
     /// Numbers of resources (`setrlimit(2)`), and what soft and hard limit are at most.
     pub limits: Vec<(u32, u64)>,
+    /// What the program may open, if the kernel has Landlock: it restricts itself in its sandbox, before it has a second
+    /// thread.
+    pub paths: Option<PathRules>,
 }
 
 impl ProgramRules {
@@ -30,6 +34,7 @@ impl ProgramRules {
             inherited: seccomp::outer(setup),
             last: seccomp::inner(setup),
             limits: limits(),
+            paths: PathRules::of_kernel(),
         }
     }
 }

@@ -57,6 +57,8 @@ pub enum Stage {
     Descriptors,
     /// The runtime process gives up root and all capabilities.
     Credentials,
+    /// The runtime process gives up rights to files by where they lie.
+    Landlock,
     /// The runtime process loads the system call filter.
     Seccomp,
     /// The runtime process enters its working directory.
@@ -92,6 +94,7 @@ impl Stage {
             Self::Join => "join",
             Self::Descriptors => "descriptors",
             Self::Credentials => "credentials",
+            Self::Landlock => "landlock",
             Self::Seccomp => "seccomp",
             Self::Cwd => "cwd",
             Self::Exec => "exec",

@@ -16,6 +16,8 @@ mod exhaustion;
 mod ground;
 #[path = "hostile/inherited.rs"]
 mod inherited;
+#[path = "hostile/leaked.rs"]
+mod leaked;
 #[path = "hostile/neighbours.rs"]
 mod neighbours;
 #[path = "hostile/table.rs"]

@@ -106,6 +106,56 @@ for path in ('/proc/sys/kernel/hostname', '/proc/sysrq-trigger', '/proc/sys/vm/d
     launcher.shutdown().await;
 }
 
+/// What a program does with files where it may still works under the rules for paths, though each is another right.
+#[tokio::test]
+async fn files_of_tmp_shm_dev_and_proc_can_be_used_as_anywhere() {
+    let Some((_, launcher)) = launcher("files").await else {
+        return;
+    };
+    let script = r#"
+import fcntl, functools, os, shutil, socket, subprocess, termios
+print = functools.partial(print, flush=True)
+for place in ('/tmp', '/dev/shm'):
+    os.chdir(place)
+    os.makedirs('a/deep'), os.mkdir('b'), os.mkfifo('a/fifo'), os.symlink('deep', 'a/link')
+    with open('a/file', 'w') as file:
+        file.write('text')
+    os.rename('a/file', 'b/file')
+    os.link('b/file', 'a/again')
+    os.rename('a/deep', 'b/deep')
+    os.truncate('a/again', 2)
+    server = socket.socket(socket.AF_UNIX)
+    server.bind('a/socket')
+    print(open('b/file').read(), *sorted(os.listdir('a') + os.listdir('b')))
+    os.remove('a/again'), shutil.rmtree('a'), shutil.rmtree('b')
+shutil.copy('/bin/true', '/tmp/true')
+print(subprocess.run(['/tmp/true']).returncode)
+subprocess.run('echo x > /dev/null; printf renamed > /proc/self/comm; cat /proc/$$/comm; cat /dev/fd/0 <<< here',
+               shell=True, executable='/bin/bash')
+zero = os.open('/dev/zero', os.O_RDWR)
+try:
+    fcntl.ioctl(zero, termios.TCGETS, bytes(64))
+except OSError as error:
+    print(error.strerror)
+anonymous = os.memfd_create('x')
+open(f'/proc/self/fd/{anonymous}', 'w').write('again')
+reader, writer = os.pipe()
+open(f'/proc/self/fd/{writer}', 'w').write('pipe')
+print(os.pread(anonymous, 9, 0).decode(), os.read(reader, 9).decode())
+"#;
+    let expected = [
+        "te again deep fifo file link socket",
+        "te again deep fifo file link socket",
+        "0",
+        "renamed",
+        "here",
+        "Inappropriate ioctl for device",
+        "again pipe",
+    ];
+    assert_eq!(lines(&launcher, python("a", script)).await, expected);
+    launcher.shutdown().await;
+}
+
 #[tokio::test]
 async fn tmp_is_as_large_as_specified_and_no_larger() {
     let Some((_, launcher)) = launcher("tmp").await else {

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::mpsc::{Receiver, TryRecvError};
 
 use offshoot_checkpoint::{Options, Report, checkpoint};
-use offshoot_clone::{Confinement, Keeper, Memory, TemplateSpec, observe, setup_calls};
+use offshoot_clone::{Confinement, Keeper, Memory, PathRules, TemplateSpec, observe, setup_calls};
 use offshoot_image::model::PageRange;
 use offshoot_pool::{
     ImageName, Lineage, Mount, OpenError, Pool, PoolConfig, RemoveError, load_or_create_key,
@@ -124,6 +124,11 @@ impl Workshop {
                 inherited: &self.rules.inherited,
                 last: &self.rules.last,
                 limits: &self.rules.limits,
+                paths: self.rules.paths.as_ref().map(|paths| PathRules {
+                    handled: paths.handled,
+                    flags: paths.flags,
+                    beneath: &paths.beneath,
+                }),
             }),
             profile: None,
             files_as: Some(warm.files_as),

@@ -96,6 +96,9 @@ fn confinement(bytes: Bytes<'_>, at: usize) -> Option<Confinement> {
         inherited: bytes.span(at + offset_of!(Confinement, inherited))?,
         last: bytes.span(at + offset_of!(Confinement, last))?,
         limits: bytes.span(at + offset_of!(Confinement, limits))?,
+        beneath: bytes.span(at + offset_of!(Confinement, beneath))?,
+        handled: bytes.u64(at + offset_of!(Confinement, handled))?,
+        restrict_flags: bytes.u64(at + offset_of!(Confinement, restrict_flags))?,
     })
 }
 

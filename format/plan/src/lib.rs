@@ -19,7 +19,7 @@ mod op;
 pub mod traps;
 
 pub use check::{Refused, check};
-pub use confine::{Confinement, MostOf, calls_of_clones};
+pub use confine::{Beneath, Confinement, MostOf, calls_of_clones};
 pub use generation::Generation;
 pub use message::{MAX_BROUGHT, MAX_SUBSTITUTIONS, Reply, ReplyKind, Request, Who};
 pub use op::{Check, Op, Phase};
@@ -47,7 +47,7 @@ pub const USER_END: u64 = 0x7fff_ffff_f000;
 /// `OFFPLAN\0`.
 pub const MAGIC: u64 = 0x004e_414c_5046_464f;
 /// Changes with every change of these types: plan and stub come from one build.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// Descriptors of the stub, counted from the plan's [`Header::fd_base`].
 pub mod fd {

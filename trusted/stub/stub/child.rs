@@ -42,6 +42,9 @@ pub fn become_clone(received: &Received, first: usize, sandbox: i32) -> ! {
     run(Phase::Memory, header().memory);
     close_templates();
     run(Phase::Clone, header().clone);
+    if let Err(error) = confine::restrict() {
+        stop(14, error);
+    }
     threads::start(token);
     if request.flags & Request::PREFAULT != 0 {
         run(Phase::Prefault, header().prefault);

@@ -43,6 +43,9 @@ pub const SCHED_SETSCHEDULER: u32 = 144;
 pub const SCHED_GETSCHEDULER: u32 = 145;
 pub const PRLIMIT64: u32 = 302;
 pub const SECCOMP: u32 = 317;
+pub const LANDLOCK_CREATE_RULESET: u32 = 444;
+pub const LANDLOCK_ADD_RULE: u32 = 445;
+pub const LANDLOCK_RESTRICT_SELF: u32 = 446;
 
 /// Any system call.
 ///

@@ -15,7 +15,7 @@
 //!    descriptors: which are duplicates, which file a handle names, who is signalled, what waits
 //!    in a socket.
 //! 9. [`pidfd`] has how a process ended that is nobody's child here.
-//! 10. [`landlock`] asks whether the kernel has it.
+//! 10. [`landlock`] has rules by which a thread gives up rights to files, and asks whether the kernel has it.
 //! 11. [`schedule`] tells the scheduler before whom a thread runs.
 //!
 //! What callers must still ensure: the nursery stays single-threaded ([`clone::SingleThread`]

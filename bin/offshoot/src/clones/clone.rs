@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use offshoot_clone::{
-    Confinement, FileUser, Fork, Keeper, Memory, Template, TemplateSpec, Who, setup_calls,
+    Confinement, FileUser, Fork, Keeper, Memory, PathRules, Template, TemplateSpec, Who,
+    setup_calls,
 };
 use offshoot_sandbox::ProgramRules;
 
@@ -150,6 +151,11 @@ fn confinement(rules: &ProgramRules) -> Confinement<'_> {
         inherited: &rules.inherited,
         last: &rules.last,
         limits: &rules.limits,
+        paths: rules.paths.as_ref().map(|paths| PathRules {
+            handled: paths.handled,
+            flags: paths.flags,
+            beneath: &paths.beneath,
+        }),
     }
 }
 

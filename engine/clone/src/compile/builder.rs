@@ -244,11 +244,18 @@ mod encode {
         let traps = &header.traps;
         let confinement = &header.confinement;
         let of_traps = [traps.filter, traps.ranges, traps.probes, traps.state];
-        let of_sandbox = [confinement.inherited, confinement.last, confinement.limits];
+        let of_sandbox = [
+            confinement.inherited,
+            confinement.last,
+            confinement.limits,
+            confinement.beneath,
+        ];
         for Span { offset, count } in of_traps.into_iter().chain(of_sandbox) {
             bytes.extend(offset.to_le_bytes());
             bytes.extend(count.to_le_bytes());
         }
+        bytes.extend(confinement.handled.to_le_bytes());
+        bytes.extend(confinement.restrict_flags.to_le_bytes());
         bytes
     }
 

@@ -172,6 +172,7 @@ pub const UNFILTERED: &[(c_long, &str)] = &[];
 pub const SETUP: &[c_long] = numbers![
     SYS_clone3 SYS_unshare SYS_setns SYS_sethostname SYS_mount SYS_move_mount SYS_pidfd_send_signal
     SYS_execveat SYS_seccomp
+    SYS_landlock_create_ruleset SYS_landlock_add_rule SYS_landlock_restrict_self
 ];
 
 /// The published answer to a system call number of this architecture's own ABI.
