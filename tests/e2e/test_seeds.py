@@ -208,6 +208,23 @@ class Parked(DaemonTest):
         self.assertIn("parked", found)
 
 
+class Bounded(DaemonTest):
+    settings = {**EACH_A_CLONE, "seeds.resident": 1}
+
+    def test_template_that_is_used_least_goes_and_comes_again(self):
+        names = [deploy(self.client, DRAWS) for _ in range(2)]
+        for name in names:
+            until(self.daemon, name, "clone")
+        # What was learnt of a first clone makes its template once more.
+        self.assertTrue(eventually(lambda: start(self.daemon, names[1])[0] == "clone" and self.resident() == 1))
+        self.assertEqual(start(self.daemon, names[0])[0], "restore")
+        self.assertEqual(self.resident(), 1)
+
+    def resident(self):
+        listed = json.loads(self.daemon.cli("seed", "--json").stdout)["seeds"]
+        return [seed["state"] for seed in listed].count("resident")
+
+
 class Faults(OwnDaemon):
     def setUp(self):
         self.made = self.daemon(EACH_A_CLONE).start()

@@ -41,7 +41,7 @@ pub use failure::{CreateFailure, Failure, FailureKind, NodeError};
 pub use fri::Fri;
 pub use instance::Instance;
 pub use logs::{LogBook, LogError, LogLimits, PendingLog};
-pub use node::{Node, NodeConfig};
+pub use node::{Node, NodeConfig, SeedConfig};
 pub use rung::Rung;
 pub use runtimes::{InstallError, install as install_runtimes};
 pub use seeds::SeedInfo;

@@ -29,10 +29,19 @@ pub struct NodeConfig {
     pub launcher: Launcher,
     /// Where functions' output goes.
     pub logs: Arc<LogBook>,
-    /// Where seeds live and who makes their templates; without it, there are none.
-    pub seeds: Option<Forge>,
+    /// Without it, there are no seeds.
+    pub seeds: Option<SeedConfig>,
     /// Whether idle CPUs are kept from sleeping while events flow.
     pub stay_awake: bool,
+}
+
+/// Who makes seeds, and how many are kept at hand.
+#[derive(Debug)]
+pub struct SeedConfig {
+    /// Makes images and templates.
+    pub forge: Forge,
+    /// How many templates are kept; beyond, the one that was used least lately ends, and its image stays.
+    pub resident: usize,
 }
 
 /// A node of one machine.

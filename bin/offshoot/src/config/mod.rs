@@ -123,6 +123,8 @@ pub struct Seeds {
     pub after_events: u32,
     /// Clones of a version with a seed that are kept ready while it is used.
     pub parked: u32,
+    /// Templates that are kept at hand; beyond, the one that was used least lately ends.
+    pub resident: u32,
 }
 
 /// Asynchronous invocations.

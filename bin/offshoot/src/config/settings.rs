@@ -178,6 +178,7 @@ impl Settings {
             seeds: Seeds {
                 after_events: count("seeds", "after_events"),
                 parked: count("seeds", "parked"),
+                resident: count("seeds", "resident"),
             },
             events: Events {
                 parallel: count("events", "parallel"),

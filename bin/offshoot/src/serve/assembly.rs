@@ -9,7 +9,9 @@ use offshoot_catalog::{Catalog, CatalogConfig};
 use offshoot_dispatch::{AsyncRunner, Dispatch, DispatchParts, NetworkPolicies};
 use offshoot_events::{Events, EventsConfig};
 use offshoot_gateway::{AccessKey, Gateway, GatewayParts, Keys};
-use offshoot_node::{Forge, ForgeConfig, LogBook, LogLimits, Node, NodeConfig, install_runtimes};
+use offshoot_node::{
+    Forge, ForgeConfig, LogBook, LogLimits, Node, NodeConfig, SeedConfig, install_runtimes,
+};
 use offshoot_package::{PackageStore, Worker};
 use offshoot_porter::{Porter, PorterConfig, SeedPolicy};
 use offshoot_sandbox::{Launcher, LauncherConfig, NetworkConfig, NetworkPolicy, SweepReport};
@@ -185,13 +187,13 @@ async fn node(config: &Config, owner: String, logs: &Arc<LogBook>) -> anyhow::Re
     Ok(Node::new(NodeConfig {
         launcher,
         logs: Arc::clone(logs),
-        seeds: forge(config)?,
+        seeds: seeds(config)?,
         stay_awake: config.machine.stay_awake,
     }))
 }
 
 /// Who makes seeds, unless none are wanted.
-fn forge(config: &Config) -> anyhow::Result<Option<Forge>> {
+fn seeds(config: &Config) -> anyhow::Result<Option<SeedConfig>> {
     if config.seeds.after_events == 0 {
         return Ok(None);
     }
@@ -202,9 +204,12 @@ fn forge(config: &Config) -> anyhow::Result<Option<Forge>> {
         program: std::env::current_exe().context("cannot tell which program this is")?,
         arguments: vec![TEMPLATES.to_owned()],
     });
-    forge
-        .map(Some)
-        .context("cannot prepare for seeds; `offshoot doctor` tells what is missing")
+    let forge =
+        forge.context("cannot prepare for seeds; `offshoot doctor` tells what is missing")?;
+    Ok(Some(SeedConfig {
+        forge,
+        resident: config.seeds.resident as usize,
+    }))
 }
 
 fn network_policies(config: &Config) -> NetworkPolicies {

@@ -14,13 +14,14 @@ mod name;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use offshoot_sandbox::{Launcher, Taken};
 use offshoot_seed::{FileUser, Forge, ImageName, Learn, Seed, SeedError, Warm};
 
 pub use info::SeedInfo;
 
-use crate::{InstanceSpec, NodeError};
+use crate::{InstanceSpec, NodeError, SeedConfig};
 
 /// How many clones of a seed are watched at most.
 const LESSONS: u32 = 3;
@@ -29,6 +30,7 @@ const LESSONS: u32 = 3;
 #[derive(Debug)]
 pub(crate) struct Seeds {
     forge: Forge,
+    most_resident: usize,
     versions: Mutex<HashMap<ImageName, Arc<Version>>>,
 }
 
@@ -40,6 +42,8 @@ pub(crate) struct Version {
     /// `$LATEST` or a number.
     label: Arc<str>,
     state: Mutex<State>,
+    /// When a clone of it was last asked for, or its template made.
+    used: Mutex<Instant>,
     /// Held by whoever makes the image or the template.
     making: tokio::sync::Mutex<()>,
     /// How many clones may still be watched: not every one lives until it can be looked at.
@@ -62,9 +66,10 @@ enum State {
 }
 
 impl Seeds {
-    pub(crate) fn new(forge: Forge) -> Self {
+    pub(crate) fn new(config: SeedConfig) -> Self {
         Self {
-            forge,
+            forge: config.forge,
+            most_resident: config.resident.max(1),
             versions: Mutex::default(),
         }
     }
@@ -79,6 +84,7 @@ impl Seeds {
                 function: Arc::clone(&spec.function),
                 label: Arc::clone(&spec.version),
                 state: Mutex::new(State::Unknown),
+                used: Mutex::new(Instant::now()),
                 making: tokio::sync::Mutex::default(),
                 lessons: AtomicU32::new(LESSONS),
             })
@@ -94,6 +100,7 @@ impl Seeds {
         launcher: &Launcher,
         room: impl AsyncFnOnce() -> Result<Taken, NodeError>,
     ) -> Result<Option<(Arc<Seed>, bool)>, NodeError> {
+        version.use_now();
         match version.state() {
             State::Resident(seed) => return Ok(Some((seed, false))),
             State::Absent | State::Refused(_) => return Ok(None),
@@ -127,8 +134,24 @@ impl Seeds {
             files_as: FileUser { user, group: user },
         };
         let seed = Arc::new(self.forge.template(warm).await?);
+        version.use_now();
         version.set(State::Resident(Arc::clone(&seed)));
+        self.keep_most_used();
         Ok(seed)
+    }
+
+    /// Ends the template that was used least lately, if there are more than may stay.
+    fn keep_most_used(&self) {
+        let versions = lock(&self.versions);
+        let is_resident = |version: &&Arc<Version>| matches!(version.state(), State::Resident(_));
+        let resident: Vec<_> = versions.values().filter(is_resident).collect();
+        if resident.len() <= self.most_resident {
+            return;
+        }
+        let oldest = resident.iter().min_by_key(|version| *lock(&version.used));
+        if let Some(version) = oldest {
+            version.set(State::Stored);
+        }
     }
 
     /// Learns of a watched clone, which waits after its first answer, and has later ones come of a template that knows.
@@ -218,6 +241,10 @@ impl Version {
 
     pub(crate) fn function(&self) -> &str {
         &self.function
+    }
+
+    fn use_now(&self) {
+        *lock(&self.used) = Instant::now();
     }
 
     fn state(&self) -> State {
