@@ -33,7 +33,8 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 control "$folder"
 check() {
-    CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER=$checker cargo test --quiet --locked "$@" -- --test-threads=1
+    # `pidfd_open` is no call that valgrind knows: it answers that there is none.
+    CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER=$checker cargo test --quiet --locked "$@" -- --test-threads=1 --skip pidfd::
     say "$*: nothing found"
 }
 
