@@ -113,9 +113,9 @@ async fn send(
         scribe,
         ..
     } = instance;
-    let stream = scribe.stream().to_owned();
-    let resume = is_clone.then(|| ResumeMeta {
-        env: BTreeMap::from([(LOG_STREAM, Some(&*stream))]),
+    let stream = is_clone.then(|| scribe.stream().to_owned());
+    let resume = stream.as_deref().map(|stream| ResumeMeta {
+        env: BTreeMap::from([(LOG_STREAM, Some(stream))]),
     });
     let sent = transport.send_invoke(resume.as_ref(), event, deadline_ms, streaming);
     tokio::pin!(sent);

@@ -19,6 +19,9 @@ pub enum SeedError {
     /// The thread that makes seeds cannot be started, or has ended.
     #[error("the thread that makes seeds is not there")]
     Thread,
+    /// The sandbox in which a template's files are cannot be entered.
+    #[error("cannot open the root directory of a sandbox")]
+    Root(#[source] std::io::Error),
     /// The process could not be made an image.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),

@@ -25,7 +25,7 @@ const _: () = assert!(size_of::<PidfdInfo>() == 64);
 /// A pidfd is readable when its process has ended, and hung up (`POLLHUP`) when it has been waited for.
 ///
 /// # Errors
-/// `ENOTTY` or `EINVAL` before Linux 6.13, `EOPNOTSUPP` in [`io::ErrorKind::Unsupported`] before 6.15, which do not tell.
+/// Those of `ioctl(2)`, always before Linux 6.13; from there to 6.15 the kernel never tells.
 pub fn exit_status(pidfd: BorrowedFd<'_>) -> io::Result<Option<i32>> {
     let mut info = PidfdInfo {
         mask: INFO_EXIT,

@@ -126,7 +126,7 @@ impl Seeds {
 
     /// Makes the template of an image, in a sandbox with the files that it has mapped.
     async fn warm(&self, version: &Version, taken: &Taken) -> Result<Arc<Seed>, SeedError> {
-        let root = taken.root().map_err(|_| SeedError::Thread)?;
+        let root = taken.root().map_err(SeedError::Root)?;
         let user = taken.join().map_or(0, |join| join.uid);
         let warm = Warm {
             name: version.name.clone(),

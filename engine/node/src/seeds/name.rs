@@ -35,7 +35,10 @@ pub(super) fn of(spec: &InstanceSpec) -> Result<ImageName, NodeError> {
     }
     let digest = hasher.finalize().to_hex();
     let name = ImageName::new(format!("version-{}", &digest[..40]));
-    name.map_err(|_| NodeError::ShutDown)
+    name.map_err(|error| NodeError::Unseedable {
+        function: spec.function.to_string(),
+        why: error.to_string(),
+    })
 }
 
 #[cfg(test)]
