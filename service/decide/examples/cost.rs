@@ -82,6 +82,7 @@ fn measure(functions: u32) -> [u64; 4] {
 fn spec(number: u32) -> FunctionSpec {
     FunctionSpec {
         name: format!("f{number}").into(),
+        group: format!("f{number}").into(),
         account: format!("a{}", number % 7).into(),
         runtime: "python3.11".into(),
         slo: Slo::default(),

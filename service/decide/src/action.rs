@@ -129,6 +129,8 @@ pub enum Reason {
     },
     /// So many invocations have ended.
     Invocations { count: u64, after: u64 },
+    /// So many invocations have ended: fewer than it takes, but there is time and memory to spare.
+    Spare { count: u64, after: u64 },
     /// The version asks for its seed at publication.
     Published,
     /// So many functions of the runtime start without it.

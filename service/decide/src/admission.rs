@@ -54,6 +54,27 @@ pub(crate) struct Admission {
     /// Accounts that have events in flight, or want to.
     active: u32,
     refused: VecDeque<(Time, u32)>,
+    groups: Vec<Group>,
+    group_numbers: HashMap<Arc<str>, u32>,
+}
+
+/// Versions of one function, which share its reserved concurrency.
+#[derive(Debug, Default)]
+struct Group {
+    /// Versions that are known.
+    members: u32,
+    /// Reserved events in flight, also of versions that have gone.
+    in_flight: u32,
+    limit: Option<u32>,
+}
+
+/// What an event holds of the concurrency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// An unreserved one, of an account.
+    Account(u32),
+    /// One of those that are reserved for a group.
+    Group(u32),
 }
 
 #[derive(Debug, Default)]
@@ -80,6 +101,8 @@ impl Admission {
             by_name: HashMap::new(),
             active: 0,
             refused: VecDeque::new(),
+            groups: Vec::new(),
+            group_numbers: HashMap::new(),
         }
     }
 
@@ -93,14 +116,61 @@ impl Admission {
         number
     }
 
-    /// A function's reservation has changed.
-    pub(crate) fn reserve(&mut self, before: Option<u32>, now: Option<u32>) {
+    /// Another version joins its function's group, whose reservation is `limit` from now on: the group's number.
+    pub(crate) fn join(&mut self, name: &Arc<str>, limit: Option<u32>) -> u32 {
+        let next = self.groups.len() as u32;
+        let number = *self.group_numbers.entry(Arc::clone(name)).or_insert(next);
+        if number == next {
+            self.groups.push(Group::default());
+        }
+        self.groups[number as usize].members += 1;
+        self.reserve(number, limit);
+        number
+    }
+
+    /// A version has gone; the last one takes the reservation with it.
+    pub(crate) fn leave(&mut self, group: u32) {
+        let members = &mut self.groups[group as usize].members;
+        *members = members.saturating_sub(1);
+        if *members == 0 {
+            self.reserve(group, None);
+        }
+    }
+
+    /// A group's reservation has changed.
+    pub(crate) fn reserve(&mut self, group: u32, limit: Option<u32>) {
+        let before = std::mem::replace(&mut self.groups[group as usize].limit, limit);
         let without = self.set_apart.saturating_sub(before.unwrap_or(0));
-        self.set_apart = without.saturating_add(now.unwrap_or(0));
+        self.set_apart = without.saturating_add(limit.unwrap_or(0));
+    }
+
+    /// Takes a place: a reserved one if the group has a reservation.
+    pub(crate) fn take(&mut self, now: Time, account: u32, group: u32) -> Result<Place, Refusal> {
+        let reserved = &mut self.groups[group as usize];
+        let Some(limit) = reserved.limit else {
+            return self.admit(now, account).map(|()| Place::Account(account));
+        };
+        let in_flight = reserved.in_flight;
+        if in_flight >= limit {
+            return Err(Refusal::Reserved { in_flight, limit });
+        }
+        reserved.in_flight += 1;
+        Ok(Place::Group(group))
+    }
+
+    /// Gives a place back.
+    pub(crate) fn give_back(&mut self, place: Place) {
+        match place {
+            Place::Account(account) => self.release(account),
+            Place::Group(group) => {
+                let in_flight = &mut self.groups[group as usize].in_flight;
+                *in_flight = in_flight.saturating_sub(1);
+            }
+        }
     }
 
     /// Takes an unreserved place.
-    pub(crate) fn admit(&mut self, now: Time, account: u32) -> Result<(), Refusal> {
+    fn admit(&mut self, now: Time, account: u32) -> Result<(), Refusal> {
         self.forget_refusals(now);
         self.check(account)
             .inspect_err(|_| self.note_refusal(now, account))?;
@@ -109,8 +179,7 @@ impl Admission {
         Ok(())
     }
 
-    /// Gives an unreserved place back.
-    pub(crate) fn release(&mut self, account: u32) {
+    fn release(&mut self, account: u32) {
         self.unreserved = self.unreserved.saturating_sub(1);
         self.change(account, |account| {
             account.in_flight = account.in_flight.saturating_sub(1);

@@ -42,6 +42,9 @@ pub struct Core {
     pub(crate) seed_queue: VecDeque<FunctionId>,
     /// Seeds of functions that are being made.
     pub(crate) seeds_in_making: BTreeSet<FunctionId>,
+    /// Functions whose seed is made early in an idle moment, and when to look for one again.
+    pub(crate) hoping: VecDeque<FunctionId>,
+    pub(crate) hopes_due: Option<Time>,
     /// When the first of the dirty ones changed.
     pub(crate) dirty_since: Option<Time>,
     /// The cap that was last announced.
@@ -78,6 +81,8 @@ impl Core {
             unindexed: Vec::new(),
             seed_queue: VecDeque::new(),
             seeds_in_making: BTreeSet::new(),
+            hoping: VecDeque::new(),
+            hopes_due: None,
             dirty_since: None,
             cap_us: None,
         }
@@ -87,9 +92,9 @@ impl Core {
     pub fn add(&mut self, now: Time, spec: FunctionSpec) -> FunctionId {
         let account = self.admission.account(&spec.account);
         let runtime = self.runtime(&spec.runtime);
-        self.admission.reserve(None, spec.reserved_concurrency);
+        let group = self.admission.join(&spec.group, spec.reserved_concurrency);
         let id = FunctionId(self.functions.len() as u32);
-        let function = Function::new(spec, account, runtime, now, &self.policy);
+        let function = Function::new(spec, (account, group), runtime, now, &self.policy);
         self.functions.push(Some(function));
         self.touch(now, id);
         id
@@ -102,9 +107,8 @@ impl Core {
         let Some(function) = self.take(id) else {
             return;
         };
-        self.seeds_in_making.remove(&id);
-        self.admission
-            .reserve(function.spec.reserved_concurrency, None);
+        self.end_making(Time(0), id);
+        self.admission.leave(function.group);
         let idle: u64 = function.idle.iter().map(|idle| idle.bytes).sum();
         let parked = function.parked_bytes * u64::from(function.parked);
         self.memory.free(idle + parked + function.template.bytes());
@@ -120,12 +124,28 @@ impl Core {
         }
     }
 
-    /// Changes the events in flight that are set apart for a function.
+    /// Changes the events in flight that are set apart for a function's group.
     pub fn set_reserved(&mut self, id: FunctionId, reserved: Option<u32>) {
         if let Some(function) = self.get_mut(id) {
-            let before = std::mem::replace(&mut function.spec.reserved_concurrency, reserved);
-            self.admission.reserve(before, reserved);
+            function.spec.reserved_concurrency = reserved;
+            let group = function.group;
+            self.admission.reserve(group, reserved);
         }
+    }
+
+    /// Asks for a function's seed at once, as for one that was just published.
+    pub fn want_seed(&mut self, now: Time, id: FunctionId) {
+        if let Some(function) = self.get_mut(id) {
+            function.spec.seed_at_publish = true;
+            function.seed.want(0);
+            self.touch(now, id);
+        }
+    }
+
+    /// What the core counts of a function: idle instances and parked clones.
+    pub fn counts(&self, id: FunctionId) -> Option<(u32, u32)> {
+        let function = self.get(id)?;
+        Some((function.idle.len() as u32, function.parked))
     }
 
     /// Tells what the node's memory reads. Best before each `decide`, and when the kernel reports pressure.
@@ -153,6 +173,13 @@ impl Core {
                 function.stamps.unparked = Some(now);
                 memory.free(function.parked_bytes * u64::from(count));
             }
+            Event::ParkedMore(count) => {
+                if function.parked == 0 {
+                    function.parked_bytes = function.clone_size(&self.policy);
+                }
+                function.parked += count;
+                memory.take(function.parked_bytes * u64::from(count));
+            }
             Event::TemplateReady { backing, bytes } => {
                 memory.free(function.template.bytes());
                 memory.take(bytes);
@@ -168,6 +195,14 @@ impl Core {
                 function.template = Template::None;
                 function.stamps.template = Some(now);
             }
+            Event::SeedGone => {
+                self.image_bytes -= function.seed.image_bytes().unwrap_or(0);
+                let invocations = function.invocations;
+                function
+                    .seed
+                    .drop_image(invocations, self.policy.seed_after);
+                self.unindex(id);
+            }
         }
         self.touch(now, id);
     }
@@ -180,7 +215,7 @@ impl Core {
                 self.runtimes[runtime as usize].seed.ready(now, image_bytes);
             }
             SeedOf::Function(id) => {
-                self.seeds_in_making.remove(id);
+                self.end_making(now, *id);
                 self.unindex(*id);
                 let Some(Some(function)) = self.functions.get_mut(id.0 as usize) else {
                     return;
@@ -208,7 +243,7 @@ impl Core {
                 runtime.seed.failed(runtime.starts, after);
             }
             SeedOf::Function(id) => {
-                self.seeds_in_making.remove(id);
+                self.end_making(now, *id);
                 let Some(Some(function)) = self.functions.get_mut(id.0 as usize) else {
                     return;
                 };
@@ -216,6 +251,13 @@ impl Core {
                 function.seed.failed(function.invocations, after);
                 self.touch(now, *id);
             }
+        }
+    }
+
+    fn end_making(&mut self, now: Time, id: FunctionId) {
+        self.seeds_in_making.remove(&id);
+        if !self.hoping.is_empty() {
+            self.hopes_due = Some(now);
         }
     }
 
@@ -236,6 +278,7 @@ impl Core {
             .chain(due)
             .chain(capped)
             .chain(ghosts)
+            .chain(self.hopes_due)
             .min()
     }
 

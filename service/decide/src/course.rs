@@ -1,7 +1,7 @@
 //! The course of an event: admitted, started, ended.
 
 use crate::action::Action;
-use crate::admission::Refusal;
+use crate::admission::{Place, Refusal};
 use crate::core::Core;
 use crate::event::FunctionId;
 use crate::function::{Idle, Template};
@@ -15,8 +15,7 @@ use crate::time::Time;
 #[must_use = "the event's place is held until `Core::ended`"]
 pub struct Ticket {
     function: FunctionId,
-    /// The account, unless the place is one of the function's own.
-    account: Option<u32>,
+    place: Place,
     rung: Rung,
     /// The rung that the instance was first started from.
     born: Rung,
@@ -55,6 +54,11 @@ pub enum End {
         /// Bytes that are not shared with a seed.
         private_bytes: u64,
     },
+    /// Its instance was ended after the event, and had so much memory of its own.
+    Retired {
+        /// Bytes that are not shared with a seed.
+        private_bytes: u64,
+    },
     /// Its instance has ended.
     Gone,
     /// No instance ever had it.
@@ -74,19 +78,19 @@ impl Core {
         id: FunctionId,
         actions: &mut Vec<Action>,
     ) -> Result<Ticket, Refusal> {
-        let account = self.take_place(now, id)?;
+        let place = self.take_place(now, id)?;
         let Some(function) = self.get(id) else {
             return Err(Refusal::Unknown);
         };
         let rung = function.rung(self.has_level1(function.runtime));
         let needed = function.needed_bytes(rung, &self.policy);
         if let Err(refusal) = self.make_room(now, id, needed, actions) {
-            self.give_place_back(id, account);
+            self.admission.give_back(place);
             return Err(refusal);
         }
         let mut ticket = Ticket {
             function: id,
-            account,
+            place,
             rung,
             born: rung,
             bytes: 0,
@@ -138,7 +142,7 @@ impl Core {
     /// Tells how an event ended.
     pub fn ended(&mut self, now: Time, ticket: Ticket, end: End) {
         let id = ticket.function;
-        self.give_place_back(id, ticket.account);
+        self.admission.give_back(ticket.place);
         let Some(Some(function)) = self.functions.get_mut(id.0 as usize) else {
             self.memory.free(ticket.bytes);
             return;
@@ -160,34 +164,16 @@ impl Core {
                     born: ticket.born,
                 });
             }
+            End::Retired { private_bytes } => function.learn_bytes(ticket.born, private_bytes),
             End::Gone | End::NotStarted => {}
         }
         self.touch(now, id);
     }
 
-    fn take_place(&mut self, now: Time, id: FunctionId) -> Result<Option<u32>, Refusal> {
-        let function = self.get_mut(id).ok_or(Refusal::Unknown)?;
-        let Some(limit) = function.spec.reserved_concurrency else {
-            let account = function.account;
-            return self.admission.admit(now, account).map(|()| Some(account));
-        };
-        let in_flight = function.reserved_in_flight;
-        if in_flight >= limit {
-            return Err(Refusal::Reserved { in_flight, limit });
-        }
-        function.reserved_in_flight += 1;
-        Ok(None)
-    }
-
-    fn give_place_back(&mut self, id: FunctionId, account: Option<u32>) {
-        match account {
-            Some(account) => self.admission.release(account),
-            None => {
-                if let Some(function) = self.get_mut(id) {
-                    function.reserved_in_flight = function.reserved_in_flight.saturating_sub(1);
-                }
-            }
-        }
+    fn take_place(&mut self, now: Time, id: FunctionId) -> Result<Place, Refusal> {
+        let function = self.get(id).ok_or(Refusal::Unknown)?;
+        let (account, group) = (function.account, function.group);
+        self.admission.take(now, account, group)
     }
 
     fn make_room(

@@ -22,6 +22,7 @@ impl Core {
         self.review_changed(now, &mut out);
         self.review_due(now, &mut out);
         self.review_runtimes(now, &mut out);
+        self.fulfil_hopes(now);
         self.begin_seeds(now, &mut out);
         self.reclaim_surplus(now, &mut out);
         self.drop_images(now, &mut out);
@@ -117,7 +118,39 @@ impl Core {
         if function.seed.is_wanted(function.invocations) && !function.is_queued {
             function.is_queued = true;
             self.seed_queue.push_back(id);
+        } else if function.seed.is_welcome(function.invocations, &self.policy)
+            && !(function.is_hoping || function.is_queued)
+        {
+            function.is_hoping = true;
+            self.hoping.push_back(id);
+            self.hopes_due.get_or_insert(Time(0));
         }
+    }
+
+    /// In an idle moment, seeds that may be made early are wanted now, as many as can be begun.
+    fn fulfil_hopes(&mut self, now: Time) {
+        if self.hopes_due.is_none_or(|due| due > now) {
+            return;
+        }
+        let free = self.policy.seeds_at_once.max(1);
+        let busy = self.seeds_in_making.len() + self.seed_queue.len();
+        let begun = if self.memory.is_idle() {
+            free.saturating_sub(busy).min(self.hoping.len())
+        } else {
+            0
+        };
+        for id in self.hoping.drain(..begun).collect::<Vec<_>>() {
+            let Some(function) = self.get_mut(id) else {
+                continue;
+            };
+            function.is_hoping = false;
+            function.seed.want(function.invocations);
+            self.queue_seed(id);
+        }
+        // The end of a seed that is being made is an occasion to look again.
+        let again = now.after(self.policy.early_look_us);
+        let waits = !self.hoping.is_empty() && self.seeds_in_making.is_empty() && begun == 0;
+        self.hopes_due = waits.then_some(again);
     }
 
     /// Begins the seeds that are wanted, a few at a time.
@@ -160,6 +193,7 @@ impl Core {
             let count = function.invocations;
             let reason = match function.spec.seed_at_publish {
                 true => Reason::Published,
+                false if count < after => Reason::Spare { count, after },
                 false => Reason::Invocations { count, after },
             };
             review.memory.take(needed);

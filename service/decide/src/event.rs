@@ -22,7 +22,9 @@ pub struct FunctionSpec {
     pub runtime: Arc<str>,
     /// What its starts should take.
     pub slo: Slo,
-    /// Events in flight that are set apart for it, and its limit.
+    /// The function of which it is a version: all of them share its reserved concurrency.
+    pub group: Arc<str>,
+    /// Events in flight that are set apart for the group, and its limit; what was said last holds.
     pub reserved_concurrency: Option<u32>,
     /// What an instance may use at most: taken for what one uses until one was measured, so that functions that
     /// start for the first time do not exceed the node's memory. None: the policy's assumption.
@@ -49,6 +51,8 @@ pub enum Event {
     IdleGone(u32),
     /// So many parked clones ended by themselves, or could not be made.
     ParkedGone(u32),
+    /// So many parked clones are there, or on their way, that the core does not count.
+    ParkedMore(u32),
     /// A template is there, be it asked for or made by a start from the image.
     TemplateReady {
         /// Where its pages live.
@@ -58,6 +62,8 @@ pub enum Event {
     },
     /// The template ended, or could not be made.
     TemplateGone,
+    /// The seed's image has gone by itself. It is made again after as many invocations as at first.
+    SeedGone,
 }
 
 /// What the node's memory reads.
@@ -73,4 +79,6 @@ pub struct NodeReading {
     pub psi_some: f64,
     /// PSI memory `full avg10`, in percent.
     pub psi_full: f64,
+    /// Whether processors have time to spare: what nobody waits for may be done now.
+    pub is_idle: bool,
 }

@@ -80,6 +80,7 @@ pub(crate) struct Keys {
 pub(crate) struct Function {
     pub(crate) spec: FunctionSpec,
     pub(crate) account: u32,
+    pub(crate) group: u32,
     pub(crate) runtime: u32,
     pub(crate) added: Time,
     /// When the last event came; none before the first.
@@ -90,7 +91,6 @@ pub(crate) struct Function {
     /// The one that became idle first is in front.
     pub(crate) idle: VecDeque<Idle>,
     pub(crate) busy: u32,
-    pub(crate) reserved_in_flight: u32,
     pub(crate) peak: Peak,
     pub(crate) parked: u32,
     /// Memory of each parked clone, as counted when it was made.
@@ -102,6 +102,8 @@ pub(crate) struct Function {
     pub(crate) seed: Seed,
     /// It waits for its seed to be begun.
     pub(crate) is_queued: bool,
+    /// It waits for an idle moment in which its seed can be begun early.
+    pub(crate) is_hoping: bool,
     /// Set apart while the seed is being made.
     pub(crate) seed_bytes: u64,
     pub(crate) template: Template,
@@ -128,7 +130,7 @@ pub(crate) struct PerBacking {
 impl Function {
     pub(crate) fn new(
         spec: FunctionSpec,
-        account: u32,
+        (account, group): (u32, u32),
         runtime: u32,
         now: Time,
         policy: &Policy,
@@ -141,6 +143,7 @@ impl Function {
         Self {
             spec,
             account,
+            group,
             runtime,
             added: now,
             last_start: None,
@@ -149,7 +152,6 @@ impl Function {
             latency: PerRung::new(|_| Histogram::default()),
             idle: VecDeque::new(),
             busy: 0,
-            reserved_in_flight: 0,
             peak: Peak::default(),
             parked: 0,
             parked_bytes: 0,
@@ -159,6 +161,7 @@ impl Function {
             template_bytes: PerBacking::default(),
             seed: Seed::new(wanted_at),
             is_queued: false,
+            is_hoping: false,
             seed_bytes: 0,
             template: Template::None,
             is_stale: false,

@@ -24,6 +24,7 @@ mod admission;
 mod core;
 mod course;
 mod decide;
+mod describe;
 mod event;
 mod explain;
 mod function;

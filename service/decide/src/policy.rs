@@ -48,6 +48,10 @@ pub struct Policy {
 
     /// A seed of a function is made after this many invocations, unless it was made at publication.
     pub seed_after: u64,
+    /// After so many already, while the processors have time to spare and memory is not short; `u64::MAX`: never.
+    pub seed_early_after: u64,
+    /// While a seed waits for such a moment, it is looked for this often.
+    pub early_look_us: u64,
     /// Seeds of functions that are made at the same time, at most.
     pub seeds_at_once: usize,
     /// A runtime's seed is made after this many cold starts of its functions.
@@ -63,6 +67,11 @@ pub struct Policy {
     /// Room for images.
     pub disk_budget_bytes: u64,
 
+    /// Whether templates can be mapped from the pool; else all are local.
+    pub may_map: bool,
+
+    /// Parked clones of a function that has a template and is used, at least, unless memory is short.
+    pub parked_min: u32,
     /// Parked clones of one function, at most.
     pub parked_max: u32,
     /// A parked clone of a function that was not called for this long is ended.
@@ -113,6 +122,8 @@ impl Default for Policy {
             coalesce_us: SECOND_US / 10,
             reviews_at_once: 1024,
             seed_after: 16,
+            seed_early_after: u64::MAX,
+            early_look_us: 10 * SECOND_US,
             seeds_at_once: 4,
             level1_after: 1,
             rotate_after_clones: 10_000,
@@ -120,6 +131,8 @@ impl Default for Policy {
             seed_idle_us: 7 * 24 * HOUR_US,
             template_idle_us: HOUR_US,
             disk_budget_bytes: 20 << 30,
+            may_map: true,
+            parked_min: 0,
             parked_max: 4,
             parked_idle_us: MINUTE_US,
             ghosts: (2, 64),

@@ -85,6 +85,11 @@ impl Memory {
         self.level
     }
 
+    /// Whether there is time and memory for what is not needed yet.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.reading.is_idle && self.level < Pressure::High
+    }
+
     pub(crate) fn level(&self) -> Pressure {
         self.level
     }

@@ -154,6 +154,7 @@ fn loss(function: &Function, class: Class, level1: bool, policy: &Policy) -> Opt
             after: after(idle, parked.checked_sub(1)?, resident),
             alike: parked,
         },
+        Class::ToMapped if !policy.may_map => return None,
         Class::ToMapped => match function.template {
             Template::Ready {
                 backing: Backing::Local,

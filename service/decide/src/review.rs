@@ -188,7 +188,9 @@ impl Review<'_> {
         let is_slow = clone_p50_us > target_p50_us;
         let burst = peak.saturating_sub(ready);
         let target = match self.level {
-            Pressure::None if function.template.is_resident() => burst.max(u32::from(is_slow)),
+            Pressure::None if function.template.is_resident() => {
+                burst.max(u32::from(is_slow)).max(self.policy.parked_min)
+            }
             // Neither more nor fewer: under pressure they go by cost, and without a template they may be the
             // best rung that is left.
             _ => function.parked,
@@ -276,7 +278,11 @@ impl Review<'_> {
         let sizes = [Backing::Local, Backing::Mapped]
             .map(|backing| (backing, function.template_size(backing, self.policy)));
         let fits = |bytes| self.memory.fits_easily(bytes, self.policy);
-        let Some((backing, bytes)) = sizes.into_iter().find(|(_, bytes)| fits(*bytes)) else {
+        let may = |backing| backing == Backing::Local || self.policy.may_map;
+        let found = sizes
+            .into_iter()
+            .find(|(backing, bytes)| may(*backing) && fits(*bytes));
+        let Some((backing, bytes)) = found else {
             return;
         };
         let reason = Reason::Wanted {

@@ -65,6 +65,18 @@ impl Seed {
         self.state == SeedState::Absent && invocations >= self.wanted_at
     }
 
+    /// It is wanted as soon as so many invocations have ended.
+    pub(crate) fn want(&mut self, invocations: u64) {
+        self.wanted_at = self.wanted_at.min(invocations);
+    }
+
+    /// Whether it could be made early. One that has failed waits as long as it must.
+    pub(crate) fn is_welcome(&self, invocations: u64, policy: &Policy) -> bool {
+        self.state == SeedState::Absent
+            && self.failures == 0
+            && invocations >= policy.seed_early_after
+    }
+
     pub(crate) fn begin(&mut self) {
         self.state = SeedState::Making;
     }

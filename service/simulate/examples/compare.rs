@@ -56,8 +56,11 @@ fn read(text: &str) -> Result<Load, LoadError> {
 }
 
 fn systems() -> Vec<(&'static str, System)> {
-    let core = |seeds_at_publish| System::Core {
-        policy: Box::new(Policy::default()),
+    let core = |seed_early_after, seeds_at_publish| System::Core {
+        policy: Box::new(Policy {
+            seed_early_after,
+            ..Policy::default()
+        }),
         seeds_at_publish,
     };
     vec![
@@ -73,8 +76,9 @@ fn systems() -> Vec<(&'static str, System)> {
                 window_us: MINUTE_US,
             },
         ),
-        ("offshoot", core(false)),
-        ("offshoot, seeds at publication", core(true)),
+        ("offshoot, seeds after 16", core(u64::MAX, false)),
+        ("offshoot, seeds after 1", core(1, false)),
+        ("offshoot, seeds at publication", core(u64::MAX, true)),
     ]
 }
 

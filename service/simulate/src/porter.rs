@@ -152,6 +152,7 @@ impl Driven {
         let mut add = |function: &crate::load::LoadFunction| {
             let spec = FunctionSpec {
                 name: function.name.clone(),
+                group: function.name.clone(),
                 account: function.account.clone(),
                 runtime: runtime.clone(),
                 slo: Slo::default(),
@@ -308,6 +309,8 @@ impl Porter for Driven {
             let reading = NodeReading {
                 limit_bytes: machine.limit_bytes,
                 used_bytes: machine.used_bytes(),
+                // Processors are not modelled.
+                is_idle: true,
                 ..NodeReading::default()
             };
             self.core.read(reading);

@@ -120,3 +120,38 @@ fn a_removed_function_is_refused_and_its_events_still_end() {
     assert!(world.begin(new).is_ok());
     assert_eq!(world.core.used_bytes(), world.used_bytes());
 }
+
+#[test]
+fn versions_of_one_function_share_its_reservation() {
+    let mut world = World::new(
+        Policy {
+            concurrency: 4,
+            ..policy()
+        },
+        1 << 50,
+    );
+    let version = |name: &str, reserved| FunctionSpec {
+        group: "f".into(),
+        reserved_concurrency: reserved,
+        ..spec(name, "a")
+    };
+    let one = world.add(version("f:1", Some(2)));
+    let two = world.add(version("f:2", Some(2)));
+    let other = world.add(spec("other", "a"));
+    assert!(world.begin(one).is_ok() && world.begin(two).is_ok());
+    assert_eq!(
+        world.begin(two),
+        Err(Refusal::Reserved {
+            in_flight: 2,
+            limit: 2
+        })
+    );
+    // Two are set apart, not four.
+    assert!(world.begin(other).is_ok() && world.begin(other).is_ok());
+    assert!(world.begin(other).is_err());
+    // A version that goes leaves the reservation to the others, the last one takes it along.
+    world.core.remove(one);
+    assert!(world.begin(other).is_err());
+    world.core.remove(two);
+    assert!(world.begin(other).is_ok());
+}

@@ -1,5 +1,5 @@
 use offshoot_decide::{
-    Deed, FunctionSpec, HOUR_US, MINUTE_US, Policy, Rung, SeedOf, SeedState, Time,
+    Deed, Event, FunctionSpec, HOUR_US, MINUTE_US, Policy, Rung, SeedOf, SeedState, Time,
 };
 
 use crate::world::{MB, World, count, policy, spec};
@@ -189,4 +189,50 @@ fn images_above_the_disk_budget_go_the_least_used_first() {
         .map(|action| action.deed.function().unwrap())
         .collect();
     assert_eq!(functions, [ids[1]]);
+}
+
+/// After how many invocations a seed was asked for, if there is time to spare from the 6th on.
+fn asked_early_after(early: u64) -> Option<u32> {
+    let mut world = World::new(
+        Policy {
+            seed_early_after: early,
+            ..policy()
+        },
+        8192 * MB,
+    );
+    let id = world.add(spec("f", "a"));
+    (1..=100).find(|invocation| {
+        world.is_idle = *invocation > 5;
+        world.call(id);
+        world.pass(MINUTE_US);
+        world.read();
+        count(&world.decide(), makes_seed) > 0
+    })
+}
+
+#[test]
+fn a_seed_is_made_early_in_an_idle_moment_only() {
+    assert_eq!(asked_early_after(2), Some(6));
+    assert_eq!(asked_early_after(9), Some(9));
+    // Control: without early seeds it is the 16th.
+    assert_eq!(asked_early_after(u64::MAX), Some(16));
+}
+
+#[test]
+fn an_image_that_has_gone_is_made_again_later() {
+    let mut world = World::new(policy(), 8192 * MB);
+    let id = world.add(spec("f", "a"));
+    (0..16).for_each(|_| drop(world.call(id)));
+    world.decide();
+    world.finish();
+    assert!(world.core.explain(world.now, id).unwrap().seed != SeedState::Absent);
+    world.core.observe(world.now, id, Event::SeedGone);
+    assert_eq!(
+        world.core.explain(world.now, id).unwrap().seed,
+        SeedState::Absent
+    );
+    (0..15).for_each(|_| drop(world.call(id)));
+    assert_eq!(count(&world.decide(), makes_seed), 0);
+    world.call(id);
+    assert_eq!(count(&world.decide(), makes_seed), 1);
 }

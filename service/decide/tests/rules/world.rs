@@ -31,11 +31,14 @@ pub struct World {
     pub log: Vec<Action>,
     /// A node that ends nothing: for controls.
     pub is_deaf: bool,
+    /// Whether the processors have time to spare.
+    pub is_idle: bool,
 }
 
 pub fn spec(name: &str, account: &str) -> FunctionSpec {
     FunctionSpec {
         name: name.into(),
+        group: name.into(),
         account: account.into(),
         runtime: "python3.11".into(),
         slo: Slo::default(),
@@ -65,6 +68,7 @@ impl World {
             busy: Vec::new(),
             log: Vec::new(),
             is_deaf: false,
+            is_idle: false,
         };
         world.read();
         world
@@ -86,6 +90,7 @@ impl World {
         self.core.read(NodeReading {
             limit_bytes,
             used_bytes,
+            is_idle: self.is_idle,
             ..NodeReading::default()
         });
     }
