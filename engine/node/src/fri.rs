@@ -3,7 +3,10 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use crate::{Activated, CreateFailure, Event, InstanceSpec, NodeError, Outcome, Reply, Seeding};
+use crate::{
+    Activated, CreateFailure, Event, InstanceSpec, MachineReading, NodeError, Outcome, Reply, Rung,
+    Seeding, TemplateInfo,
+};
 
 /// What the porter may ask of a node; see the crate's documentation.
 pub trait Fri: Send + Sync + 'static {
@@ -30,6 +33,22 @@ pub trait Fri: Send + Sync + 'static {
         spec: Arc<InstanceSpec>,
     ) -> impl Future<Output = Result<Seeding, CreateFailure>> + Send;
 
+    /// Makes the version's seed anew. The old one serves until the new one is there; if that fails, there is none.
+    fn renew(
+        &self,
+        spec: Arc<InstanceSpec>,
+    ) -> impl Future<Output = Result<Seeding, CreateFailure>> + Send;
+
+    /// Makes the version's template, if it has an image; whether it has a template now.
+    fn warm(&self, spec: Arc<InstanceSpec>)
+    -> impl Future<Output = Result<bool, NodeError>> + Send;
+
+    /// Ends the version's template; its image stays.
+    fn chill(&self, spec: &InstanceSpec);
+
+    /// The templates that are at hand, of all versions.
+    fn templates(&self) -> Vec<TemplateInfo>;
+
     /// Ends the seeds of a function's version that has changed or gone, or of all its versions.
     fn forget_seeds(
         &self,
@@ -50,6 +69,15 @@ pub trait Fri: Send + Sync + 'static {
 
     /// Whether an idle instance still has a live process; cheap, no waiting.
     fn is_alive(&self, instance: &Self::Instance) -> bool;
+
+    /// The rung that the instance's next event starts from: hot, unless that is its first one.
+    fn rung(&self, instance: &Self::Instance) -> Rung;
+
+    /// The most memory that the instance used at once, in bytes, without what it shares with its seed; one system call.
+    fn own_bytes(&self, instance: &Self::Instance) -> Option<u64>;
+
+    /// What the machine says about memory and processors: a dozen system calls.
+    fn read_machine(&self) -> MachineReading;
 
     /// The outcome of an event whose instance failed to initialise: the log lines and the answer that Lambda
     /// gives then.

@@ -10,12 +10,13 @@ use offshoot_sandbox::Launcher;
 use offshoot_seed::Forge;
 use tokio_util::task::TaskTracker;
 
-use crate::seeds::make::{learn, make};
+use crate::seeds::keep::warm;
+use crate::seeds::make::{learn, make, renew};
 use crate::seeds::{SeedInfo, Seeds, Version};
 use crate::wakefulness::Wakefulness;
 use crate::{
-    Activated, CreateFailure, Event, Failure, Fri, Instance, InstanceSpec, LogBook, NodeError,
-    Outcome, Reply, Rung, Seeding, activate, create, fork, logs,
+    Activated, CreateFailure, Event, Failure, Fri, Instance, InstanceSpec, LogBook, MachineReading,
+    NodeError, Outcome, Reply, Rung, Seeding, TemplateInfo, activate, create, fork, logs,
 };
 
 /// How long extensions have to end when their sandbox does (Lambda grants 2 s to sandboxes with extensions).
@@ -31,6 +32,8 @@ pub struct NodeConfig {
     pub logs: Arc<LogBook>,
     /// Without it, there are no seeds.
     pub seeds: Option<SeedConfig>,
+    /// What sandboxes and templates may use of the memory, in bytes; without it, what the machine can spare.
+    pub memory_bytes: Option<u64>,
     /// Whether idle CPUs are kept from sleeping while events flow.
     pub stay_awake: bool,
 }
@@ -51,6 +54,7 @@ pub struct Node {
     launcher: RwLock<Option<Arc<Launcher>>>,
     logs: Arc<LogBook>,
     seeds: Option<Arc<Seeds>>,
+    memory_bytes: Option<u64>,
     created: AtomicU64,
     ending: TaskTracker,
     wakefulness: Arc<Wakefulness>,
@@ -63,6 +67,7 @@ impl Node {
             launcher: RwLock::new(Some(Arc::new(config.launcher))),
             logs: config.logs,
             seeds: config.seeds.map(Seeds::new).map(Arc::new),
+            memory_bytes: config.memory_bytes,
             created: AtomicU64::new(0),
             ending: TaskTracker::new(),
             wakefulness: Wakefulness::new(config.stay_awake),
@@ -117,6 +122,10 @@ impl Node {
         self.seeds().map_or_else(Vec::new, Seeds::infos)
     }
 
+    pub(crate) fn memory_limit(&self) -> Option<u64> {
+        self.memory_bytes
+    }
+
     pub(crate) fn wakefulness(&self) -> &Arc<Wakefulness> {
         &self.wakefulness
     }
@@ -168,6 +177,31 @@ impl Fri for Node {
         make(self, spec)
     }
 
+    fn renew(
+        &self,
+        spec: Arc<InstanceSpec>,
+    ) -> impl Future<Output = Result<Seeding, CreateFailure>> + Send {
+        renew(self, spec)
+    }
+
+    fn warm(
+        &self,
+        spec: Arc<InstanceSpec>,
+    ) -> impl Future<Output = Result<bool, NodeError>> + Send {
+        warm(self, spec)
+    }
+
+    fn chill(&self, spec: &InstanceSpec) {
+        let chilled = self.seeds().map_or(Ok(()), |seeds| seeds.chill(spec));
+        if let Err(error) = chilled {
+            tracing::warn!(function = &*spec.function, %error, "a template stays");
+        }
+    }
+
+    fn templates(&self) -> Vec<TemplateInfo> {
+        self.seeds().map_or_else(Vec::new, Seeds::templates)
+    }
+
     async fn forget_seeds(&self, function: Arc<str>, version: Option<Arc<str>>) {
         if let Some(seeds) = &self.seeds {
             seeds.forget(&function, version.as_deref()).await;
@@ -189,6 +223,18 @@ impl Fri for Node {
 
     fn is_alive(&self, instance: &Instance) -> bool {
         instance.sandbox.exited().now_or_never().is_none()
+    }
+
+    fn rung(&self, instance: &Instance) -> Rung {
+        instance.birth.map_or(Rung::Hot, |birth| birth.rung)
+    }
+
+    fn own_bytes(&self, instance: &Instance) -> Option<u64> {
+        instance.sandbox.peak_memory_bytes()
+    }
+
+    fn read_machine(&self) -> MachineReading {
+        Self::read_machine(self)
     }
 
     fn report_init_failure(&self, spec: &InstanceSpec, event: &Event, failure: Failure) -> Outcome {

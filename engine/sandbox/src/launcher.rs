@@ -313,6 +313,11 @@ impl Launcher {
         self.shared.stats.read(self.shared.pool.len())
     }
 
+    /// What all sandboxes together use of the memory, and what they may; `None` if the kernel does not tell.
+    pub fn memory(&self) -> Option<crate::MemoryUse> {
+        self.shared.tree.memory()
+    }
+
     /// Waits until the nursery has ended, and with it every sandbox; nothing can be made any more.
     pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut ended = self.shared.nursery_ended.clone();

@@ -49,6 +49,7 @@ mod wire;
 mod witness;
 
 pub use adopt::Adopted;
+pub use cgroup::MemoryUse;
 pub use code::CodeDirs;
 pub use error::{CgroupError, CreateError, DestroyError, NetworkError, SpecError, StartError};
 pub use features::{Feature, features};

@@ -1,25 +1,45 @@
-//! The porter: which instance handles an event.
+//! The porter: which instance handles an event, and what is kept ready for the next one.
 //!
-//! 1. An invocation takes a place under its function's and the account's concurrency (`admission`).
-//! 2. It climbs down the ladder, best rung first: an idle **hot** instance of the same revision (`pool`),
-//!    a **parked** clone, a **clone** made now, else a **cold** one made by the node. A failed rung falls down one and never fails the call by itself.
-//! 3. The instance goes back to the pool, where keep-alive ends it after a while ([`Porter::keep_alive`]).
+//! ```text
+//! invoke ──> admit ──> hot or parked, found at once ──────────────> activate ──> keep, or end
+//!              │            else: climb (clone, restore, cold) ──────^                │
+//!              └──── offshoot-decide's core, under one lock <──────────────────────────┘
+//!                         │ decide, at events and when something is due
+//!                       drive ──> park, retire, make and drop templates, make and rotate seeds
+//! ```
 //!
-//! 4. In the background, versions that are used get seeds, and parked clones (`seeding`).
+//! 1. The core lets an event in under its function's and the account's concurrency, and memory (`climb`).
+//! 2. The event climbs down the ladder, best rung first: an idle **hot** instance of the same revision, a **parked**
+//!    clone (`slots`), a **clone** made now, else a **cold** one made by the node. A failed rung falls down one and
+//!    never fails the call by itself.
+//! 3. The instance goes back. How long it is kept, how many clones are parked, which templates are at hand and when seeds
+//!    are made, the core decides; [`Porter::drive`] asks it and does what it says (`work`).
+//! 4. Every action is kept with its figures for a while ([`Porter::decisions`]), and [`Porter::explain`] tells the state of
+//!    a function's ladder.
 //!
 //! The porter knows a node only as [`Fri`](offshoot_node::Fri), so its decisions run unchanged against a simulated node. What callers
-//! must ensure: [`Porter::retire_function`] is called when a function changes or goes, and [`Porter::drain`] at
-//! the end. Cost of a hot pass: three short locks, one allocation.
+//! must ensure: [`Porter::drive`] runs, [`Porter::retire_function`] is called when a function changes or goes, and
+//! [`Porter::drain`] at the end. Cost of a hot pass: two short locks, one allocation, and at most ten times a second a wake-up
+//! of the driver. Policy: `docs/design/porter.md`.
 
 mod admission;
+mod admit;
+mod climb;
+mod decisions;
 mod detach;
+mod drive;
 mod metered;
-mod pool;
+mod policy;
 mod porter;
-mod seeding;
+mod slots;
+mod state;
 mod target;
+mod work;
 
 pub use admission::ThrottleReason;
-pub use porter::{InvokeError, Porter, PorterConfig};
-pub use seeding::SeedPolicy;
+pub use decisions::Decided;
+pub use policy::{PorterConfig, SeedPolicy};
+pub use porter::{InvokeError, Porter};
 pub use target::Target;
+
+pub use offshoot_decide::Decision;

@@ -59,6 +59,11 @@ pub(crate) fn throttled(function: &Arc<str>, reason: ThrottleReason) {
         .increment(1);
 }
 
+/// The core has decided on an action.
+pub(crate) fn decided(action: &'static str) {
+    counter!("offshoot_porter_actions_total", "action" => action).increment(1);
+}
+
 /// A rung has failed, and the next one is tried.
 pub(crate) fn fell(function: &Arc<str>, error: &NodeError) {
     tracing::warn!(

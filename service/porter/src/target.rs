@@ -7,6 +7,11 @@ use offshoot_node::InstanceSpec;
 
 use crate::metered::FunctionMetrics;
 
+/// So many first instances of a version are measured, ...
+const FIRST_MEASURED: u32 = 4;
+/// ... and later each of so many: sizes change little, and measuring costs a system call.
+const MEASURED_EACH: u32 = 16;
+
 /// One revision of one function version, resolved.
 #[derive(Debug)]
 pub struct Target {
@@ -17,8 +22,8 @@ pub struct Target {
     /// Concurrency set apart for the function, and its limit at once; shared by all its versions.
     pub reserved_concurrency: Option<u32>,
     metrics: OnceLock<FunctionMetrics>,
-    /// Events handled.
-    handled: AtomicU32,
+    /// Instances that have handled their first event.
+    births: AtomicU32,
 }
 
 impl Target {
@@ -33,13 +38,14 @@ impl Target {
             revision,
             reserved_concurrency,
             metrics: OnceLock::new(),
-            handled: AtomicU32::new(0),
+            births: AtomicU32::new(0),
         }
     }
 
-    /// Counts an event that was handled: how many there have been.
-    pub(crate) fn count(&self) -> u32 {
-        self.handled.fetch_add(1, Ordering::Relaxed) + 1
+    /// Counts an instance that has handled its first event: whether it is one of those that are measured.
+    pub(crate) fn measures(&self) -> bool {
+        let births = self.births.fetch_add(1, Ordering::Relaxed);
+        births < FIRST_MEASURED || births.is_multiple_of(MEASURED_EACH)
     }
 
     /// Looked up at the first invocation: a function that is never invoked has none.

@@ -77,6 +77,35 @@ pub(crate) async fn make(node: &Node, spec: Arc<InstanceSpec>) -> Result<Seeding
     }
 }
 
+/// Makes the seed of a version anew, so that later clones share no addresses with earlier ones. The old template serves
+/// until the new one is there; a version without a seed gets one.
+///
+/// # Errors
+/// Why it failed: then there is no image any more.
+pub(crate) async fn renew(node: &Node, spec: Arc<InstanceSpec>) -> Result<Seeding, CreateFailure> {
+    let Some(seeds) = node.seeds() else {
+        return make(node, spec).await;
+    };
+    let version = seeds.version(&spec)?;
+    let turn = version.making.lock().await;
+    if !matches!(version.state(), State::Resident(_) | State::Stored) {
+        drop(turn);
+        return make(node, spec).await;
+    }
+    // Both have one name. Templates that were made of the old one go on.
+    let removed = seeds.forge.remove(version.name.clone()).await;
+    removed.map_err(|source| seeds.note(&version, source))?;
+    let renewed = try_make(node, seeds, &version, &spec).await;
+    if let Err(failure) = &renewed {
+        let why = chain(failure);
+        tracing::warn!(function = &*spec.function, %why, "the seed could not be made anew");
+        if !matches!(version.state(), State::Refused(_)) {
+            version.set(State::Absent);
+        }
+    }
+    renewed.map(|_| Seeding::Seeded)
+}
+
 /// What a specification tells already.
 fn refusal(spec: &InstanceSpec) -> Option<&'static str> {
     if !environment::speaks_channel(spec.runtime) {

@@ -8,6 +8,7 @@
 //! 4. [`Seeds::forget`] ends the templates and images of a function that has changed.
 
 mod info;
+pub(crate) mod keep;
 pub(crate) mod make;
 mod name;
 
@@ -20,6 +21,7 @@ use offshoot_sandbox::{Launcher, Taken};
 use offshoot_seed::{FileUser, Forge, ImageName, Learn, Seed, SeedError, Warm};
 
 pub use info::SeedInfo;
+pub use keep::TemplateInfo;
 
 use crate::{InstanceSpec, NodeError, SeedConfig};
 

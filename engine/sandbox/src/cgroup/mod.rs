@@ -6,11 +6,13 @@
 //! below the hierarchy's root, or, when the root is not ours to write (a container), below the
 //! daemon's own group.
 
+mod budget;
 mod detect;
 mod group;
 mod limits;
 mod tree;
 
+pub use budget::MemoryUse;
 pub(crate) use detect::{Hierarchies, Hierarchy, Version};
 pub(crate) use group::{Group, GroupFds, Readings};
 pub(crate) use limits::Trace;

@@ -1,0 +1,60 @@
+//! Templates at hand: which there are, and making and ending them when somebody says so.
+
+use std::sync::Arc;
+
+use super::make::room;
+use super::{Seeds, State, lock};
+use crate::memory::own_bytes;
+use crate::{InstanceSpec, Node, NodeError};
+
+/// A template that is at hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateInfo {
+    /// The function.
+    pub function: Arc<str>,
+    /// `$LATEST` or a number.
+    pub version: Arc<str>,
+    /// Memory that is its own, in bytes.
+    pub own_bytes: u64,
+    /// How much of the disk its image takes, in bytes.
+    pub image_bytes: u64,
+}
+
+impl Seeds {
+    /// The templates that are at hand, in no order: two system calls each.
+    pub(crate) fn templates(&self) -> Vec<TemplateInfo> {
+        let versions: Vec<_> = lock(&self.versions).values().cloned().collect();
+        let templates = versions.iter().filter_map(|version| match version.state() {
+            State::Resident(seed) => Some(TemplateInfo {
+                function: Arc::clone(&version.function),
+                version: Arc::clone(&version.label),
+                own_bytes: own_bytes(seed.template_pid()).unwrap_or(0),
+                image_bytes: seed.stored_bytes(),
+            }),
+            _ => None,
+        });
+        templates.collect()
+    }
+
+    /// Ends a version's template; its image stays. Clones that are being made of it still are.
+    pub(crate) fn chill(&self, spec: &InstanceSpec) -> Result<(), NodeError> {
+        let version = self.version(spec)?;
+        let mut state = lock(&version.state);
+        if matches!(&*state, State::Resident(_)) {
+            *state = State::Stored;
+        }
+        Ok(())
+    }
+}
+
+/// Has a template at hand, if there is an image; whether there is one.
+pub(crate) async fn warm(node: &Node, spec: Arc<InstanceSpec>) -> Result<bool, NodeError> {
+    let Some(seeds) = node.seeds() else {
+        return Ok(false);
+    };
+    let launcher = node.launcher().ok_or(NodeError::ShutDown)?;
+    let version = seeds.version(&spec)?;
+    let room = async || room(&launcher, &spec, node.next_id()).await;
+    let resident = seeds.resident(&version, &launcher, room).await?;
+    Ok(resident.is_some())
+}

@@ -1,0 +1,211 @@
+//! What is under the porter's one lock: the core, and what waits for events.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use offshoot_decide::{
+    Backing, Core, Event, FunctionId, FunctionSpec, Rung, SeedOf, Slo, Started, Ticket, Time,
+};
+use offshoot_node::{Fri, InstanceSpec, TemplateInfo};
+
+use crate::Target;
+use crate::slots::{Slots, Waiting};
+
+pub(crate) struct State<I> {
+    pub(crate) core: Core,
+    pub(crate) slots: Slots<I>,
+    /// When the driver wakes; never, if there is none.
+    pub(crate) alarm: Option<Time>,
+    /// When the machine was last read.
+    pub(crate) read_at: Option<Time>,
+    /// Events that wait for memory.
+    pub(crate) waiting: usize,
+    /// Templates that the core was told of, with their sizes.
+    pub(crate) resident: HashMap<FunctionId, u64>,
+    /// Versions whose template may not be what the core was told.
+    pub(crate) unsure: Vec<FunctionId>,
+}
+
+/// An instance that was found waiting.
+pub(crate) struct Ready<I> {
+    pub(crate) waiting: Waiting<I>,
+    pub(crate) rung: Rung,
+}
+
+impl<I> State<I> {
+    pub(crate) fn new(core: Core) -> Self {
+        Self {
+            core,
+            slots: Slots::default(),
+            alarm: None,
+            read_at: None,
+            waiting: 0,
+            resident: HashMap::new(),
+            unsure: Vec::new(),
+        }
+    }
+
+    /// The version that a target means; one that is not known becomes known.
+    pub(crate) fn version(&mut self, now: Time, target: &Arc<Target>) -> FunctionId {
+        let reserved = target.reserved_concurrency;
+        if let Some(id) = self.slots.find(target) {
+            if let Some(slot) = self.slots.get_mut(id)
+                && slot.reserved != reserved
+            {
+                slot.reserved = reserved;
+                self.core.set_reserved(id, reserved);
+            }
+            return id;
+        }
+        let id = self.core.add(now, function_spec(&target.spec, reserved));
+        self.slots.add(id, Arc::clone(target));
+        id
+    }
+
+    /// An idle instance that lives, else a parked one; dead ones that come up go to `dead`.
+    pub(crate) fn take_ready<F: Fri<Instance = I>>(
+        &mut self,
+        node: &F,
+        id: FunctionId,
+        dead: &mut Vec<Waiting<I>>,
+    ) -> Option<Ready<I>> {
+        while let Some(waiting) = self.slots.take_idle(id) {
+            if node.is_alive(&waiting.instance) {
+                let rung = Rung::Hot;
+                return Some(Ready { waiting, rung });
+            }
+            dead.push(waiting);
+        }
+        while let Some(waiting) = self.slots.take_parked(id) {
+            if node.is_alive(&waiting.instance) {
+                let rung = Rung::Parked;
+                return Some(Ready { waiting, rung });
+            }
+            dead.push(waiting);
+        }
+        None
+    }
+
+    /// Tells the core how an event's instance was found, and what else was found to be different from what it thought.
+    pub(crate) fn started(&mut self, now: Time, ticket: &mut Ticket, started: Started) {
+        let expected = ticket.rung();
+        self.core.started(now, ticket, started);
+        let id = ticket.function();
+        if expected.is_clone() && expected != Rung::Parked && started.rung > Rung::Restore
+            || started.rung == Rung::Restore
+        {
+            self.unsure.push(id);
+        }
+        self.reconcile(now, id);
+    }
+
+    /// Has the core count what is there.
+    pub(crate) fn reconcile(&mut self, now: Time, id: FunctionId) {
+        let (Some((idle, parked)), Some(slot)) = (self.core.counts(id), self.slots.get(id)) else {
+            return;
+        };
+        let there = slot.idle.len() as u32;
+        if there < idle {
+            self.core.observe(now, id, Event::IdleGone(idle - there));
+        }
+        let there = slot.parked.len() as u32 + slot.parking;
+        if there < parked {
+            self.core
+                .observe(now, id, Event::ParkedGone(parked - there));
+        } else if there > parked {
+            self.core
+                .observe(now, id, Event::ParkedMore(there - parked));
+        }
+    }
+
+    /// Tells the core which templates there are, and of the seeds that they show. `unsure` are versions of which it may
+    /// think wrongly.
+    pub(crate) fn learn_templates(
+        &mut self,
+        now: Time,
+        templates: &[TemplateInfo],
+        unsure: &[FunctionId],
+    ) {
+        let mut gone: HashSet<FunctionId> = self.resident.keys().chain(unsure).copied().collect();
+        for id in unsure {
+            self.resident.remove(id);
+        }
+        for template in templates {
+            let labelled = self.slots.labelled(&template.function, &template.version);
+            let Some((id, slot)) = labelled.and_then(|id| Some((id, self.slots.get_mut(id)?)))
+            else {
+                continue;
+            };
+            gone.remove(&id);
+            if !std::mem::replace(&mut slot.has_seed, true) {
+                let seed = SeedOf::Function(id);
+                self.core.seed_ready(now, &seed, template.image_bytes);
+            }
+            let bytes = template.own_bytes;
+            if self.resident.insert(id, bytes).is_none() {
+                let backing = Backing::Local;
+                let ready = Event::TemplateReady { backing, bytes };
+                self.core.observe(now, id, ready);
+            }
+        }
+        for id in gone {
+            self.resident.remove(&id);
+            self.core.observe(now, id, Event::TemplateGone);
+        }
+    }
+
+    /// An image that the core counts on is not there.
+    pub(crate) fn lose_seed(&mut self, now: Time, id: FunctionId) {
+        let Some(slot) = self.slots.get_mut(id) else {
+            return;
+        };
+        slot.has_seed = false;
+        self.resident.remove(&id);
+        self.core.observe(now, id, Event::TemplateGone);
+        self.core.observe(now, id, Event::SeedGone);
+    }
+
+    /// The size of an instance: as it was measured now, else as others of its kind last were.
+    pub(crate) fn size(&mut self, id: FunctionId, is_clone: bool, measured: Option<u64>) -> u64 {
+        let Some(slot) = self.slots.get_mut(id) else {
+            return measured.unwrap_or(0);
+        };
+        let known = &mut slot.sizes[usize::from(is_clone)];
+        *known = measured.or(*known);
+        known.unwrap_or(0)
+    }
+
+    /// The function, and after a colon the version if that is not the latest.
+    pub(crate) fn name(&self, id: FunctionId) -> String {
+        let spec = self.core.spec(id);
+        spec.map_or_else(String::new, |spec| spec.name.to_string())
+    }
+}
+
+fn function_spec(spec: &InstanceSpec, reserved_concurrency: Option<u32>) -> FunctionSpec {
+    let name = match &*spec.version {
+        "$LATEST" => Arc::clone(&spec.function),
+        version => format!("{}:{version}", spec.function).into(),
+    };
+    FunctionSpec {
+        name,
+        group: Arc::clone(&spec.function),
+        account: Arc::clone(&spec.account_id),
+        runtime: spec.runtime.name().into(),
+        slo: Slo::default(),
+        reserved_concurrency,
+        memory_bytes: Some(u64::from(spec.memory_mb) << 20),
+        seed_at_publish: false,
+    }
+}
+
+/// The node's rung in the core's words.
+pub(crate) const fn rung(rung: offshoot_node::Rung) -> Rung {
+    match rung {
+        offshoot_node::Rung::Hot => Rung::Hot,
+        offshoot_node::Rung::Parked => Rung::Parked,
+        offshoot_node::Rung::Clone => Rung::Clone,
+        offshoot_node::Rung::Restore => Rung::Restore,
+        offshoot_node::Rung::Cold => Rung::Cold,
+    }
+}

@@ -1,0 +1,223 @@
+//! The ladder: which instance an event gets.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use offshoot_porter::{InvokeError, PorterConfig, SeedPolicy, ThrottleReason};
+
+use crate::node::{CLONE, FakeNode, PARKED, driven, invoke, invoke_with, porter, settled, target};
+
+#[tokio::test]
+async fn the_second_event_goes_to_the_hot_instance() {
+    let (node, porter) = porter(FakeNode::default(), PorterConfig::default());
+    let target = target("f", "r", None);
+    assert_eq!(invoke(&porter, &target).await.unwrap(), "0");
+    assert_eq!(invoke(&porter, &target).await.unwrap(), "0");
+    assert_eq!(node.calls("create"), 1);
+    assert_eq!(porter.instances(), (1, 0));
+}
+
+#[tokio::test]
+async fn a_new_revision_gets_a_new_instance_and_the_old_one_ends() {
+    let (node, porter) = porter(FakeNode::default(), PorterConfig::default());
+    invoke(&porter, &target("f", "old", None)).await.unwrap();
+    porter.retire_function(&"f".into(), None);
+    assert_eq!(
+        invoke(&porter, &target("f", "new", None)).await.unwrap(),
+        "1"
+    );
+    assert_eq!(porter.instances(), (1, 0), "the old one is not kept");
+    porter.drain(Duration::from_secs(5)).await;
+    assert_eq!(node.calls("retire"), 2);
+}
+
+#[tokio::test]
+async fn an_instance_that_died_while_idle_is_replaced_without_an_error() {
+    let (node, porter) = porter(FakeNode::default(), PorterConfig::default());
+    let target = target("f", "r", None);
+    invoke(&porter, &target).await.unwrap();
+    node.dead.store(true, Ordering::SeqCst);
+    assert_eq!(invoke(&porter, &target).await.unwrap(), "1");
+}
+
+#[tokio::test]
+async fn an_event_that_its_instance_never_read_goes_to_another() {
+    let (node, porter) = porter(FakeNode::default(), PorterConfig::default());
+    let target = target("f", "r", None);
+    invoke(&porter, &target).await.unwrap();
+    node.unread.store(true, Ordering::SeqCst);
+    assert_eq!(invoke(&porter, &target).await.unwrap(), "1");
+    assert_eq!(porter.instances(), (1, 0));
+}
+
+#[tokio::test]
+async fn an_instance_that_ends_with_its_event_is_not_kept() {
+    let (_, porter) = porter(FakeNode::default(), PorterConfig::default());
+    invoke_with(&porter, &target("f", "r", None), "\"exit\"")
+        .await
+        .unwrap();
+    assert_eq!(porter.instances(), (0, 0));
+}
+
+#[tokio::test]
+async fn reserved_concurrency_throttles_with_its_own_reason() {
+    let node = FakeNode {
+        handler_ms: 200,
+        ..FakeNode::default()
+    };
+    let (_, porter) = porter(node, PorterConfig::default());
+    let target = target("f", "r", Some(1));
+    let first = {
+        let (p, t) = (Arc::clone(&porter), Arc::clone(&target));
+        tokio::spawn(async move { invoke(&p, &t).await })
+    };
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let refused = invoke(&porter, &target).await.unwrap_err();
+    assert!(matches!(
+        refused,
+        InvokeError::Throttled(ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded)
+    ));
+    first.await.unwrap().unwrap();
+    invoke(&porter, &target).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_node_ends_the_longest_idle_instance_of_another_function() {
+    let config = PorterConfig {
+        max_instances: 1,
+        ..PorterConfig::default()
+    };
+    let (node, porter) = porter(FakeNode::default(), config);
+    invoke(&porter, &target("one", "r", None)).await.unwrap();
+    invoke(&porter, &target("two", "s", None)).await.unwrap();
+    assert_eq!(porter.instances(), (1, 0));
+    porter.drain(Duration::from_secs(5)).await;
+    assert_eq!(node.calls("retire"), 2);
+}
+
+#[tokio::test]
+async fn a_failed_init_is_the_functions_answer_and_leaves_no_instance() {
+    let node = FakeNode {
+        init_fails: true,
+        ..FakeNode::default()
+    };
+    let (_, porter) = porter(node, PorterConfig::default());
+    assert_eq!(
+        invoke(&porter, &target("f", "r", None)).await.unwrap(),
+        "ImportError"
+    );
+    assert_eq!(porter.instances(), (0, 0));
+}
+
+#[tokio::test]
+async fn keep_alive_ends_what_was_idle_for_too_long() {
+    let config = PorterConfig {
+        keep_alive: Duration::from_millis(50),
+        seeds: SeedPolicy {
+            idle_after: None,
+            ..SeedPolicy::default()
+        },
+        ..PorterConfig::default()
+    };
+    let (node, porter) = driven(FakeNode::default(), config);
+    invoke(&porter, &target("f", "r", None)).await.unwrap();
+    settled(&porter, 0).await;
+    assert_eq!(node.calls("retire"), 1);
+}
+
+#[tokio::test]
+async fn the_invocation_goes_on_when_its_caller_goes() {
+    let node = FakeNode {
+        handler_ms: 100,
+        ..FakeNode::default()
+    };
+    let (_, porter) = porter(node, PorterConfig::default());
+    let target = target("f", "r", None);
+    let caller = {
+        let (p, t) = (Arc::clone(&porter), Arc::clone(&target));
+        tokio::spawn(async move { invoke(&p, &t).await })
+    };
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    caller.abort();
+    assert!(
+        porter.drain(Duration::from_secs(5)).await,
+        "the invocation was not waited for"
+    );
+    assert!(matches!(
+        invoke(&porter, &target).await,
+        Err(InvokeError::ShuttingDown)
+    ));
+}
+
+/// Seeds after the second event, and keeps `parked` clones of it.
+fn seeding(parked: u32) -> PorterConfig {
+    PorterConfig {
+        keep_alive: Duration::ZERO,
+        seeds: SeedPolicy {
+            after_events: 2,
+            idle_after: None,
+            parked,
+            ..SeedPolicy::default()
+        },
+        ..PorterConfig::default()
+    }
+}
+
+#[tokio::test]
+async fn a_seed_is_made_once_and_events_go_to_its_clones() {
+    let (node, porter) = driven(FakeNode::default(), seeding(0));
+    let target = target("f", "r", None);
+    for wanted in ["0", "1"] {
+        assert_eq!(invoke(&porter, &target).await.unwrap(), wanted);
+    }
+    node.until(|node| node.has_template("f")).await;
+    for wanted in [CLONE, CLONE + 1] {
+        assert_eq!(invoke(&porter, &target).await.unwrap(), wanted.to_string());
+    }
+    assert_eq!(node.calls("seed"), 1);
+    assert_eq!(node.calls("create"), 2);
+}
+
+#[tokio::test]
+async fn a_parked_clone_comes_before_a_new_one_and_is_replaced() {
+    let (node, porter) = driven(FakeNode::default(), seeding(1));
+    let target = target("f", "r", None);
+    for _ in 0..2 {
+        invoke(&porter, &target).await.unwrap();
+    }
+    settled(&porter, 1).await;
+    assert_eq!(invoke(&porter, &target).await.unwrap(), PARKED.to_string());
+    porter.drain(Duration::from_secs(5)).await;
+    assert_eq!(
+        node.calls("park"),
+        node.calls("fork"),
+        "every clone was parked"
+    );
+    assert_eq!(node.calls("retire"), 2 + node.calls("park"));
+}
+
+#[tokio::test]
+async fn a_failing_clone_costs_a_cold_start_and_no_error() {
+    let node = FakeNode {
+        fork_fails: true,
+        ..FakeNode::default()
+    };
+    node.give_seed("f");
+    let (_, porter) = driven(node, seeding(0));
+    assert_eq!(invoke(&porter, &target("f", "r", None)).await.unwrap(), "0");
+}
+
+#[tokio::test]
+async fn parked_clones_and_seeds_of_a_changed_function_end() {
+    let (node, porter) = driven(FakeNode::default(), seeding(1));
+    let target = target("f", "r", None);
+    for _ in 0..2 {
+        invoke(&porter, &target).await.unwrap();
+    }
+    settled(&porter, 1).await;
+    porter.retire_function(&"f".into(), None);
+    settled(&porter, 0).await;
+    porter.drain(Duration::from_secs(5)).await;
+    assert!(!node.has_template("f"));
+}

@@ -1,0 +1,6 @@
+//! The porter against a simulated node.
+#![allow(clippy::unwrap_used)]
+
+mod drive;
+mod ladder;
+mod node;
