@@ -432,8 +432,10 @@ def serve():
     except Exception as error:
         send(INIT_ERROR, describe(error))
         leave(1)
-    # What init made is long-lived: a collection that skips it writes to none of its pages, which clones share.
-    gc.freeze()
+    if "_offshoot_runtime" not in sys.modules:
+        # What init made is long-lived: a collection that skips it writes to none of its pages, which clones share. In a
+        # clone of the runtime that was done before, and the rest waits until it is frozen itself.
+        gc.freeze()
     send(READY)
     while True:
         kind, meta, body = receive()
