@@ -114,7 +114,7 @@ class Runtime(Conversation):
             "PATH": "/usr/bin:/bin",
             "LANG": "en_US.UTF-8",
             "TZ": ":UTC",
-            "_HANDLER": handler,
+            **({} if handler is None else {"_HANDLER": handler}),
             "LAMBDA_TASK_ROOT": str(task_root),
             "OFFSHOOT_CHANNEL_FD": "3",
             "AWS_LAMBDA_FUNCTION_NAME": "tested",

@@ -12,7 +12,7 @@ import {
   BOOTED, ERROR, FREEZE, FROZEN, INIT_ERROR, INVOKE, READY, RESPONSE, STREAM_END, STREAM_ERROR, receive, send,
 } from './channel.mjs';
 import { freeze, resume } from './clone.mjs';
-import { logError, patchConsole, setRequestId, whenFlushed } from './console.mjs';
+import { logError, patchConsole, readLogSettings, setRequestId, whenFlushed } from './console.mjs';
 import { NodeJsExit, InvalidStreamingOperation, UnhandledPromiseRejection, toAnswer } from './faults.mjs';
 import { loadHandler, prepareGlobals } from './loader.mjs';
 import { replaceRandom } from './random.mjs';
@@ -98,7 +98,10 @@ class HookRun extends Invocation {
 /** Waits for a frame and does what it asks. */
 function next() {
   const { kind, meta: metaText, body } = receive();
-  if (kind === INVOKE) invoke(JSON.parse(metaText), body);
+  if (kind === INVOKE) {
+    if (handler === undefined) process.exit(1); // it was promised a function first
+    invoke(JSON.parse(metaText), body);
+  }
   else if (kind === FREEZE) prepareToFreeze();
   else becomeClone(JSON.parse(metaText).env);
 }
@@ -124,7 +127,8 @@ function becomeClone(env) {
   const done = () => {
     if (run.answered) return;
     run.end();
-    next();
+    if (handler === undefined) meetFunction();
+    else next();
   };
   try {
     const hooks = resume(env);
@@ -248,6 +252,34 @@ function die(title, error, status) {
   }
 }
 
+/** A clone of the runtime's seed has been told its function. */
+function meetFunction() {
+  invocation = undefined; // what fails now is init
+  readLogSettings();
+  initialise();
+}
+
+async function initialise() {
+  try {
+    handler = await loadHandler(taskRoot(), process.env._HANDLER);
+    if (handler.streaming) ({ ResponseStream } = await import('./streaming.mjs'));
+  } catch (error) {
+    die('Uncaught Exception', error, 1);
+    return;
+  }
+  // One turn of the loop later, so that a promise rejected by the load is found before the runtime calls itself ready.
+  setImmediate(() =>
+    whenFlushed(() => {
+      send(READY);
+      next();
+    }),
+  );
+}
+
+function taskRoot() {
+  return process.env.LAMBDA_TASK_ROOT ?? '/var/task';
+}
+
 async function main() {
   patchConsole();
   process.on('uncaughtException', (error) => die('Uncaught Exception', error, 129));
@@ -263,22 +295,16 @@ async function main() {
   try {
     readEnvironment();
     replaceRandom();
-    const taskRoot = process.env.LAMBDA_TASK_ROOT ?? '/var/task';
-    prepareGlobals(taskRoot);
+    prepareGlobals(taskRoot());
+    // Without a function it is the seed of the runtime, or becomes it; in its clones `RESUME` brings one.
+    const isSeed = process.env._HANDLER === undefined;
+    if (isSeed) await (await import('./common.mjs')).loadCommon();
     send(BOOTED);
-    handler = await loadHandler(taskRoot, process.env._HANDLER ?? '');
-    if (handler.streaming) ({ ResponseStream } = await import('./streaming.mjs'));
+    if (isSeed) next();
+    else await initialise();
   } catch (error) {
     die('Uncaught Exception', error, 1);
-    return;
   }
-  // One turn of the loop later, so that a promise rejected by the load is found before the runtime calls itself ready.
-  setImmediate(() =>
-    whenFlushed(() => {
-      send(READY);
-      next();
-    }),
-  );
 }
 
 await main();

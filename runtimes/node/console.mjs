@@ -5,14 +5,13 @@ import { createRequire } from 'node:module';
 import { asError, toLogText } from './faults.mjs';
 
 const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
-const AS_JSON = process.env.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === 'JSON';
-const LOWEST = Math.max(0, LEVELS.indexOf(process.env.AWS_LAMBDA_LOG_LEVEL?.toUpperCase()));
 const require = createRequire(import.meta.url);
 
 const streams = { stdout: undefined, stderr: undefined }; // those that user code asked for
 const pause = new Int32Array(new SharedArrayBuffer(4));
 let requestId;
 let format;
+let asJson;
 
 /** Names the invocation in every later line. */
 export function setRequestId(id) {
@@ -21,16 +20,23 @@ export function setRequestId(id) {
 
 /** Replaces the methods of the global `console`. */
 export function patchConsole() {
+  readLogSettings();
+  for (const name of ['stdout', 'stderr']) watchStream(name);
+}
+
+/** Format and level are the function's, which may arrive later than the process. */
+export function readLogSettings() {
+  asJson = process.env.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === 'JSON';
+  const lowest = LEVELS.indexOf(process.env.AWS_LAMBDA_LOG_LEVEL?.toUpperCase());
   for (const [at, level] of LEVELS.entries()) {
-    console[level.toLowerCase()] = at < LOWEST ? () => {} : (...values) => print(level, values);
+    console[level.toLowerCase()] = at < lowest ? () => {} : (...values) => print(level, values);
   }
   console.log = console.info;
-  for (const name of ['stdout', 'stderr']) watchStream(name);
 }
 
 /** Prints an error that ends an invocation or the start. */
 export function logError(title, error) {
-  if (AS_JSON) console.error(asError(error));
+  if (asJson) console.error(asError(error));
   else console.error(title, toLogText(asError(error)));
 }
 
@@ -50,7 +56,7 @@ function watchStream(name) {
 function print(level, values) {
   format ??= require('node:util').format;
   const time = new Date().toISOString();
-  const line = AS_JSON ? jsonLine(time, level, values) : `${time}\t${requestId}\t${level}\t${format(...values)}`;
+  const line = asJson ? jsonLine(time, level, values) : `${time}\t${requestId}\t${level}\t${format(...values)}`;
   write(`${line.replaceAll('\n', '\r')}\n`);
 }
 

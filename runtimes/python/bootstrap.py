@@ -7,7 +7,8 @@ put another socket in its place.
 Behaviour follows the Python runtime of AWS Lambda ("Building Lambda functions with Python" in the AWS Lambda
 Developer Guide). This file holds what every start needs; what only some need is imported on first use, because
 each import is paid at every cold start: `_offshoot_faults` at the first error, `_offshoot_logging` when user code
-imports `logging`, `_offshoot_clone` when the process is about to be frozen, `snapshot_restore_py` when user code does.
+imports `logging`, `_offshoot_clone` when the process is about to be frozen, `snapshot_restore_py` when user code does,
+`_offshoot_runtime` in a process that has no function yet.
 """
 
 import gc
@@ -335,11 +336,16 @@ def load_handler(name):
         ) from None
 
 
-def prepare_process():
-    """Sets up what user code finds around it: module path, output streams, logging."""
+def user_paths():
+    """Where user code lies: the package, then layers."""
     root = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    sys.path[:1] = [root, f"/opt/python/lib/{version}/site-packages", "/opt/python"]
+    return [root, f"/opt/python/lib/{version}/site-packages", "/opt/python"]
+
+
+def prepare_process():
+    """Sets up what user code finds around it: module path, output streams, logging."""
+    sys.path[:1] = user_paths()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     LambdaContext.read_environment()
@@ -403,16 +409,33 @@ def obey(kind, meta):
         send(FROZEN)
 
 
+def await_function():
+    """A process without `_HANDLER` is the seed of the runtime, or becomes it; in its clones `RESUME` brings a function."""
+    seed = load_own("_offshoot_runtime").RuntimeSeed(sys.modules["__main__"])
+    send(BOOTED)
+    while "_HANDLER" not in os.environ:
+        kind, meta, _ = receive()
+        if kind == INVOKE:
+            leave(1)
+        obey(kind, meta)
+    seed.meet_function()
+
+
 def serve():
     prepare_process()
-    send(BOOTED)
+    if "_HANDLER" in os.environ:
+        send(BOOTED)
+    else:
+        await_function()
     try:
-        handler = load_handler(os.environ.get("_HANDLER", ""))
+        handler = load_handler(os.environ["_HANDLER"])
     except Exception as error:
         send(INIT_ERROR, describe(error))
         leave(1)
-    # What init made is long-lived: a collection that skips it writes to none of its pages, which clones share.
-    gc.freeze()
+    if "_offshoot_runtime" not in sys.modules:
+        # What init made is long-lived: a collection that skips it writes to none of its pages, which clones share. In a
+        # clone of the runtime that was done before, and the rest waits until it is frozen itself.
+        gc.freeze()
     send(READY)
     while True:
         kind, meta, body = receive()

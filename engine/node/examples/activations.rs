@@ -48,6 +48,7 @@ async fn run(arguments: &[String]) -> anyhow::Result<()> {
             LogLimits::default(),
         )?),
         seeds: None,
+        memory_bytes: None,
         stay_awake: true,
     });
     let spec = Arc::new(spec(runtime, handler, task_dir)?);

@@ -12,15 +12,17 @@ macro_rules! file {
     };
 }
 
-const FILES: [(&str, &str); 13] = [
+const FILES: [(&str, &str); 15] = [
     file!("python/bootstrap.py"),
     file!("python/_offshoot_clone.py"),
     file!("python/_offshoot_faults.py"),
     file!("python/_offshoot_logging.py"),
+    file!("python/_offshoot_runtime.py"),
     file!("python/snapshot_restore_py.py"),
     file!("node/bootstrap.mjs"),
     file!("node/channel.mjs"),
     file!("node/clone.mjs"),
+    file!("node/common.mjs"),
     file!("node/console.mjs"),
     file!("node/faults.mjs"),
     file!("node/loader.mjs"),

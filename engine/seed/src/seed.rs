@@ -16,6 +16,7 @@ pub struct Seed {
     stored_bytes: u64,
     pid: i32,
     is_learnt: bool,
+    parent: Option<ImageName>,
 }
 
 /// What a clone is given.
@@ -48,11 +49,16 @@ impl Seed {
             image,
             stored_bytes,
             is_learnt: false,
+            parent: None,
         }
     }
 
     pub(crate) fn learnt(self, is_learnt: bool) -> Self {
         Self { is_learnt, ..self }
+    }
+
+    pub(crate) fn of(self, parent: Option<ImageName>) -> Self {
+        Self { parent, ..self }
     }
 
     /// Whether it is known which pages its clones need.
@@ -70,7 +76,12 @@ impl Seed {
         self.image
     }
 
-    /// How much of the pool its image takes.
+    /// The image of which its own stores only the difference.
+    pub fn parent(&self) -> Option<&ImageName> {
+        self.parent.as_ref()
+    }
+
+    /// How much of the pool its image takes, without its parent's.
     pub fn stored_bytes(&self) -> u64 {
         self.stored_bytes
     }

@@ -127,6 +127,13 @@ impl Dispatch {
         Ok(())
     }
 
+    /// Tells the porter of a version that was deployed: it may make its seed before the first event.
+    pub fn deployed(&self, function: &str, version: &str) -> Result<(), CatalogError> {
+        let found = self.find(function, Some(version))?;
+        self.parts.porter.expect(&found.target);
+        Ok(())
+    }
+
     /// How far that is.
     pub fn snapshot(&self, function: &str, version: &str) -> Snapshot {
         self.snapshots.of(function, version)

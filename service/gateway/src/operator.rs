@@ -35,6 +35,7 @@ pub(crate) enum Page {
     Purge,
     Sandboxes,
     Seeds,
+    Explain,
     Sandbox(String),
     Drain,
     Logs(String),
@@ -56,6 +57,7 @@ pub(crate) fn page(path: &str) -> Option<Page> {
         "events/purge" => Page::Purge,
         "sandboxes" => Page::Sandboxes,
         "seeds" => Page::Seeds,
+        "explain" => Page::Explain,
         "sandboxes/drain" => Page::Drain,
         other => named(other, "functions/", "/logs")
             .map(Page::Logs)
@@ -88,7 +90,14 @@ pub(crate) async fn answer(
     let query = parts.uri.query().unwrap_or_default();
     match (&parts.method, page) {
         (&Method::GET, Page::Metrics) => metrics(gateway).await,
-        (&Method::GET, Page::Events) => depth(gateway).await,
+        (&Method::GET, Page::Events) => match number(query, "after")? {
+            Some(after) => {
+                let events = gateway.parts.node.decisions(after);
+                Ok(json_answer(StatusCode::OK, events.to_string()))
+            }
+            None => depth(gateway).await,
+        },
+        (&Method::GET, Page::Explain) => explain(gateway, query),
         (&Method::GET, Page::Dead) => dead(gateway, query).await,
         (&Method::POST, Page::Redrive) => redrive(gateway, &body).await,
         (&Method::POST, Page::Purge) => purge(gateway, &body).await,
@@ -124,6 +133,11 @@ pub trait NodePages: Send + Sync {
     fn drain(&self) -> usize;
     /// The seeds of function versions, as a JSON object.
     fn seeds(&self) -> Value;
+    /// What the porter has decided of late, after the decision of that number, as a JSON object.
+    fn decisions(&self, after: u64) -> Value;
+    /// Why the porter treats a function's version as it does, as a JSON object; none if no event of it came in this daemon's
+    /// life. A version follows the name after a colon.
+    fn explain(&self, function: &str) -> Option<Value>;
     /// Brings the metrics up to date.
     fn meter(&self);
 }
@@ -134,6 +148,24 @@ fn sandbox(gateway: &Gateway, id: &str) -> Result<Answer, ApiError> {
         None => Err(ApiError::new(
             ErrorKind::ResourceNotFound,
             format!("There is no sandbox {id}"),
+        )),
+    }
+}
+
+fn explain(gateway: &Gateway, query: &str) -> Result<Answer, ApiError> {
+    let Some(function) = first(query, "function") else {
+        return Err(ApiError::new(
+            ErrorKind::Validation,
+            "explain needs a function",
+        ));
+    };
+    match gateway.parts.node.explain(&function) {
+        Some(found) => Ok(json_answer(StatusCode::OK, found.to_string())),
+        None => Err(ApiError::new(
+            ErrorKind::ResourceNotFound,
+            format!(
+                "Nothing has been decided about {function}: it was not invoked since the daemon began"
+            ),
         )),
     }
 }

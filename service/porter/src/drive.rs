@@ -56,8 +56,12 @@ impl<F: Fri> Porter<F> {
         }
     }
 
-    /// Makes a version known before its first event, so that its seed can be made early.
+    /// Makes a version known before its first event, if its seed may be made so early.
     pub fn expect(&self, target: &Arc<Target>) {
+        let seeds = self.config.seeds;
+        if seeds.after_events == 0 || seeds.idle_after != Some(0) {
+            return;
+        }
         let mut state = self.lock();
         state.version(self.clock.now(), target);
         self.note(&mut state, false);
@@ -123,7 +127,7 @@ impl<F: Fri> Porter<F> {
         let machine = self.node.read_machine();
         let freeing_bytes = self.freeing_bytes();
         let mut state = self.lock();
-        let templates: u64 = state.resident.values().sum();
+        let templates = state.resident.values().sum::<u64>() + state.other_templates_bytes;
         state.core.read(NodeReading {
             limit_bytes: machine.limit_bytes,
             used_bytes: machine.used_bytes.saturating_add(templates),

@@ -22,6 +22,8 @@ pub(crate) struct State<I> {
     pub(crate) waiting: usize,
     /// Templates that the core was told of, with their sizes.
     pub(crate) resident: HashMap<FunctionId, u64>,
+    /// Memory of templates that are of no function, as runtimes have them.
+    pub(crate) other_templates_bytes: u64,
     /// Versions whose template may not be what the core was told.
     pub(crate) unsure: Vec<FunctionId>,
 }
@@ -41,6 +43,7 @@ impl<I> State<I> {
             read_at: None,
             waiting: 0,
             resident: HashMap::new(),
+            other_templates_bytes: 0,
             unsure: Vec::new(),
         }
     }
@@ -130,10 +133,12 @@ impl<I> State<I> {
         for id in unsure {
             self.resident.remove(id);
         }
+        self.other_templates_bytes = 0;
         for template in templates {
             let labelled = self.slots.labelled(&template.function, &template.version);
             let Some((id, slot)) = labelled.and_then(|id| Some((id, self.slots.get_mut(id)?)))
             else {
+                self.other_templates_bytes += template.own_bytes;
                 continue;
             };
             gone.remove(&id);
@@ -206,6 +211,7 @@ pub(crate) const fn rung(rung: offshoot_node::Rung) -> Rung {
         offshoot_node::Rung::Parked => Rung::Parked,
         offshoot_node::Rung::Clone => Rung::Clone,
         offshoot_node::Rung::Restore => Rung::Restore,
+        offshoot_node::Rung::Level1 => Rung::Level1,
         offshoot_node::Rung::Cold => Rung::Cold,
     }
 }

@@ -4,6 +4,7 @@
 //! Requests are signed when there are credentials in the environment.
 
 mod client;
+mod decisions;
 mod error;
 mod events;
 mod functions;
@@ -15,6 +16,7 @@ mod sign;
 mod stream;
 
 pub use client::{Client, Target};
+pub use decisions::{Decided, Explained};
 pub use error::ApiError;
 pub use events::DeadLetter;
 pub use invoke::{Invocation, Invoked, Mode};

@@ -16,8 +16,8 @@ use serve_args::ServeArgs;
 
 use crate::clones::{self, CheckpointArgs, CloneArgs, ImageArgs};
 use crate::commands::{
-    config::ConfigArgs, delete::DeleteArgs, events::EventsArgs, invoke::InvokeArgs, logs::LogsArgs,
-    sandbox::SandboxArgs, seed::SeedArgs,
+    config::ConfigArgs, delete::DeleteArgs, events::EventsArgs, explain::ExplainArgs,
+    invoke::InvokeArgs, logs::LogsArgs, sandbox::SandboxArgs, seed::SeedArgs,
 };
 use crate::console::Console;
 use crate::deploy::DeployArgs;
@@ -116,10 +116,11 @@ enum Command {
         after_help = "Examples:\n  offshoot logs hello\n  offshoot logs hello -f\n  offshoot logs hello --since 10m"
     )]
     Logs(LogsArgs),
-    /// Look after asynchronous events: the queue and its dead letters
+    /// Look after asynchronous events: the queue and its dead letters; and look at what the daemon does of itself
     #[command(
         after_help = "Examples:\n  offshoot events\n  offshoot events list --function hello\n  \
-        offshoot events redrive 17 18\n  offshoot events redrive --function hello\n  offshoot events purge --all --yes"
+        offshoot events redrive 17 18\n  offshoot events redrive --function hello\n  offshoot events purge --all --yes\n  \
+        offshoot events actions --after 100"
     )]
     Events(EventsArgs),
     /// Look after sandboxes: those in use, and those that wait to be
@@ -133,6 +134,11 @@ enum Command {
         after_help = "Examples:\n  offshoot seed\n  offshoot seed list --json | jq '.seeds[] | select(.reason)'"
     )]
     Seed(SeedArgs),
+    /// Show why a function starts as it does: its ladder, and the figures that the porter decides by
+    #[command(
+        after_help = "Examples:\n  offshoot explain hello\n  offshoot explain hello:3\n  offshoot explain hello --json | jq .actions"
+    )]
+    Explain(ExplainArgs),
     /// Delete a function, or one version of it
     #[command(
         visible_alias = "rm",
@@ -224,6 +230,7 @@ async fn client_command(command: Command, context: &Context) -> Result<(), Failu
         Command::Logs(args) => commands::logs::run(&args, context).await,
         Command::Events(args) => commands::events::run(&args, context).await,
         Command::Seed(args) => commands::seed::run(&args, context).await,
+        Command::Explain(args) => commands::explain::run(&args, context).await,
         Command::Sandbox(args) => commands::sandbox::run(&args, context).await,
         Command::Delete(args) => commands::delete::run(&args, context).await,
         Command::Doctor(args) => doctor::run(&args, context).await,

@@ -1,11 +1,11 @@
-//! `offshoot events`: the queue of asynchronous invocations and its dead letters.
+//! `offshoot events`: the queue of asynchronous invocations and its dead letters, and the porter's actions.
 
 use chrono::{DateTime, SecondsFormat};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::delete::confirm;
-use crate::api::{Client, DeadLetter};
+use crate::api::{Client, DeadLetter, Decided};
 use crate::cli::Context;
 use crate::report::{Failure, Kind};
 
@@ -30,6 +30,12 @@ enum What {
         /// At most so many
         #[arg(long, default_value_t = 100)]
         limit: usize,
+    },
+    /// List what the porter has done of late, and why
+    Actions {
+        /// Only those with greater numbers
+        #[arg(long, default_value_t = 0)]
+        after: u64,
     },
     /// Try given-up events again
     Redrive {
@@ -62,6 +68,7 @@ pub async fn run(args: &EventsArgs, context: &Context) -> Result<(), Failure> {
     match args.what.as_ref().unwrap_or(&What::Depth) {
         What::Depth => depth(&client, context).await,
         What::List { function, limit } => list(&client, context, function.as_deref(), *limit).await,
+        What::Actions { after } => actions(&client, context, *after).await,
         What::Redrive { ids, function, all } => {
             if ids.is_empty() && function.is_none() && !all {
                 return Err(nothing_named("redrive"));
@@ -94,6 +101,29 @@ async fn depth(client: &Client, context: &Context) -> Result<(), Failure> {
     Ok(context
         .console
         .table(&["waiting", "running", "dead"], vec![row.to_vec()])?)
+}
+
+async fn actions(client: &Client, context: &Context, after: u64) -> Result<(), Failure> {
+    let found = client.decisions(after).await?;
+    if context.console.wants_json() {
+        return Ok(context.console.json(&found)?);
+    }
+    let header = ["number", "at", "function", "action", "why"];
+    let rows = found.events.iter().map(decided_row).collect();
+    Ok(context.console.table(&header, rows)?)
+}
+
+/// An action of the porter as a row.
+pub(super) fn decided_row(decided: &Decided) -> Vec<String> {
+    let at = DateTime::from_timestamp_millis(decided.at_ms);
+    let at = at.map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true));
+    vec![
+        decided.number.to_string(),
+        at.unwrap_or_default(),
+        decided.function.clone(),
+        decided.action.clone(),
+        decided.why.clone(),
+    ]
 }
 
 async fn list(

@@ -3,6 +3,7 @@
 pub mod config;
 pub mod delete;
 pub mod events;
+pub mod explain;
 pub mod invoke;
 pub mod list;
 pub mod logs;

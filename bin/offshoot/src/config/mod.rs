@@ -114,6 +114,8 @@ pub struct Limits {
     pub cold_starts: u32,
     /// Empty sandboxes that are kept ready.
     pub ghosts: u32,
+    /// What sandboxes and templates may use of the memory, in bytes; without it, what the machine can spare.
+    pub memory_bytes: Option<u64>,
 }
 
 /// Seeds, of which instances are cloned.
@@ -121,10 +123,20 @@ pub struct Limits {
 pub struct Seeds {
     /// Events of a function version that are handled before its seed is made; with 0, none is made.
     pub after_events: u32,
-    /// Clones of a version with a seed that are kept ready while it is used.
+    /// So many are enough while processors and memory are free; with 0, the seed is made when the version is deployed.
+    pub idle_after: u32,
+    /// Clones of a version with a seed that are kept ready while it is used, at least.
     pub parked: u32,
     /// Templates that are kept at hand; beyond, the one that was used least lately ends.
     pub resident: u32,
+    /// A seed is made anew after so many clones.
+    pub rotate_clones: u64,
+    /// A seed of which there were clones is made anew after so long.
+    pub rotate_after: Duration,
+    /// Disk for the seeds' images, in bytes.
+    pub disk_bytes: u64,
+    /// Whether language runtimes have seeds of their own, in whose clones functions without a seed initialise.
+    pub runtime_seeds: bool,
 }
 
 /// Asynchronous invocations.

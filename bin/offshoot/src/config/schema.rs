@@ -92,7 +92,7 @@ const COUNT: Kind = Kind::Integer {
 };
 
 /// Every key, in the order of the documentation.
-pub static KEYS: [Key; 24] = [
+pub static KEYS: [Key; 30] = [
     key("server", "listen", Kind::Address, "127.0.0.1:3001"),
     key("server", "state_dir", Kind::Path, "/var/lib/offshoot"),
     key("server", "drain_timeout_s", seconds(0, 3_600), "30"),
@@ -105,9 +105,15 @@ pub static KEYS: [Key; 24] = [
     // Four per processor: default_value works it out.
     key("limits", "cold_starts", COUNT, "8"),
     key("limits", "ghosts", GHOSTS, "8"),
+    key("limits", "memory_mb", MEGABYTES, "0"),
     key("seeds", "after_events", AFTER, "16"),
+    key("seeds", "idle_after", AFTER, "1"),
     key("seeds", "parked", PARKED, "1"),
     key("seeds", "resident", COUNT, "32"),
+    key("seeds", "rotate_clones", ROTATE, "10000"),
+    key("seeds", "rotate_s", seconds(1, 31_536_000), "86400"),
+    key("seeds", "disk_mb", MEGABYTES, "20480"),
+    key("seeds", "runtime_seeds", Kind::Boolean, "true"),
     key("events", "parallel", COUNT, "100"),
     key("events", "retry_backoff_s", Kind::Backoff, "60,120"),
     key("network", "egress", Kind::Boolean, "false"),
@@ -124,6 +130,20 @@ pub static KEYS: [Key; 24] = [
     ),
     key("log", "format", Kind::Word(&["text", "json"]), "text"),
 ];
+
+/// Up to a petabyte.
+const MEGABYTES: Kind = Kind::Integer {
+    min: 0,
+    max: 1 << 30,
+    unit: Unit::None,
+};
+
+/// How many clones may share their addresses.
+const ROTATE: Kind = Kind::Integer {
+    min: 1,
+    max: 1 << 40,
+    unit: Unit::None,
+};
 
 /// Half a megabyte each.
 const GHOSTS: Kind = Kind::Integer {

@@ -147,6 +147,7 @@ impl Settings {
             ref other => unreachable!("{section}.{name} is {other:?}"),
         };
         let count = |section, name| u32::try_from(integer(section, name)).unwrap_or(u32::MAX);
+        let megabytes = |section, name| integer(section, name) << 20;
         let seconds = |section, name| Duration::from_secs(integer(section, name));
         Config {
             server: Server {
@@ -174,11 +175,17 @@ impl Settings {
                 // More of them than instances would never run.
                 cold_starts: count("limits", "cold_starts").min(count("limits", "max_instances")),
                 ghosts: count("limits", "ghosts"),
+                memory_bytes: Some(megabytes("limits", "memory_mb")).filter(|bytes| *bytes > 0),
             },
             seeds: Seeds {
                 after_events: count("seeds", "after_events"),
+                idle_after: count("seeds", "idle_after"),
                 parked: count("seeds", "parked"),
                 resident: count("seeds", "resident"),
+                rotate_clones: integer("seeds", "rotate_clones"),
+                rotate_after: seconds("seeds", "rotate_s"),
+                disk_bytes: megabytes("seeds", "disk_mb"),
+                runtime_seeds: self.get("seeds", "runtime_seeds").0 == Value::Boolean(true),
             },
             events: Events {
                 parallel: count("events", "parallel"),

@@ -83,7 +83,10 @@ impl Daemon {
             logs,
             keys: keys(config)?,
             base_url: base_url.clone(),
-            node: Box::new(Pages(Arc::clone(&node))),
+            node: Box::new(Pages {
+                node: Arc::clone(&node),
+                porter: Arc::clone(&porter),
+            }),
             metrics,
         });
         gateway.collect_garbage().await;
@@ -120,14 +123,14 @@ impl Daemon {
         } = self;
         let drain = config.server.drain_timeout;
         let background = Arc::clone(&porter);
-        let keep_alive = tokio::spawn(async move { background.keep_alive().await });
+        let driving = tokio::spawn(async move { background.drive().await });
         let dispatching = tokio::spawn(events.run(stop.clone()));
         offshoot_gateway::serve(listener, gateway, stop, drain).await?;
         if !porter.drain(drain).await {
             tracing::warn!("some invocations were still running at the end");
         }
-        keep_alive.abort();
-        let _ = keep_alive.await;
+        driving.abort();
+        let _ = driving.await;
         let _ = tokio::time::timeout(drain, dispatching).await;
         node.shut_down().await;
         state.close().await;
@@ -188,6 +191,7 @@ async fn node(config: &Config, owner: String, logs: &Arc<LogBook>) -> anyhow::Re
         launcher,
         logs: Arc::clone(logs),
         seeds: seeds(config)?,
+        memory_bytes: config.limits.memory_bytes,
         stay_awake: config.machine.stay_awake,
     }))
 }
@@ -209,6 +213,7 @@ fn seeds(config: &Config) -> anyhow::Result<Option<SeedConfig>> {
     Ok(Some(SeedConfig {
         forge,
         resident: config.seeds.resident as usize,
+        of_runtimes: config.seeds.runtime_seeds,
     }))
 }
 
@@ -232,7 +237,11 @@ fn porter_config(config: &Config) -> PorterConfig {
         cold_starts: config.limits.cold_starts as usize,
         seeds: SeedPolicy {
             after_events: config.seeds.after_events,
-            parked: config.seeds.parked as usize,
+            idle_after: Some(config.seeds.idle_after),
+            parked: config.seeds.parked,
+            rotate_clones: config.seeds.rotate_clones,
+            rotate_after: config.seeds.rotate_after,
+            disk_bytes: config.seeds.disk_bytes,
             ..SeedPolicy::default()
         },
     }

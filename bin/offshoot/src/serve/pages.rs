@@ -5,15 +5,22 @@ use std::sync::Arc;
 use metrics::{counter, gauge};
 use offshoot_gateway::NodePages;
 use offshoot_node::Node;
+use offshoot_porter::Porter;
 use offshoot_sandbox::{PoolStats, SandboxInfo};
 use serde_json::{Value, json};
 
+/// Actions that an explanation gives.
+const EXPLAINED: usize = 10;
+
 /// What operators see of a node.
-pub(super) struct Pages(pub(super) Arc<Node>);
+pub(super) struct Pages {
+    pub(super) node: Arc<Node>,
+    pub(super) porter: Arc<Porter<Node>>,
+}
 
 impl NodePages for Pages {
     fn list(&self) -> Value {
-        let Some(launcher) = self.0.launcher() else {
+        let Some(launcher) = self.node.launcher() else {
             return json!({ "sandboxes": [] });
         };
         let sandboxes: Vec<Value> = launcher.sandboxes().iter().map(describe).collect();
@@ -21,7 +28,7 @@ impl NodePages for Pages {
     }
 
     fn inspect(&self, id: &str) -> Option<Value> {
-        let found = self.0.launcher()?.sandbox(id)?;
+        let found = self.node.launcher()?.sandbox(id)?;
         let mut value = describe(&found);
         value["memoryBytes"] = json!(found.memory_bytes);
         value["tmpBytes"] = json!(found.tmp_bytes);
@@ -29,15 +36,30 @@ impl NodePages for Pages {
     }
 
     fn drain(&self) -> usize {
-        self.0.launcher().map_or(0, |launcher| launcher.drain())
+        self.node.launcher().map_or(0, |launcher| launcher.drain())
     }
 
     fn seeds(&self) -> Value {
-        json!({ "seeds": self.0.seed_infos() })
+        json!({ "seeds": self.node.seed_infos() })
+    }
+
+    fn decisions(&self, after: u64) -> Value {
+        json!({ "events": self.porter.decisions(after) })
+    }
+
+    fn explain(&self, function: &str) -> Option<Value> {
+        let decision = self.porter.explain(function)?;
+        let name = decision.name.clone();
+        let mut value = serde_json::to_value(decision).ok()?;
+        // In words, as everywhere.
+        let actions = self.porter.decisions(0).into_iter();
+        let actions: Vec<_> = actions.filter(|action| action.function == name).collect();
+        value["actions"] = json!(actions[actions.len().saturating_sub(EXPLAINED)..]);
+        Some(value)
     }
 
     fn meter(&self) {
-        let Some(launcher) = self.0.launcher() else {
+        let Some(launcher) = self.node.launcher() else {
             return;
         };
         let stats = launcher.pool_stats();

@@ -10,11 +10,11 @@ use rustix::fs::{Mode, OFlags};
 
 use super::{Seeds, State, Version, chain};
 use crate::conversation::{Silence, hear};
-use crate::create::{create, sandbox_spec};
+use crate::create::sandbox_spec;
 use crate::failure::INIT_REQUEST;
 use crate::instance::Instance;
 use crate::message::Message;
-use crate::{CreateFailure, Failure, InstanceSpec, Node, NodeError, Runtime, environment};
+use crate::{CreateFailure, Failure, InstanceSpec, Node, NodeError, Runtime, environment, level1};
 
 /// The descriptors that every clone is given: output twice, and the channel.
 const EXTERNAL: [u32; 3] = [1, 2, 3];
@@ -42,24 +42,40 @@ pub(crate) async fn make(node: &Node, spec: Arc<InstanceSpec>) -> Result<Seeding
         return Ok(Seeding::Refused(why.into()));
     }
     let version = seeds.version(&spec)?;
+    ensure(node, seeds, &version, &spec, async || {
+        level1::create(node, Arc::clone(&spec)).await
+    })
+    .await
+}
+
+/// Makes a seed of a process that `begin` gives, in its place in the sandbox of `spec`.
+pub(super) async fn ensure(
+    node: &Node,
+    seeds: &Seeds,
+    version: &Version,
+    spec: &InstanceSpec,
+    begin: impl AsyncFnOnce() -> Result<Instance, CreateFailure>,
+) -> Result<Seeding, CreateFailure> {
     let _turn = version.making.lock().await;
     match version.state() {
         State::Resident(_) | State::Stored => return Ok(Seeding::Seeded),
         State::Refused(why) => return Ok(Seeding::Refused(why)),
-        State::Unknown if seeds.has_image(&version).await? => {
+        State::Unknown if seeds.has_image(version).await? => {
             version.set(State::Stored);
             return Ok(Seeding::Seeded);
         }
         State::Unknown | State::Absent => {}
     }
     let begun = Instant::now();
-    match try_make(node, seeds, &version, &spec).await {
+    let (function, label) = (&*version.function, &*version.label);
+    match try_make(node, seeds, version, spec, begin).await {
         Ok(report) => {
             tracing::info!(
-                function = &*spec.function,
-                version = &*spec.version,
+                function,
+                version = label,
                 image = %version.name,
                 kilobytes = report.bytes / 1024,
+                of_parent_kilobytes = report.parent_pages * 4,
                 frozen_us = report.freeze_us,
                 took_ms = begun.elapsed().as_millis() as u64,
                 "a seed was made"
@@ -68,7 +84,7 @@ pub(crate) async fn make(node: &Node, spec: Arc<InstanceSpec>) -> Result<Seeding
         }
         Err(failure) => {
             let why: Arc<str> = chain(&failure).into();
-            tracing::warn!(function = &*spec.function, version = &*spec.version, %why, "no seed");
+            tracing::warn!(function, version = label, %why, "no seed");
             match version.state() {
                 State::Refused(why) => Ok(Seeding::Refused(why)),
                 _ => Err(failure),
@@ -95,7 +111,8 @@ pub(crate) async fn renew(node: &Node, spec: Arc<InstanceSpec>) -> Result<Seedin
     // Both have one name. Templates that were made of the old one go on.
     let removed = seeds.forge.remove(version.name.clone()).await;
     removed.map_err(|source| seeds.note(&version, source))?;
-    let renewed = try_make(node, seeds, &version, &spec).await;
+    let begin = async || level1::create(node, Arc::clone(&spec)).await;
+    let renewed = try_make(node, seeds, &version, &spec, begin).await;
     if let Err(failure) = &renewed {
         let why = chain(failure);
         tracing::warn!(function = &*spec.function, %why, "the seed could not be made anew");
@@ -119,9 +136,10 @@ async fn try_make(
     node: &Node,
     seeds: &Seeds,
     version: &Version,
-    spec: &Arc<InstanceSpec>,
+    spec: &InstanceSpec,
+    begin: impl AsyncFnOnce() -> Result<Instance, CreateFailure>,
 ) -> Result<Report, CreateFailure> {
-    let mut instance = create(node, Arc::clone(spec)).await?;
+    let mut instance = begin().await?;
     if let Err(failure) = come_to_rest(&mut instance).await {
         node.end(instance);
         return Err(CreateFailure::Function(failure));
@@ -184,11 +202,13 @@ async fn freeze(
             why,
         });
     }
+    let origin = instance.origin.as_ref();
     let freeze = Freeze {
         name: version.name.clone(),
         pid: instance.sandbox.program_pid().unsigned_abs(),
         external: BTreeSet::from(EXTERNAL),
-        parent: None,
+        // Of a clone of the runtime, the difference is stored.
+        parent: origin.map(|(seed, _)| seed.name().clone()),
     };
     let frozen = seeds.forge.freeze(freeze).await;
     frozen.map_err(|source: SeedError| seeds.note(version, source))

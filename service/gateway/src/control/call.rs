@@ -108,17 +108,15 @@ impl Call {
             .then(|| dispatch.snapshot(&key.function, &key.version))
     }
 
-    /// Has the snapshot of a new version made, if it wants one.
+    /// Has the snapshot of a new version made, if it wants one; else the porter may make its seed when there is time.
     pub(super) fn prepare(&self, version: &VersionConfig) -> Result<(), ApiError> {
-        if !configuration::wants_snapshot(version) {
-            return Ok(());
-        }
         let key = &version.key;
-        let prepared = self
-            .gateway
-            .parts
-            .dispatch
-            .prepare(&key.function, &key.version);
+        let dispatch = &self.gateway.parts.dispatch;
+        let prepared = if configuration::wants_snapshot(version) {
+            dispatch.prepare(&key.function, &key.version)
+        } else {
+            dispatch.deployed(&key.function, &key.version)
+        };
         prepared.map_err(|error| rescue::catalog(&error))
     }
 

@@ -119,6 +119,7 @@ pub(super) async fn update_configuration(call: Arc<Call>) -> Result<Answer, ApiE
         .dispatch
         .changed(&function, Some(offshoot_catalog::LATEST))
         .await;
+    call.prepare(&updated)?;
     garbage::release(&call.gateway, garbage::of_version(&before.latest));
     call.done(&call.of_version(&updated))
 }
