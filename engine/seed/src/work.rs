@@ -105,7 +105,7 @@ impl Workshop {
             leave_running: false,
             parent: freeze.parent,
             // Templates here have memory of their own.
-            file_pages: false,
+            for_mapping: false,
         };
         let frozen = checkpoint(freeze.pid, &options, &self.pool);
         if let Err(CheckpointError::Parent { name, .. }) = &frozen {

@@ -138,8 +138,27 @@ impl Seeds {
         let warmed = self.warm(version, &taken).await;
         // Nothing has run in it.
         launcher.recycle(taken.occupied().end()).await;
-        let seed = warmed.map_err(|source| self.note(version, source))?;
-        Ok(Some((seed, true)))
+        match warmed {
+            Ok(seed) => Ok(Some((seed, true))),
+            Err(source) => {
+                let is_useless = source.is_final();
+                let error = self.note(version, source);
+                if is_useless {
+                    self.discard(version).await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Removes an image of which no template came, as it is damaged or of another machine: another one can be made.
+    async fn discard(&self, version: &Version) {
+        version.set(State::Absent);
+        let (function, image) = (version.function(), &version.name);
+        match self.forge.remove(version.name.clone()).await {
+            Ok(()) => tracing::warn!(function, %image, "a seed that was no good is removed"),
+            Err(error) => tracing::warn!(function, %image, %error, "a seed that is no good stays"),
+        }
     }
 
     /// Makes the template of an image, in a sandbox with the files that it has mapped.
