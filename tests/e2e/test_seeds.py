@@ -156,6 +156,35 @@ class Clones(DaemonTest):
         self.assertTrue(eventually(lambda: len(before - set(os.listdir(seeds))) >= 1), "the old image is there")
 
 
+TRAINED = """
+import os, json
+seen = []
+def handler(event, context):
+    seen.append(event)
+    return {"before": len(seen) - 1, "first": seen[0]}
+"""
+
+
+class Training(DaemonTest):
+    settings = EACH_A_CLONE
+
+    def seen_by_clone(self, **more):
+        return until(self.daemon, deploy(self.client, TRAINED, **more), "clone")
+
+    def test_seed_handles_the_event_that_the_function_names_and_no_other(self):
+        trained = self.seen_by_clone(Environment={"Variables": {"OFFSHOOT_TRAINING_EVENT": '{"kind": "training"}'}})
+        self.assertEqual(trained, {"before": 16, "first": {"kind": "training"}})
+        # The control: without one, a clone has seen nothing but its own event.
+        self.assertEqual(self.seen_by_clone()["before"], 0)
+
+    def test_training_that_fails_is_no_reason_against_a_seed(self):
+        source = "def handler(event, context):\n    if event.get('train'): raise ValueError('untrainable')\n    return 1"
+        variables = {"OFFSHOOT_TRAINING_EVENT": '{"train": true}'}
+        name = deploy(self.client, source, Environment={"Variables": variables})
+        self.assertEqual(until(self.daemon, name, "clone"), 1)
+        self.assertIn("the training event failed", self.daemon.log())
+
+
 class SnapStart(DaemonTest):
     settings = {"limits.keep_alive_s": 0, "seeds.parked": 0}
 

@@ -13,6 +13,7 @@ mod info;
 pub(crate) mod make;
 mod name;
 pub(crate) mod runtime;
+mod train;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
