@@ -262,6 +262,33 @@ class Bounded(DaemonTest):
         return [seed["state"] for seed in listed].count("resident")
 
 
+class Budget(OwnDaemon):
+    def test_image_used_least_goes_when_there_is_no_room(self):
+        made = self.daemon({**EACH_A_CLONE, "seeds.disk_mb": 24}).start()
+        client = made.client()
+        names = [deploy(client, DRAWS, MemorySize=256 + at) for at in range(6)]
+        for name in names:
+            until(made, name, "clone")
+        kept = sum(path.stat().st_blocks * 512 for path in (made.state_dir / "seeds").iterdir())
+        self.assertLess(kept, 24 << 20)
+        self.assertIn("removed a seed: the images are over their budget", made.log())
+        # What has lost its seed is answered all the same.
+        self.assertIn(start(made, names[0])[0], WITHOUT_SEED)
+
+    def test_image_of_a_version_that_is_gone_goes_at_the_next_start(self):
+        made = self.daemon(EACH_A_CLONE).start()
+        name = deploy(made.client(), DRAWS)
+        until(made, name, "clone")
+        made.stop()
+        images = made.state_dir / "seeds"
+        kept = set(os.listdir(images))
+        stray = next(path for path in images.iterdir() if path.name.startswith("version-") and "." not in path.name)
+        (images / f"version-{'0' * 40}").write_bytes(stray.read_bytes())
+        made.start()
+        self.assertTrue(eventually(lambda: set(os.listdir(images)) == kept), os.listdir(images))
+        self.assertEqual(start(made, name)[0], "restore")
+
+
 class Runtimes(OwnDaemon):
     """Functions without a seed begin in a clone of their runtime."""
 

@@ -122,6 +122,7 @@ async fn try_make(
     node.end(instance);
     let report = frozen?;
     version.set(State::Stored);
+    seeds.make_room(version).await;
     let launcher = node.launcher().ok_or(NodeError::ShutDown)?;
     let taken = room(&launcher, spec, node.next_id()).await?;
     let warmed = seeds.warm(version, &taken).await;

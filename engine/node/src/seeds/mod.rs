@@ -7,8 +7,10 @@
 //! 3. [`Seeds::learn`] has the first clone's answer tell which pages clones need, and makes a template that has them ready.
 //! 4. [`Seeds::runtime`] is the seed of a language runtime without a function, in whose clones functions initialise
 //!    ([`crate::level1`]); what is made of such a clone stores only the difference.
-//! 5. [`Seeds::forget`] ends the templates and images of a function that has changed.
+//! 5. Images are kept within a budget, and those of versions that are gone are removed at the start ([`budget`]).
+//! 6. [`Seeds::forget`] ends the templates and images of a function that has changed.
 
+mod budget;
 mod info;
 pub(crate) mod make;
 mod name;
@@ -35,6 +37,8 @@ const LESSONS: u32 = 3;
 pub(crate) struct Seeds {
     forge: Forge,
     most_resident: usize,
+    /// How much of the disk images may take, in bytes.
+    disk_bytes: u64,
     of_runtimes: bool,
     versions: Mutex<HashMap<ImageName, Arc<Version>>>,
 }
@@ -76,6 +80,7 @@ impl Seeds {
         Self {
             forge: config.forge,
             most_resident: config.resident.max(1),
+            disk_bytes: config.disk_bytes,
             of_runtimes: config.of_runtimes,
             versions: Mutex::default(),
         }
