@@ -46,6 +46,8 @@ pub struct SeedConfig {
     pub forge: Forge,
     /// How many templates are kept; beyond, the one that was used least lately ends, and its image stays.
     pub resident: usize,
+    /// How much of the disk images may take, in bytes; beyond, those that were used least lately are removed.
+    pub disk_bytes: u64,
     /// Whether runtimes get seeds, in whose clones functions initialise that have none.
     pub of_runtimes: bool,
 }
@@ -131,6 +133,13 @@ impl Node {
 
     pub(crate) fn memory_limit(&self) -> Option<u64> {
         self.memory_bytes
+    }
+
+    /// Removes the seeds of versions that an earlier daemon knew and that are gone, or changed: `specs` is all there are.
+    pub async fn collect_seeds(&self, specs: &[InstanceSpec]) {
+        if let Some(seeds) = self.seeds() {
+            seeds.keep_only(specs).await;
+        }
     }
 
     pub(crate) fn wakefulness(&self) -> &Arc<Wakefulness> {

@@ -39,8 +39,6 @@ pub struct SeedPolicy {
     pub rotate_clones: u64,
     /// A seed that has clones is made anew after so long.
     pub rotate_after: Duration,
-    /// Disk for images, in bytes.
-    pub disk_bytes: u64,
 }
 
 impl Default for PorterConfig {
@@ -65,7 +63,6 @@ impl Default for SeedPolicy {
             parked_for: Duration::from_secs(600),
             rotate_clones: 10_000,
             rotate_after: Duration::from_secs(24 * 3600),
-            disk_bytes: 20 << 30,
         }
     }
 }
@@ -89,7 +86,8 @@ impl PorterConfig {
             level1_after: u64::MAX,
             rotate_after_clones: seeds.rotate_clones,
             rotate_after_us: us(seeds.rotate_after),
-            disk_budget_bytes: seeds.disk_bytes,
+            // The node bounds what its images take: it knows them all.
+            disk_budget_bytes: u64::MAX,
             // The node's templates are all local.
             may_map: false,
             parked_min: seeds.parked,

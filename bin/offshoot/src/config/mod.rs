@@ -133,8 +133,8 @@ pub struct Seeds {
     pub rotate_clones: u64,
     /// A seed of which there were clones is made anew after so long.
     pub rotate_after: Duration,
-    /// Disk for the seeds' images, in bytes.
-    pub disk_bytes: u64,
+    /// How much of the disk their images may take, in MiB; beyond, those that were used least lately are removed.
+    pub disk_mb: u32,
     /// Whether language runtimes have seeds of their own, in whose clones functions without a seed initialise.
     pub runtime_seeds: bool,
 }

@@ -112,7 +112,7 @@ pub static KEYS: [Key; 30] = [
     key("seeds", "resident", COUNT, "32"),
     key("seeds", "rotate_clones", ROTATE, "10000"),
     key("seeds", "rotate_s", seconds(1, 31_536_000), "86400"),
-    key("seeds", "disk_mb", MEGABYTES, "20480"),
+    key("seeds", "disk_mb", COUNT, "4096"),
     key("seeds", "runtime_seeds", Kind::Boolean, "true"),
     key("events", "parallel", COUNT, "100"),
     key("events", "retry_backoff_s", Kind::Backoff, "60,120"),

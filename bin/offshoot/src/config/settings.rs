@@ -184,7 +184,7 @@ impl Settings {
                 resident: count("seeds", "resident"),
                 rotate_clones: integer("seeds", "rotate_clones"),
                 rotate_after: seconds("seeds", "rotate_s"),
-                disk_bytes: megabytes("seeds", "disk_mb"),
+                disk_mb: count("seeds", "disk_mb"),
                 runtime_seeds: self.get("seeds", "runtime_seeds").0 == Value::Boolean(true),
             },
             events: Events {

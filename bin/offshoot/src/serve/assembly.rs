@@ -70,6 +70,7 @@ impl Daemon {
             region: config.lambda.region.as_str().into(),
             account_id: config.lambda.account_id.as_str().into(),
         });
+        let known = Arc::clone(&dispatch);
         let runner = AsyncRunner::new(Arc::clone(&dispatch));
         let events = Events::new(Arc::clone(&queue), runner, events_config(config));
         let gateway = Gateway::new(GatewayParts {
@@ -90,6 +91,7 @@ impl Daemon {
             metrics,
         });
         gateway.collect_garbage().await;
+        node.collect_seeds(&known.all_specs()).await;
         Ok(Self {
             state,
             node,
@@ -213,6 +215,7 @@ fn seeds(config: &Config) -> anyhow::Result<Option<SeedConfig>> {
     Ok(Some(SeedConfig {
         forge,
         resident: config.seeds.resident as usize,
+        disk_bytes: u64::from(config.seeds.disk_mb) << 20,
         of_runtimes: config.seeds.runtime_seeds,
     }))
 }
@@ -241,7 +244,6 @@ fn porter_config(config: &Config) -> PorterConfig {
             parked: config.seeds.parked,
             rotate_clones: config.seeds.rotate_clones,
             rotate_after: config.seeds.rotate_after,
-            disk_bytes: config.seeds.disk_bytes,
             ..SeedPolicy::default()
         },
     }

@@ -7,13 +7,16 @@
 //! 3. [`Seeds::learn`] has the first clone's answer tell which pages clones need, and makes a template that has them ready.
 //! 4. [`Seeds::runtime`] is the seed of a language runtime without a function, in whose clones functions initialise
 //!    ([`crate::level1`]); what is made of such a clone stores only the difference.
-//! 5. [`Seeds::forget`] ends the templates and images of a function that has changed.
+//! 5. Images are kept within a budget, and those of versions that are gone are removed at the start ([`budget`]).
+//! 6. [`Seeds::forget`] ends the templates and images of a function that has changed.
 
+mod budget;
 mod info;
 pub(crate) mod keep;
 pub(crate) mod make;
 mod name;
 pub(crate) mod runtime;
+mod train;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -36,6 +39,8 @@ const LESSONS: u32 = 3;
 pub(crate) struct Seeds {
     forge: Forge,
     most_resident: usize,
+    /// How much of the disk images may take, in bytes.
+    disk_bytes: u64,
     of_runtimes: bool,
     versions: Mutex<HashMap<ImageName, Arc<Version>>>,
 }
@@ -77,6 +82,7 @@ impl Seeds {
         Self {
             forge: config.forge,
             most_resident: config.resident.max(1),
+            disk_bytes: config.disk_bytes,
             of_runtimes: config.of_runtimes,
             versions: Mutex::default(),
         }
@@ -140,8 +146,27 @@ impl Seeds {
         let warmed = self.warm(version, &taken).await;
         // Nothing has run in it.
         launcher.recycle(taken.occupied().end()).await;
-        let seed = warmed.map_err(|source| self.note(version, source))?;
-        Ok(Some((seed, true)))
+        match warmed {
+            Ok(seed) => Ok(Some((seed, true))),
+            Err(source) => {
+                let is_useless = source.is_final();
+                let error = self.note(version, source);
+                if is_useless {
+                    self.discard(version).await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Removes an image of which no template came, as it is damaged or of another machine: another one can be made.
+    async fn discard(&self, version: &Version) {
+        version.set(State::Absent);
+        let (function, image) = (version.function(), &version.name);
+        match self.forge.remove(version.name.clone()).await {
+            Ok(()) => tracing::warn!(function, %image, "a seed that was no good is removed"),
+            Err(error) => tracing::warn!(function, %image, %error, "a seed that is no good stays"),
+        }
     }
 
     /// Makes the template of an image, in a sandbox with the files that it has mapped.
