@@ -222,7 +222,9 @@ fn a_seed_is_made_early_in_an_idle_moment_only() {
 fn an_image_that_has_gone_is_made_again_later() {
     let mut world = World::new(policy(), 8192 * MB);
     let id = world.add(spec("f", "a"));
-    (0..16).for_each(|_| drop(world.call(id)));
+    for _ in 0..16 {
+        world.call(id);
+    }
     world.decide();
     world.finish();
     assert!(world.core.explain(world.now, id).unwrap().seed != SeedState::Absent);
@@ -231,7 +233,9 @@ fn an_image_that_has_gone_is_made_again_later() {
         world.core.explain(world.now, id).unwrap().seed,
         SeedState::Absent
     );
-    (0..15).for_each(|_| drop(world.call(id)));
+    for _ in 0..15 {
+        world.call(id);
+    }
     assert_eq!(count(&world.decide(), makes_seed), 0);
     world.call(id);
     assert_eq!(count(&world.decide(), makes_seed), 1);
