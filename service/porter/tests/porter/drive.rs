@@ -65,12 +65,14 @@ async fn every_action_reaches_the_node() {
     };
     let (node, porter) = driven(FakeNode::default(), config);
     let target = target("f", "r", None);
-    for _ in 0..12 {
+    for _ in 0..1000 {
+        if node.calls("renew") > 0 && node.calls("park") > 0 {
+            break;
+        }
         invoke(&porter, &target).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    node.until(|node| node.calls("renew") > 0 && node.calls("park") > 0)
-        .await;
+    assert!(node.calls("renew") > 0, "{:?}", node.log());
     let agree = |_: &FakeNode| differences(&porter.decisions(0), &node.log()).is_empty();
     node.until(agree).await;
     // Control: an action that is dropped on its way is seen.
