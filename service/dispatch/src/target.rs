@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use offshoot_catalog::{
-    InvokeConfig, LogFormat as CatalogLogFormat, Resolved, Runtime as CatalogRuntime,
+    InvokeConfig, LATEST, LogFormat as CatalogLogFormat, Resolved, Runtime as CatalogRuntime,
+    SnapStart,
 };
 use offshoot_events::{Destination, Policy};
 use offshoot_lambda::arn::FunctionId;
@@ -41,6 +42,8 @@ pub(crate) fn build(parts: &DispatchParts, resolved: &Resolved) -> Target {
             CatalogLogFormat::Text => LogFormat::Text,
             CatalogLogFormat::Json => LogFormat::Json,
         },
+        snap_start: settings.snap_start == SnapStart::PublishedVersions
+            && *version.key.version != *LATEST,
     };
     Target::new(
         Arc::new(spec),

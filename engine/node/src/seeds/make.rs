@@ -8,16 +8,18 @@ use offshoot_sandbox::{Launcher, Taken};
 use offshoot_seed::{Freeze, Report, SeedError};
 use rustix::fs::{Mode, OFlags};
 
-use super::{Seeds, State, Version, chain};
+use super::{Seeds, State, Version, chain, connection};
 use crate::conversation::{Silence, hear};
-use crate::create::{create, sandbox_spec};
+use crate::create::{create_to_freeze, sandbox_spec};
 use crate::failure::INIT_REQUEST;
 use crate::instance::Instance;
 use crate::message::Message;
 use crate::{CreateFailure, Failure, InstanceSpec, Node, NodeError, Runtime, environment};
 
-/// The descriptors that every clone is given: output twice, and the channel.
-const EXTERNAL: [u32; 3] = [1, 2, 3];
+/// The descriptors of output, which every clone is given.
+const OUTPUT: [u32; 2] = [1, 2];
+/// That of the channel, if it has one.
+const CHANNEL: u32 = 3;
 /// How long hooks before a freeze may take (AWS Lambda Developer Guide, "Runtime hooks for Lambda SnapStart").
 const HOOKS: Duration = Duration::from_secs(10);
 
@@ -38,10 +40,11 @@ pub(crate) async fn make(node: &Node, spec: Arc<InstanceSpec>) -> Result<Seeding
     let Some(seeds) = node.seeds() else {
         return Ok(Seeding::Refused("seeds are switched off".into()));
     };
+    let version = seeds.version(&spec)?;
     if let Some(why) = refusal(&spec) {
+        version.set(State::Refused(why.into()));
         return Ok(Seeding::Refused(why.into()));
     }
-    let version = seeds.version(&spec)?;
     let _turn = version.making.lock().await;
     match version.state() {
         State::Resident(_) | State::Stored => return Ok(Seeding::Seeded),
@@ -79,8 +82,10 @@ pub(crate) async fn make(node: &Node, spec: Arc<InstanceSpec>) -> Result<Seeding
 
 /// What a specification tells already.
 fn refusal(spec: &InstanceSpec) -> Option<&'static str> {
-    if !environment::speaks_channel(spec.runtime) {
-        return Some("its runtime does not speak the channel");
+    if !environment::speaks_channel(spec.runtime) && !spec.snap_start {
+        return Some(
+            "its runtime speaks the Runtime API, where only hooks of its own keep clones apart: publish it with SnapStart",
+        );
     }
     environment::has_extensions(spec)
         .then_some("its layers bring extensions, which are processes of their own")
@@ -92,7 +97,7 @@ async fn try_make(
     version: &Version,
     spec: &Arc<InstanceSpec>,
 ) -> Result<Report, CreateFailure> {
-    let mut instance = create(node, Arc::clone(spec)).await?;
+    let mut instance = create_to_freeze(node, Arc::clone(spec)).await?;
     if let Err(failure) = come_to_rest(&mut instance).await {
         node.end(instance);
         return Err(CreateFailure::Function(failure));
@@ -115,7 +120,12 @@ async fn try_make(
 async fn come_to_rest(instance: &mut Instance) -> Result<(), Failure> {
     let broken = |how: &str| Failure::broke_protocol(INIT_REQUEST, how);
     let sent = instance.transport.send_freeze().await;
-    sent.map_err(|error| broken(&error.to_string()))?;
+    let tells = sent.map_err(|error| broken(&error.to_string()))?;
+    if !tells {
+        // Official clients have run their hooks before they asked for it.
+        tokio::time::sleep(rest_of(instance.spec.runtime)).await;
+        return Ok(());
+    }
     match tokio::time::timeout(HOOKS, hear(instance)).await {
         Ok(Ok(Message::Frozen)) => {}
         Ok(Ok(Message::InitError { error_type, body })) => {
@@ -147,22 +157,44 @@ async fn freeze(
     version: &Version,
     instance: &Instance,
 ) -> Result<Report, NodeError> {
-    if let Some(left) = left_in_tmp(instance) {
-        let why = format!("its init has left {left} in /tmp, which clones would not have");
+    let refused = |why: String| {
         version.set(State::Refused(why.as_str().into()));
-        return Err(NodeError::Unseedable {
+        NodeError::Unseedable {
             function: version.function.to_string(),
             why,
-        });
+        }
+    };
+    if let Some(left) = left_in_tmp(instance) {
+        let why = format!("its init has left {left} in /tmp, which clones would not have");
+        return Err(refused(why));
     }
     let freeze = Freeze {
         name: version.name.clone(),
         pid: instance.sandbox.program_pid().unsigned_abs(),
-        external: BTreeSet::from(EXTERNAL),
+        external: external(instance).map_err(|why| refused(why.to_owned()))?,
         parent: None,
     };
     let frozen = seeds.forge.freeze(freeze).await;
     frozen.map_err(|source: SeedError| seeds.note(version, source))
+}
+
+/// The descriptors that every clone is given: output, and what it is talked to over.
+fn external(instance: &Instance) -> Result<BTreeSet<u32>, &'static str> {
+    let mut external = BTreeSet::from(OUTPUT);
+    if environment::speaks_channel(instance.spec.runtime) {
+        external.insert(CHANNEL);
+        return Ok(external);
+    }
+    let local = instance.transport.held();
+    let local = local.ok_or("its runtime asks for events without having called restore/next")?;
+    let connection = connection::descriptors(instance.sandbox.program_pid(), local);
+    let connection = connection.ok().filter(|found| !found.is_empty());
+    external.extend(
+        connection.ok_or(
+            "restore/next was called by another process than the first one of its runtime",
+        )?,
+    );
+    Ok(external)
 }
 
 /// A file that an instance has in its `/tmp`.

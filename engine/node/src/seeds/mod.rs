@@ -7,6 +7,7 @@
 //! 3. [`Seeds::learn`] has the first clone's answer tell which pages clones need, and makes a template that has them ready.
 //! 4. [`Seeds::forget`] ends the templates and images of a function that has changed.
 
+mod connection;
 mod info;
 pub(crate) mod make;
 mod name;
