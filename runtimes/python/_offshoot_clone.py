@@ -13,19 +13,25 @@ SEED_BYTES = 32
 MULTICAST = 1 << 40  # the bit of a node id that says that no network card has it (RFC 4122, section 4.5)
 
 loaded = sys.modules.get
+was_frozen = False
 
 
 def freeze():
     """Runs the hooks before a snapshot, the last one registered first, and leaves as little garbage as it can."""
+    global was_frozen
     hooks = loaded("snapshot_restore_py")
     if hooks is not None:
         for function, arguments, named in reversed(hooks.get_before_snapshot()):
             function(*arguments, **named)
+    sys.modules["__main__"].rehearse()
     renew()  # a rehearsal: what is made at the first use, such as OpenSSL's generator, takes milliseconds
-    gc.unfreeze()
+    if not was_frozen:
+        gc.unfreeze()
     gc.collect()
-    # What is old now is never looked at again: a collection in a clone would write to every page that it shares.
+    # What is old now is never looked at again: a collection in a clone would write to every page that it shares. Nor is it
+    # at the next freeze, so that its image differs in what is new.
     gc.freeze()
+    was_frozen = True
 
 
 def resume(env, fork_hooks):

@@ -44,6 +44,9 @@ pub struct Options {
     pub leave_running: bool,
     /// An image whose pages are referred to instead of being stored again, where they are equal.
     pub parent: Option<ImageName>,
+    /// Whether templates may map their memory from the pool. For those, pages that equal their file's are stored as well
+    /// (others map the file), and a few pages of the parent's again, as each stretch costs them a mapping.
+    pub for_mapping: bool,
 }
 
 /// What a checkpoint has made.
@@ -109,20 +112,14 @@ fn run(pid: u32, options: &Options, pool: &Pool) -> Result<Report, CheckpointErr
         .create(&options.name)
         .map_err(|source| store::refused(&options.name, source))?;
     let mut window = Window::new(pid, expected_bytes(pid)?)?;
-    let mut store = Store::new(pid, &image, family.as_ref());
+    let mut store = Store::new(pid, &image, family.as_ref(), options.for_mapping);
 
     let images = Images::of(pid, pool)?;
     let mut others = Others::look(&target, &options.external);
 
     let frozen_at = Instant::now();
     let mut frozen = freeze(pid, &target)?;
-    let mut draft = read(
-        &mut frozen,
-        &target,
-        &options.external,
-        &mut others,
-        &images,
-    )?;
+    let mut draft = read(&mut frozen, &target, options, &mut others, &images)?;
     draft.manifest.parent = family.as_ref().and_then(Family::id);
     copy(&mut draft.now, &mut draft.sources, &mut window, &mut store)?;
     let mut freeze_us = micros(frozen_at);
@@ -238,7 +235,7 @@ fn freeze(pid: u32, target: &Target) -> Result<Frozen, CheckpointError> {
 fn read(
     frozen: &mut Frozen,
     target: &Target,
-    external: &BTreeSet<u32>,
+    options: &Options,
     others: &mut Others,
     images: &Images,
 ) -> Result<Draft, CheckpointError> {
@@ -281,7 +278,7 @@ fn read(
     let Place::File(executable) = tables.place(target, "exe", true)? else {
         return Err(Refusal::Executable { pid }.into());
     };
-    files::read(target, external, others, &mut tables)?;
+    files::read(target, &options.external, others, &mut tables)?;
     let regions = Pagemap::open(pid)
         .and_then(|pagemap| pagemap.scan(0, USER_END))
         .map_err(|source| CheckpointError::Proc {
@@ -291,7 +288,15 @@ fn read(
     let Space {
         mappings,
         mut pieces,
-    } = space::survey(&areas, &regions, &memory, images, target, &mut tables)?;
+    } = space::survey(
+        &areas,
+        &regions,
+        &memory,
+        images,
+        target,
+        &mut tables,
+        options.for_mapping,
+    )?;
     tables.refuse_shared(target, &space::exposed(&mappings), others)?;
     for (index, source) in tables.contents.iter().enumerate() {
         let found = pieces::of_content(index, source.content.bytes, &source.reader);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use offshoot_image::model::{Backing, Mapping, MappingFlags, PAGE_BYTES, SpecialKind};
 use offshoot_plan::{ENGINE_BASE, ENGINE_BYTES, MAGIC, PLAN_BASE};
-use offshoot_trace::{Memory, Region};
+use offshoot_trace::{Memory, PageKinds, Region};
 
 use crate::files::{Place, Tables, Target};
 use crate::found::{Found, clip, guards, with_image};
@@ -22,7 +22,8 @@ pub(crate) struct Space {
     pub pieces: Vec<Piece>,
 }
 
-/// Sorts out an address space. `regions` are the pages that the process has, ascending.
+/// Sorts out an address space. `regions` are the pages that the process has, ascending; with `file_pages`, those that
+/// equal their file's are copied, too.
 pub(crate) fn survey(
     areas: &[Area],
     regions: &[Region],
@@ -30,6 +31,7 @@ pub(crate) fn survey(
     images: &Images,
     target: &Target,
     tables: &mut Tables,
+    file_pages: bool,
 ) -> Result<Space, CheckpointError> {
     let engine = Engine::find(areas, memory);
     let mut found: Vec<Found> = Vec::new();
@@ -51,10 +53,13 @@ pub(crate) fn survey(
                 });
                 (backing, behind.name)
             }
-            None => (
-                backing(area, target, tables, &mut placed)?,
-                given_name(area),
-            ),
+            None => {
+                regions.retain(|region| file_pages || !region.kinds.has(PageKinds::FILE));
+                (
+                    backing(area, target, tables, &mut placed)?,
+                    given_name(area),
+                )
+            }
         };
         let mapping = Mapping {
             start: area.start,

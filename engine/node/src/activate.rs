@@ -26,7 +26,7 @@ pub(crate) async fn activate(
         let _ = rustix::io::write(&wake, &1_u64.to_ne_bytes());
     }
     // A clone that has had no event yet.
-    let is_clone = birth.is_some_and(|birth| birth.rung != Rung::Cold);
+    let is_clone = birth.is_some_and(|birth| !birth.rung.is_initialised());
     let timeout = instance.spec.timeout;
     let mut alarm = instance.alarm.set(timeout);
     let heard = tokio::select! {
@@ -45,9 +45,9 @@ pub(crate) async fn activate(
             first_byte: Instant::now(),
         }
     });
-    // Not of an instance that was made for this event from nothing: the next one would die as well.
-    let was_cold = birth.is_some_and(|birth| birth.rung == Rung::Cold);
-    let undelivered = conversation.undelivered && !was_cold;
+    // Not of an instance that was initialised for this event: the next one would die as well.
+    let was_initialised = birth.is_some_and(|birth| birth.rung.is_initialised());
+    let undelivered = conversation.undelivered && !was_initialised;
     let duration = begun.elapsed();
     node.wakefulness().note();
     let stages = stages(&event, birth, begun, conversation.first_byte);

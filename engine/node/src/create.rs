@@ -1,4 +1,4 @@
-//! Making an instance the ordinary way: the bottom rung of the ladder.
+//! Making an instance the ordinary way, in a process that begins with it: the bottom rung of the ladder.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -44,12 +44,15 @@ async fn create_as(
     role: Role,
 ) -> Result<Instance, CreateFailure> {
     let begun = Instant::now();
-    let mut instance = start(node, spec, role).await?;
+    let mut instance = start(node, spec, sandbox_spec, role).await?;
     let sandbox = begun.elapsed();
     match await_ready(&mut instance).await {
-        Ok(mut birth) => {
-            birth.sandbox = sandbox;
-            instance.birth = Some(birth);
+        Ok(birth) => {
+            instance.birth = Some(Birth {
+                rung: Rung::Cold,
+                sandbox,
+                ..birth
+            });
             Ok(instance)
         }
         Err(failure) => {
@@ -59,8 +62,16 @@ async fn create_as(
     }
 }
 
+/// What a sandbox for a version is, by its id and the name of its log stream.
+pub(crate) type Furnish = fn(&InstanceSpec, String, &str) -> Result<SandboxSpec, NodeError>;
+
 /// The sandbox and its process, about to initialise.
-async fn start(node: &Node, spec: Arc<InstanceSpec>, role: Role) -> Result<Instance, NodeError> {
+pub(crate) async fn start(
+    node: &Node,
+    spec: Arc<InstanceSpec>,
+    furnish: Furnish,
+    role: Role,
+) -> Result<Instance, NodeError> {
     let pipe_failed = |what| {
         let function = spec.function.to_string();
         move |source| NodeError::Pipe {
@@ -78,7 +89,7 @@ async fn start(node: &Node, spec: Arc<InstanceSpec>, role: Role) -> Result<Insta
         None
     };
     let (channel, channel_end) = channel.unzip();
-    let sandbox_spec = sandbox_spec(&spec, id, &stream)?;
+    let sandbox_spec = furnish(&spec, id, &stream)?;
     let fds = SandboxFds {
         channel: channel_end,
         output: output_end,
@@ -152,8 +163,8 @@ pub(crate) fn sandbox_spec(
     })
 }
 
-/// Waits until user code is initialised.
-async fn await_ready(instance: &mut Instance) -> Result<Birth, Failure> {
+/// Waits until user code is initialised; how long its stages took.
+pub(crate) async fn await_ready(instance: &mut Instance) -> Result<Birth, Failure> {
     let begun = Instant::now();
     let limit = instance.spec.timeout.max(MIN_INIT_TIMEOUT);
     let mut booted = begun;
@@ -163,7 +174,6 @@ async fn await_ready(instance: &mut Instance) -> Result<Birth, Failure> {
     };
     let ready = tokio::time::timeout(limit, init).await;
     let birth = |booted: Instant| Birth {
-        rung: Rung::Cold,
         runtime_init: booted - begun,
         user_init: booted.elapsed(),
         ..Birth::default()

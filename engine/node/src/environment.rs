@@ -106,6 +106,33 @@ fn with_extensions(runtime: Vec<String>) -> Vec<String> {
     command
 }
 
+/// What begins the names of variables that a language runtime, its libraries or the C library read when they start: a
+/// process that has started already cannot be told them.
+const READ_AT_START: [&str; 10] = [
+    "PYTHON", "NODE_", "LD_", "LC_", "MALLOC_", "GLIBC_", "UV_", "OPENSSL_", "SSL_", "V8_",
+];
+/// Whole names of such, and of a program that starts the runtime in its own way.
+const READ_AT_START_EXACTLY: [&str; 4] = ["LANG", "LANGUAGE", "TZ", "AWS_LAMBDA_EXEC_WRAPPER"];
+
+/// Whether the function can begin in a process that its runtime has started without it.
+pub(crate) fn begins_in_runtime_seed(spec: &InstanceSpec) -> bool {
+    let is_read = |name: &String| {
+        READ_AT_START_EXACTLY.contains(&name.as_str())
+            || READ_AT_START.iter().any(|start| name.starts_with(start))
+    };
+    speaks_channel(spec.runtime) && !has_extensions(spec) && !spec.env.keys().any(is_read)
+}
+
+/// The variables of a runtime that has no function yet: what is the same for all.
+pub(crate) fn runtime_variables(runtime: Runtime) -> Vec<(String, String)> {
+    let fixed = defaults(runtime).into_iter().chain(of_runtime(runtime));
+    let mut all: Vec<_> = fixed
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+    all.sort();
+    all
+}
+
 /// Whether the runtime speaks our channel; otherwise it speaks the Runtime API.
 pub(crate) fn speaks_channel(runtime: Runtime) -> bool {
     matches!(runtime, Runtime::Python311 | Runtime::Nodejs20)
@@ -115,7 +142,7 @@ pub(crate) fn speaks_channel(runtime: Runtime) -> bool {
 /// them (the catalog refuses them at deployment anyway).
 pub(crate) fn variables(spec: &InstanceSpec, log_stream: &str) -> Vec<(String, String)> {
     let mut all = spec.env.clone();
-    for (name, value) in defaults(spec) {
+    for (name, value) in defaults(spec.runtime) {
         all.entry(name.to_owned()).or_insert(value);
     }
     for (name, value) in reserved(spec, log_stream) {
@@ -125,7 +152,7 @@ pub(crate) fn variables(spec: &InstanceSpec, log_stream: &str) -> Vec<(String, S
 }
 
 /// Variables that a function may override.
-fn defaults(spec: &InstanceSpec) -> Vec<(&'static str, String)> {
+fn defaults(runtime: Runtime) -> Vec<(&'static str, String)> {
     let mut list = vec![
         ("LANG", "C.UTF-8".to_owned()),
         ("TZ", ":UTC".to_owned()),
@@ -139,7 +166,7 @@ fn defaults(spec: &InstanceSpec) -> Vec<(&'static str, String)> {
             "/var/task:/var/task/lib:/opt/lib".to_owned(),
         ),
     ];
-    if spec.runtime == Runtime::Nodejs20 {
+    if runtime == Runtime::Nodejs20 {
         let modules =
             "/opt/nodejs/node20/node_modules:/opt/nodejs/node_modules:/var/task/node_modules";
         list.push(("NODE_PATH", modules.to_owned()));
@@ -163,10 +190,6 @@ fn reserved(spec: &InstanceSpec, log_stream: &str) -> Vec<(&'static str, String)
     };
     let mut list = vec![
         ("_HANDLER", spec.handler.clone()),
-        (
-            "AWS_EXECUTION_ENV",
-            format!("AWS_Lambda_{}", spec.runtime.name()),
-        ),
         ("AWS_DEFAULT_REGION", spec.region.to_string()),
         ("AWS_REGION", spec.region.to_string()),
         ("AWS_LAMBDA_FUNCTION_NAME", spec.function.to_string()),
@@ -184,9 +207,6 @@ fn reserved(spec: &InstanceSpec, log_stream: &str) -> Vec<(&'static str, String)
             initialization_type(spec).to_owned(),
         ),
         ("AWS_LAMBDA_LOG_FORMAT", log_format.to_owned()),
-        ("AWS_LAMBDA_RUNTIME_API", RUNTIME_API.to_owned()),
-        ("LAMBDA_TASK_ROOT", "/var/task".to_owned()),
-        ("LAMBDA_RUNTIME_DIR", "/var/runtime".to_owned()),
     ];
     // Under SnapStart absent as on Lambda: clones have streams of their own, and only the channel can tell them.
     if !spec.snap_start || speaks_channel(spec.runtime) {
@@ -194,7 +214,21 @@ fn reserved(spec: &InstanceSpec, log_stream: &str) -> Vec<(&'static str, String)
         list.push(("AWS_LAMBDA_LOG_GROUP_NAME", group));
         list.push(("AWS_LAMBDA_LOG_STREAM_NAME", log_stream.to_owned()));
     }
+    list.extend(of_runtime(spec.runtime));
     list
+}
+
+/// Reserved variables that are the same for all functions of a runtime.
+fn of_runtime(runtime: Runtime) -> [(&'static str, String); 4] {
+    [
+        (
+            "AWS_EXECUTION_ENV",
+            format!("AWS_Lambda_{}", runtime.name()),
+        ),
+        ("AWS_LAMBDA_RUNTIME_API", RUNTIME_API.to_owned()),
+        ("LAMBDA_TASK_ROOT", "/var/task".to_owned()),
+        ("LAMBDA_RUNTIME_DIR", "/var/runtime".to_owned()),
+    ]
 }
 
 #[cfg(test)]

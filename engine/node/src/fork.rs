@@ -12,8 +12,8 @@ use crate::alarm::Alarm;
 use crate::capture::OutputPipe;
 use crate::instance::{Birth, Instance};
 use crate::logs::Scribe;
-use crate::seeds::Version;
 use crate::seeds::make::room;
+use crate::seeds::{Seeds, Version};
 use crate::transport::{CloneEnd, of_clone};
 use crate::{InstanceSpec, Node, NodeError, Rung};
 
@@ -34,10 +34,25 @@ pub(crate) async fn fork(
     spec: Arc<InstanceSpec>,
     parked: bool,
 ) -> Result<Option<Instance>, NodeError> {
-    match try_fork(node, Arc::clone(&spec), parked).await {
+    let Some(seeds) = node.seeds() else {
+        return Ok(None);
+    };
+    let version = seeds.version(&spec)?;
+    fork_of(node, seeds, &version, spec, parked).await
+}
+
+/// Makes a clone of a seed that serves for the version; none if there is no such image.
+pub(crate) async fn fork_of(
+    node: &Node,
+    seeds: &Seeds,
+    version: &Arc<Version>,
+    spec: Arc<InstanceSpec>,
+    parked: bool,
+) -> Result<Option<Instance>, NodeError> {
+    match try_fork(node, seeds, version, Arc::clone(&spec), parked).await {
         // Of a template that has ended another one is made of the image.
         Err(NodeError::Fork { source, .. }) if is_end(&source) => {
-            try_fork(node, spec, parked).await
+            try_fork(node, seeds, version, spec, parked).await
         }
         forked => forked,
     }
@@ -45,17 +60,15 @@ pub(crate) async fn fork(
 
 async fn try_fork(
     node: &Node,
+    seeds: &Seeds,
+    version: &Arc<Version>,
     spec: Arc<InstanceSpec>,
     parked: bool,
 ) -> Result<Option<Instance>, NodeError> {
-    let Some(seeds) = node.seeds() else {
-        return Ok(None);
-    };
     let begun = Instant::now();
     let launcher = node.launcher().ok_or(NodeError::ShutDown)?;
-    let version = seeds.version(&spec)?;
     let resident = seeds
-        .resident(&version, &launcher, async || {
+        .resident(version, &launcher, async || {
             room(&launcher, &spec, node.next_id()).await
         })
         .await?;
@@ -85,12 +98,12 @@ async fn try_fork(
         park,
         watch: version.takes_lesson(&seed),
     };
-    let watched = outfit.watch.then(|| Arc::clone(&version));
+    let watched = outfit.watch.then(|| Arc::clone(version));
     let (taken, cloned) = multiply(&seed, outfit).await;
     let cloned = match cloned {
         Ok(cloned) => cloned,
         Err(error) => {
-            return Err(undo(&launcher, taken, &version, &seed, error).await);
+            return Err(undo(&launcher, taken, version, &seed, error).await);
         }
     };
     let token = cloned.token;

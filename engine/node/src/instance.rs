@@ -52,7 +52,9 @@ impl Birth {
     /// made, and itself. A parked one was made before anybody asked for it.
     pub(crate) fn start(&self) -> Start {
         match self.rung {
-            Rung::Hot | Rung::Cold => Start::Init(self.runtime_init + self.user_init),
+            Rung::Hot | Rung::Level1 | Rung::Cold => {
+                Start::Init(self.runtime_init + self.user_init)
+            }
             Rung::Parked => Start::Restore(Duration::ZERO),
             Rung::Clone | Rung::Restore => Start::Restore(self.restore + self.fork),
         }

@@ -23,6 +23,7 @@ mod failure;
 mod fork;
 mod fri;
 mod instance;
+mod level1;
 mod logs;
 mod message;
 mod node;

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use futures_util::FutureExt;
 use offshoot_sandbox::Launcher;
 use offshoot_seed::Forge;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::seeds::make::{learn, make};
@@ -15,7 +16,7 @@ use crate::seeds::{SeedInfo, Seeds, Version};
 use crate::wakefulness::Wakefulness;
 use crate::{
     Activated, CreateFailure, Event, Failure, Fri, Instance, InstanceSpec, LogBook, NodeError,
-    Outcome, Reply, Rung, Seeding, activate, create, fork, logs,
+    Outcome, Reply, Rung, Seeding, activate, fork, level1, logs, seeds,
 };
 
 /// How long extensions have to end when their sandbox does (Lambda grants 2 s to sandboxes with extensions).
@@ -42,17 +43,21 @@ pub struct SeedConfig {
     pub forge: Forge,
     /// How many templates are kept; beyond, the one that was used least lately ends, and its image stays.
     pub resident: usize,
+    /// Whether runtimes get seeds, in whose clones functions initialise that have none.
+    pub of_runtimes: bool,
 }
 
-/// A node of one machine.
-#[derive(Debug)]
+/// A node of one machine. Clones are the same node.
+#[derive(Debug, Clone)]
 pub struct Node {
     /// Taken at the end.
-    launcher: RwLock<Option<Arc<Launcher>>>,
+    launcher: Arc<RwLock<Option<Arc<Launcher>>>>,
     logs: Arc<LogBook>,
     seeds: Option<Arc<Seeds>>,
-    created: AtomicU64,
+    created: Arc<AtomicU64>,
     ending: TaskTracker,
+    /// Ends work for which nobody waits.
+    closing: CancellationToken,
     wakefulness: Arc<Wakefulness>,
 }
 
@@ -60,11 +65,12 @@ impl Node {
     /// A node.
     pub fn new(config: NodeConfig) -> Self {
         Self {
-            launcher: RwLock::new(Some(Arc::new(config.launcher))),
+            launcher: Arc::new(RwLock::new(Some(Arc::new(config.launcher)))),
             logs: config.logs,
             seeds: config.seeds.map(Seeds::new).map(Arc::new),
-            created: AtomicU64::new(0),
+            created: Arc::default(),
             ending: TaskTracker::new(),
+            closing: CancellationToken::new(),
             wakefulness: Wakefulness::new(config.stay_awake),
         }
     }
@@ -72,6 +78,7 @@ impl Node {
     /// Waits until every sandbox that is being ended is gone, then ends the nursery. Instances that still run
     /// end with it, and none can be made any more.
     pub async fn shut_down(&self) {
+        self.closing.cancel();
         self.ending.close();
         self.ending.wait().await;
         let launcher = self
@@ -126,6 +133,25 @@ impl Node {
         format!("i{:06x}", self.created.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// Makes the seed of a function's runtime in the background, if it is not there and could be.
+    pub(crate) fn seed_runtime(&self, spec: Arc<InstanceSpec>) {
+        let Some(runtime) = self.seeds().and_then(|seeds| seeds.runtime(&spec)) else {
+            return;
+        };
+        if !runtime.is_wanted() {
+            return;
+        }
+        let (node, closing) = (self.clone(), self.closing.clone());
+        // Dropped when the daemon ends: what it has made so far ends with it.
+        self.ending
+            .spawn(closing.run_until_cancelled_owned(async move {
+                if let Some(seeds) = node.seeds() {
+                    // It says itself why there is none.
+                    let _ = seeds::runtime::make(&node, seeds, spec).await;
+                }
+            }));
+    }
+
     /// Has a seed learn of a watched clone in the background, and ends that.
     pub(crate) fn learn(&self, instance: Instance, version: Arc<Version>) {
         let (seeds, launcher, id) = (self.seeds.clone(), self.launcher(), self.next_id());
@@ -150,7 +176,7 @@ impl Fri for Node {
         &self,
         spec: Arc<InstanceSpec>,
     ) -> impl Future<Output = Result<Instance, CreateFailure>> + Send {
-        create::create(self, spec)
+        level1::create(self, spec)
     }
 
     fn fork(

@@ -1,4 +1,4 @@
-//! The rungs of the ladder, best first (design: hot, parked, clone, restore, cold).
+//! The rungs of the ladder, best first (design: hot, parked, clone, restore, level 1, cold).
 
 use std::fmt;
 
@@ -15,6 +15,8 @@ pub enum Rung {
     Clone,
     /// A clone of a seed whose template had to be made of its image first.
     Restore,
+    /// A clone of the runtime's seed, in which user code was initialised.
+    Level1,
     /// Initialised in the ordinary way.
     Cold,
 }
@@ -27,6 +29,7 @@ impl Rung {
             Self::Parked => "parked",
             Self::Clone => "clone",
             Self::Restore => "restore",
+            Self::Level1 => "level1",
             Self::Cold => "cold",
         }
     }
@@ -34,6 +37,11 @@ impl Rung {
     /// Whether the instance handles its first event.
     pub const fn is_first(self) -> bool {
         !matches!(self, Self::Hot)
+    }
+
+    /// Whether user code was initialised for it: it is no clone of another instance.
+    pub const fn is_initialised(self) -> bool {
+        matches!(self, Self::Level1 | Self::Cold)
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use common::{inventory, launcher, python, run, shell, start, wait_until};
 use offshoot_sandbox::{CreateError, Exit, Launcher, sweep};
+use offshoot_trace::Tracee;
 use rustix::process::{Pid, Signal, kill_process};
 
 fn host_pid(pid: i32) -> Pid {
@@ -54,6 +55,28 @@ async fn exit_may_be_awaited_often_and_dropped() {
     }
     let (first, second) = tokio::join!(running.sandbox.exited(), running.sandbox.exited());
     assert_eq!((first, second), (Exit::Exited(3), Exit::Exited(3)));
+    running.sandbox.destroy().await.unwrap();
+    launcher.shutdown().await;
+}
+
+/// A checkpoint ends the process that it has frozen, and lets go of it a little later.
+#[tokio::test]
+async fn program_that_ends_while_it_is_traced_is_reaped_when_its_tracer_lets_go() {
+    let Some((_, launcher)) = launcher("traced").await else {
+        return;
+    };
+    let running = start(&launcher, shell("a", "sleep 1000")).await;
+    let pid = running.sandbox.program_pid();
+    let tracer = std::thread::spawn(move || {
+        let traced = Tracee::seize(pid.unsigned_abs()).unwrap();
+        assert!(traced.is_some(), "nobody traces it");
+        kill_process(host_pid(pid), Signal::KILL).unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+    });
+    let long = Duration::from_secs(5);
+    let exit = tokio::time::timeout(long, running.sandbox.exited()).await;
+    assert_eq!(exit.unwrap(), Exit::Signaled(9));
+    tracer.join().unwrap();
     running.sandbox.destroy().await.unwrap();
     launcher.shutdown().await;
 }

@@ -17,6 +17,7 @@ pub struct Seed {
     stored_bytes: u64,
     pid: i32,
     is_learnt: bool,
+    parent: Option<ImageName>,
 }
 
 /// What a clone is given.
@@ -50,11 +51,16 @@ impl Seed {
             image,
             stored_bytes,
             is_learnt: false,
+            parent: None,
         }
     }
 
     pub(crate) fn learnt(self, is_learnt: bool) -> Self {
         Self { is_learnt, ..self }
+    }
+
+    pub(crate) fn of(self, parent: Option<ImageName>) -> Self {
+        Self { parent, ..self }
     }
 
     /// The descriptors that its clones are given, by number.
@@ -77,7 +83,12 @@ impl Seed {
         self.image
     }
 
-    /// How much of the pool its image takes.
+    /// The image of which its own stores only the difference.
+    pub fn parent(&self) -> Option<&ImageName> {
+        self.parent.as_ref()
+    }
+
+    /// How much of the pool its image takes, without its parent's.
     pub fn stored_bytes(&self) -> u64 {
         self.stored_bytes
     }

@@ -3,11 +3,12 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::mpsc::{Receiver, TryRecvError};
 
-use offshoot_checkpoint::{Options, Report, checkpoint};
+use offshoot_checkpoint::{CheckpointError, Options, Report, checkpoint};
 use offshoot_clone::{Confinement, Keeper, Memory, PathRules, TemplateSpec, observe, setup_calls};
 use offshoot_image::model::PageRange;
 use offshoot_pool::{
-    ImageName, Lineage, Mount, OpenError, Pool, PoolConfig, RemoveError, load_or_create_key,
+    ImageName, Lineage, Mount, OpenError, OpenImage, Pool, PoolConfig, RemoveError,
+    load_or_create_key,
 };
 use offshoot_sandbox::ProgramRules;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -89,7 +90,7 @@ impl Workshop {
             Work::Freeze(freeze, reply) => drop(reply.send(self.freeze(freeze))),
             Work::Warm(warm, reply) => drop(reply.send(self.warm(&warm))),
             Work::Learn(learn, reply) => drop(reply.send(self.learn(&learn))),
-            Work::Find(name, reply) => drop(reply.send(self.pool.open_image(&name).is_ok())),
+            Work::Find(name, reply) => drop(reply.send(self.pool.open_lineage(&name).is_ok())),
             Work::Remove(name, reply) => {
                 drop(reply.send(self.remove(&name)));
             }
@@ -97,19 +98,41 @@ impl Workshop {
     }
 
     fn freeze(&self, freeze: Freeze) -> Result<Report, SeedError> {
-        let options = Options {
+        self.clear(&freeze.name)?;
+        let mut options = Options {
             name: freeze.name,
             external: freeze.external,
             leave_running: false,
             parent: freeze.parent,
+            // Templates here have memory of their own.
+            for_mapping: false,
         };
-        Ok(checkpoint(freeze.pid, &options, &self.pool)?)
+        let frozen = checkpoint(freeze.pid, &options, &self.pool);
+        if let Err(CheckpointError::Parent { name, .. }) = &frozen {
+            tracing::warn!(image = %options.name, parent = %name, "the parent is gone; the image is whole");
+            options.parent = None;
+            return Ok(checkpoint(freeze.pid, &options, &self.pool)?);
+        }
+        Ok(frozen?)
+    }
+
+    /// Removes an image that cannot be used, because it is damaged or its parent is gone.
+    fn clear(&self, name: &ImageName) -> Result<(), SeedError> {
+        if self.pool.open_lineage(name).is_ok() {
+            return Ok(());
+        }
+        match self.remove(name) {
+            Ok(()) | Err(SeedError::Remove(RemoveError::NotFound { .. })) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     fn warm(&mut self, warm: &Warm) -> Result<Seed, SeedError> {
         let (lineage, is_learnt) = self.newest(&warm.name)?;
         let stored = self.stored_bytes(&warm.name)?;
         let image = lineage.image.id();
+        let parent = lineage.ancestors.iter().map(OpenImage::name);
+        let parent = parent.cloned().find(|ancestor| *ancestor != warm.name);
         let images: Vec<OwnedFd> = std::iter::once(lineage.image)
             .chain(lineage.ancestors)
             .map(OwnedFd::from)
@@ -140,7 +163,7 @@ impl Workshop {
             source,
         })?;
         let seed = Seed::new(template, warm.name.clone(), image, stored);
-        Ok(seed.learnt(is_learnt))
+        Ok(seed.learnt(is_learnt).of(parent))
     }
 
     /// An image, or the one that knows which of its pages clones need; and whether it is that one.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
-use offshoot_node::{Answer, FailureKind, NodeError, Outcome, Rung};
+use offshoot_node::{Answer, FailureKind, NodeError, Outcome};
 
 use crate::ThrottleReason;
 
@@ -33,7 +33,7 @@ impl FunctionMetrics {
         let rung = outcome.rung;
         counter!("offshoot_starts_total", "faas_name" => name(), "rung" => rung.name())
             .increment(1);
-        if rung == Rung::Cold {
+        if rung.is_initialised() {
             let init_us = outcome.stages.runtime_init_us + outcome.stages.user_init_us;
             counter!("faas_coldstarts_total", "faas_name" => name()).increment(1);
             histogram!("faas_init_duration_seconds", "faas_name" => name())

@@ -125,6 +125,8 @@ pub struct Seeds {
     pub parked: u32,
     /// Templates that are kept at hand; beyond, the one that was used least lately ends.
     pub resident: u32,
+    /// Whether language runtimes have seeds of their own, in whose clones functions without a seed initialise.
+    pub runtime_seeds: bool,
 }
 
 /// Asynchronous invocations.

@@ -92,7 +92,7 @@ const COUNT: Kind = Kind::Integer {
 };
 
 /// Every key, in the order of the documentation.
-pub static KEYS: [Key; 24] = [
+pub static KEYS: [Key; 25] = [
     key("server", "listen", Kind::Address, "127.0.0.1:3001"),
     key("server", "state_dir", Kind::Path, "/var/lib/offshoot"),
     key("server", "drain_timeout_s", seconds(0, 3_600), "30"),
@@ -108,6 +108,7 @@ pub static KEYS: [Key; 24] = [
     key("seeds", "after_events", AFTER, "16"),
     key("seeds", "parked", PARKED, "1"),
     key("seeds", "resident", COUNT, "32"),
+    key("seeds", "runtime_seeds", Kind::Boolean, "true"),
     key("events", "parallel", COUNT, "100"),
     key("events", "retry_backoff_s", Kind::Backoff, "60,120"),
     key("network", "egress", Kind::Boolean, "false"),

@@ -179,6 +179,7 @@ impl Settings {
                 after_events: count("seeds", "after_events"),
                 parked: count("seeds", "parked"),
                 resident: count("seeds", "resident"),
+                runtime_seeds: self.get("seeds", "runtime_seeds").0 == Value::Boolean(true),
             },
             events: Events {
                 parallel: count("events", "parallel"),

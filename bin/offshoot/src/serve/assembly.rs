@@ -209,6 +209,7 @@ fn seeds(config: &Config) -> anyhow::Result<Option<SeedConfig>> {
     Ok(Some(SeedConfig {
         forge,
         resident: config.seeds.resident as usize,
+        of_runtimes: config.seeds.runtime_seeds,
     }))
 }
 

@@ -51,6 +51,7 @@ pub fn options(name: &str) -> Options {
         external: BTreeSet::from([0, 1, 2]),
         leave_running: true,
         parent: None,
+        for_mapping: true,
     }
 }
 

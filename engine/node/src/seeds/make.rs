@@ -14,7 +14,7 @@ use crate::create::{create_to_freeze, sandbox_spec};
 use crate::failure::INIT_REQUEST;
 use crate::instance::Instance;
 use crate::message::Message;
-use crate::{CreateFailure, Failure, InstanceSpec, Node, NodeError, Runtime, environment};
+use crate::{CreateFailure, Failure, InstanceSpec, Node, NodeError, Runtime, environment, level1};
 
 /// The descriptors of output, which every clone is given.
 const OUTPUT: [u32; 2] = [1, 2];
@@ -45,24 +45,44 @@ pub(crate) async fn make(node: &Node, spec: Arc<InstanceSpec>) -> Result<Seeding
         version.set(State::Refused(why.into()));
         return Ok(Seeding::Refused(why.into()));
     }
+    ensure(node, seeds, &version, &spec, async || {
+        let spec = Arc::clone(&spec);
+        match environment::speaks_channel(spec.runtime) {
+            true => level1::create(node, spec).await,
+            false => create_to_freeze(node, spec).await,
+        }
+    })
+    .await
+}
+
+/// Makes a seed of a process that `begin` gives, in its place in the sandbox of `spec`.
+pub(super) async fn ensure(
+    node: &Node,
+    seeds: &Seeds,
+    version: &Version,
+    spec: &InstanceSpec,
+    begin: impl AsyncFnOnce() -> Result<Instance, CreateFailure>,
+) -> Result<Seeding, CreateFailure> {
     let _turn = version.making.lock().await;
     match version.state() {
         State::Resident(_) | State::Stored => return Ok(Seeding::Seeded),
         State::Refused(why) => return Ok(Seeding::Refused(why)),
-        State::Unknown if seeds.has_image(&version).await? => {
+        State::Unknown if seeds.has_image(version).await? => {
             version.set(State::Stored);
             return Ok(Seeding::Seeded);
         }
         State::Unknown | State::Absent => {}
     }
     let begun = Instant::now();
-    match try_make(node, seeds, &version, &spec).await {
+    let (function, label) = (&*version.function, &*version.label);
+    match try_make(node, seeds, version, spec, begin).await {
         Ok(report) => {
             tracing::info!(
-                function = &*spec.function,
-                version = &*spec.version,
+                function,
+                version = label,
                 image = %version.name,
                 kilobytes = report.bytes / 1024,
+                of_parent_kilobytes = report.parent_pages * 4,
                 frozen_us = report.freeze_us,
                 took_ms = begun.elapsed().as_millis() as u64,
                 "a seed was made"
@@ -71,7 +91,7 @@ pub(crate) async fn make(node: &Node, spec: Arc<InstanceSpec>) -> Result<Seeding
         }
         Err(failure) => {
             let why: Arc<str> = chain(&failure).into();
-            tracing::warn!(function = &*spec.function, version = &*spec.version, %why, "no seed");
+            tracing::warn!(function, version = label, %why, "no seed");
             match version.state() {
                 State::Refused(why) => Ok(Seeding::Refused(why)),
                 _ => Err(failure),
@@ -95,9 +115,10 @@ async fn try_make(
     node: &Node,
     seeds: &Seeds,
     version: &Version,
-    spec: &Arc<InstanceSpec>,
+    spec: &InstanceSpec,
+    begin: impl AsyncFnOnce() -> Result<Instance, CreateFailure>,
 ) -> Result<Report, CreateFailure> {
-    let mut instance = create_to_freeze(node, Arc::clone(spec)).await?;
+    let mut instance = begin().await?;
     if let Err(failure) = come_to_rest(&mut instance).await {
         node.end(instance);
         return Err(CreateFailure::Function(failure));
@@ -168,11 +189,13 @@ async fn freeze(
         let why = format!("its init has left {left} in /tmp, which clones would not have");
         return Err(refused(why));
     }
+    let origin = instance.origin.as_ref();
     let freeze = Freeze {
         name: version.name.clone(),
         pid: instance.sandbox.program_pid().unsigned_abs(),
         external: external(instance).map_err(|why| refused(why.to_owned()))?,
-        parent: None,
+        // Of a clone of the runtime, the difference is stored.
+        parent: origin.map(|(seed, _)| seed.name().clone()),
     };
     let frozen = seeds.forge.freeze(freeze).await;
     frozen.map_err(|source: SeedError| seeds.note(version, source))

@@ -5,12 +5,15 @@
 //! 2. [`Seeds::resident`] has the template at hand. After a restart of the daemon, or the death of a template, it is made
 //!    again of the image, by the first who wants a clone.
 //! 3. [`Seeds::learn`] has the first clone's answer tell which pages clones need, and makes a template that has them ready.
-//! 4. [`Seeds::forget`] ends the templates and images of a function that has changed.
+//! 4. [`Seeds::runtime`] is the seed of a language runtime without a function, in whose clones functions initialise
+//!    ([`crate::level1`]); what is made of such a clone stores only the difference.
+//! 5. [`Seeds::forget`] ends the templates and images of a function that has changed.
 
 mod connection;
 mod info;
 pub(crate) mod make;
 mod name;
+pub(crate) mod runtime;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -32,15 +35,17 @@ const LESSONS: u32 = 3;
 pub(crate) struct Seeds {
     forge: Forge,
     most_resident: usize,
+    of_runtimes: bool,
     versions: Mutex<HashMap<ImageName, Arc<Version>>>,
 }
 
-/// The seed of one function version.
+/// The seed of one function version, or of a runtime.
 #[derive(Debug)]
 pub(crate) struct Version {
     name: ImageName,
+    /// Of a runtime, Lambda's name of it.
     function: Arc<str>,
-    /// `$LATEST` or a number.
+    /// `$LATEST` or a number; of a runtime, [`runtime::LABEL`].
     label: Arc<str>,
     state: Mutex<State>,
     /// When a clone of it was last asked for, or its template made.
@@ -71,6 +76,7 @@ impl Seeds {
         Self {
             forge: config.forge,
             most_resident: config.resident.max(1),
+            of_runtimes: config.of_runtimes,
             versions: Mutex::default(),
         }
     }
@@ -78,19 +84,31 @@ impl Seeds {
     /// The seed of a version, whatever is known of it.
     pub(crate) fn version(&self, spec: &InstanceSpec) -> Result<Arc<Version>, NodeError> {
         let name = name::of(spec)?;
+        let whose = || (Arc::clone(&spec.function), Arc::clone(&spec.version));
+        Ok(self.known(name, LESSONS, whose))
+    }
+
+    /// What is known under a name; `whose` gives its function and label if that is nothing.
+    fn known(
+        &self,
+        name: ImageName,
+        lessons: u32,
+        whose: impl FnOnce() -> (Arc<str>, Arc<str>),
+    ) -> Arc<Version> {
         let mut versions = lock(&self.versions);
         let version = versions.entry(name).or_insert_with_key(|name| {
+            let (function, label) = whose();
             Arc::new(Version {
                 name: name.clone(),
-                function: Arc::clone(&spec.function),
-                label: Arc::clone(&spec.version),
+                function,
+                label,
                 state: Mutex::new(State::Unknown),
                 used: Mutex::new(Instant::now()),
                 making: tokio::sync::Mutex::default(),
-                lessons: AtomicU32::new(LESSONS),
+                lessons: AtomicU32::new(lessons),
             })
         });
-        Ok(Arc::clone(version))
+        Arc::clone(version)
     }
 
     /// The template of a version's image, which is made if need be; `room` gives a sandbox with the version's files. The
@@ -121,8 +139,27 @@ impl Seeds {
         let warmed = self.warm(version, &taken).await;
         // Nothing has run in it.
         launcher.recycle(taken.occupied().end()).await;
-        let seed = warmed.map_err(|source| self.note(version, source))?;
-        Ok(Some((seed, true)))
+        match warmed {
+            Ok(seed) => Ok(Some((seed, true))),
+            Err(source) => {
+                let is_useless = source.is_final();
+                let error = self.note(version, source);
+                if is_useless {
+                    self.discard(version).await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Removes an image of which no template came, as it is damaged or of another machine: another one can be made.
+    async fn discard(&self, version: &Version) {
+        version.set(State::Absent);
+        let (function, image) = (version.function(), &version.name);
+        match self.forge.remove(version.name.clone()).await {
+            Ok(()) => tracing::warn!(function, %image, "a seed that was no good is removed"),
+            Err(error) => tracing::warn!(function, %image, %error, "a seed that is no good stays"),
+        }
     }
 
     /// Makes the template of an image, in a sandbox with the files that it has mapped.
@@ -230,6 +267,11 @@ impl Seeds {
 }
 
 impl Version {
+    /// Whether it is worth trying to make its image: there is none that is known of, and nobody is at it.
+    pub(crate) fn is_wanted(&self) -> bool {
+        matches!(self.state(), State::Unknown | State::Absent) && self.making.try_lock().is_ok()
+    }
+
     /// Whether the next clone shall be watched.
     pub(crate) fn takes_lesson(&self, seed: &Seed) -> bool {
         let fewer = |lessons: u32| lessons.checked_sub(1);

@@ -10,14 +10,8 @@ const GENERATION: u32 = 1;
 /// The name of the image of a version's seed. Equal for two specifications only if a process of one serves for the other;
 /// files of the host (the interpreter, its libraries) are checked when a template opens them.
 pub(super) fn of(spec: &InstanceSpec) -> Result<ImageName, NodeError> {
-    let mut hasher = blake3::Hasher::new();
-    let mut put = |part: &[u8]| {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part);
-    };
-    put(&GENERATION.to_le_bytes());
-    put(runtimes::digest());
-    put(spec.account_id.as_bytes());
+    let mut digest = Digest::new(spec);
+    let mut put = |part: &[u8]| digest.put(part);
     put(&spec.memory_mb.to_le_bytes());
     put(&spec.ephemeral_mb.to_le_bytes());
     put(spec.task_dir.as_os_str().as_encoded_bytes());
@@ -33,12 +27,48 @@ pub(super) fn of(spec: &InstanceSpec) -> Result<ImageName, NodeError> {
         put(name.as_bytes());
         put(value.as_bytes());
     }
-    let digest = hasher.finalize().to_hex();
-    let name = ImageName::new(format!("version-{}", &digest[..40]));
-    name.map_err(|error| NodeError::Unseedable {
-        function: spec.function.to_string(),
-        why: error.to_string(),
-    })
+    digest.name("version", spec)
+}
+
+/// The name of the image of a runtime's seed: one for each account, as it has one layout of memory and one secret of hashes.
+pub(super) fn of_runtime(spec: &InstanceSpec) -> Result<ImageName, NodeError> {
+    let mut digest = Digest::new(spec);
+    for word in environment::command(spec)? {
+        digest.put(word.as_bytes());
+    }
+    for (name, value) in environment::runtime_variables(spec.runtime) {
+        digest.put(name.as_bytes());
+        digest.put(value.as_bytes());
+    }
+    digest.name("runtime", spec)
+}
+
+/// Parts, each with its length.
+struct Digest(blake3::Hasher);
+
+impl Digest {
+    /// With what decides every seed.
+    fn new(spec: &InstanceSpec) -> Self {
+        let mut digest = Self(blake3::Hasher::new());
+        digest.put(&GENERATION.to_le_bytes());
+        digest.put(runtimes::digest());
+        digest.put(spec.account_id.as_bytes());
+        digest
+    }
+
+    fn put(&mut self, part: &[u8]) {
+        self.0.update(&(part.len() as u64).to_le_bytes());
+        self.0.update(part);
+    }
+
+    fn name(self, kind: &str, spec: &InstanceSpec) -> Result<ImageName, NodeError> {
+        let digest = self.0.finalize().to_hex();
+        let name = ImageName::new(format!("{kind}-{}", &digest[..40]));
+        name.map_err(|error| NodeError::Unseedable {
+            function: spec.function.to_string(),
+            why: error.to_string(),
+        })
+    }
 }
 
 #[cfg(test)]

@@ -65,6 +65,17 @@ impl ChannelEnd {
         written.map_err(|_| TransportError::Closed)
     }
 
+    /// Tells a clone what it needs to be of its own, without an event.
+    pub(crate) async fn send_resume(
+        &mut self,
+        resume: &ResumeMeta<'_>,
+    ) -> Result<(), TransportError> {
+        let mut head = Vec::with_capacity(HEAD_BYTES);
+        append(&mut head, Kind::Resume, resume, 0)?;
+        let written = self.write_all(&head).await;
+        written.map_err(|_| TransportError::Closed)
+    }
+
     /// Sends an event; to a clone that has not had one yet, what makes it a clone of its own (`resume`) before it, in
     /// the same write.
     pub(crate) async fn send_invoke(

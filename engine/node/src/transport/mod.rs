@@ -68,6 +68,18 @@ impl Transport {
         }
     }
 
+    /// Tells a clone of a runtime's seed its function: `Message::Ready` or `Message::InitError` answers. Only runtimes that
+    /// speak the channel have seeds.
+    pub(crate) async fn send_resume(
+        &mut self,
+        resume: &ResumeMeta<'_>,
+    ) -> Result<(), TransportError> {
+        match self {
+            Self::Channel(end) | Self::Both(end, _) => end.send_resume(resume).await,
+            Self::Api(_) => Err(TransportError::Closed),
+        }
+    }
+
     /// The runtime's next message. Cancel-safe: nothing is lost when the future is dropped.
     pub(crate) async fn receive(&mut self) -> Result<Message, TransportError> {
         match self {

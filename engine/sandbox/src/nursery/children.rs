@@ -1,6 +1,7 @@
 //! What the nursery has cloned and must reap.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::epoll;
@@ -90,7 +91,9 @@ impl Children {
     pub(super) fn add(&mut self, child: Child) {
         self.last += 1;
         let data = epoll::EventData::new_u64(self.last);
-        match epoll::add(&self.epoll, &child.pidfd, data, epoll::EventFlags::IN) {
+        // At each change: one that is traced is there, and cannot be reaped.
+        let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+        match epoll::add(&self.epoll, &child.pidfd, data, flags) {
             Ok(()) => drop(self.living.insert(self.last, child)),
             // It could not be reaped; without a way to learn of its end it must not run.
             Err(_) => {
@@ -104,14 +107,19 @@ impl Children {
         }
     }
 
-    /// Reaps the child of an event.
+    /// Reaps the child of an event. One that ended while it was traced, as by a checkpoint, can be reaped only when its tracer
+    /// has let go, which is another event (`ptrace(2)`, "Death under ptrace").
     pub(super) fn reap(&mut self, event: &epoll::Event) {
-        let Some(child) = self.living.remove(&event.data.u64()) else {
+        let Entry::Occupied(entry) = self.living.entry(event.data.u64()) else {
             return;
         };
-        let _ = epoll::delete(&self.epoll, &child.pidfd);
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-        let status = rustix::process::waitid(WaitId::PidFd(child.pidfd.as_fd()), options);
+        let status = rustix::process::waitid(WaitId::PidFd(entry.get().pidfd.as_fd()), options);
+        if matches!(status, Ok(None)) {
+            return;
+        }
+        let child = entry.remove();
+        let _ = epoll::delete(&self.epoll, &child.pidfd);
         child.ended(status.ok().flatten());
     }
 }
