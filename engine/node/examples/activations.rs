@@ -94,6 +94,7 @@ fn spec(runtime: &str, handler: &str, task_dir: &str) -> anyhow::Result<Instance
         region: "us-east-1".into(),
         account_id: "000000000000".into(),
         log_format: LogFormat::Text,
+        snap_start: false,
     })
 }
 

@@ -11,7 +11,7 @@ use crate::failure::INIT_REQUEST;
 use crate::instance::{Birth, Instance};
 use crate::logs::Scribe;
 use crate::message::{Message, TransportError};
-use crate::runtime_api::ApiEnd;
+use crate::runtime_api::{ApiEnd, Role};
 use crate::transport::{ChannelEnd, Transport};
 use crate::{CreateFailure, Failure, InstanceSpec, Node, NodeError, Rung, environment};
 
@@ -21,12 +21,30 @@ pub const HOSTNAME: &str = "offshoot";
 const MIN_INIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long messages that a dead runtime has sent may still be on their way.
 pub(crate) const LAST_WORDS: Duration = Duration::from_millis(50);
+
+/// An instance that handles events.
 pub(crate) async fn create(
     node: &Node,
     spec: Arc<InstanceSpec>,
 ) -> Result<Instance, CreateFailure> {
+    create_as(node, spec, Role::Ordinary).await
+}
+
+/// An instance that is ready as soon as it has asked to be frozen, if it is one that asks.
+pub(crate) async fn create_to_freeze(
+    node: &Node,
+    spec: Arc<InstanceSpec>,
+) -> Result<Instance, CreateFailure> {
+    create_as(node, spec, Role::Seed).await
+}
+
+async fn create_as(
+    node: &Node,
+    spec: Arc<InstanceSpec>,
+    role: Role,
+) -> Result<Instance, CreateFailure> {
     let begun = Instant::now();
-    let mut instance = start(node, spec, sandbox_spec).await?;
+    let mut instance = start(node, spec, sandbox_spec, role).await?;
     let sandbox = begun.elapsed();
     match await_ready(&mut instance).await {
         Ok(birth) => {
@@ -52,6 +70,7 @@ pub(crate) async fn start(
     node: &Node,
     spec: Arc<InstanceSpec>,
     furnish: Furnish,
+    role: Role,
 ) -> Result<Instance, NodeError> {
     let pipe_failed = |what| {
         let function = spec.function.to_string();
@@ -84,7 +103,8 @@ pub(crate) async fn start(
                 function: spec.function.to_string(),
                 source,
             })?;
-    let transport = transport(&mut sandbox, channel, &spec).map_err(pipe_failed("Runtime API"))?;
+    let transport = transport(&mut sandbox, channel, &spec, role);
+    let transport = transport.map_err(pipe_failed("Runtime API"))?;
     let scribe = Scribe::new(Arc::clone(node.logs()), &spec, stream);
     Ok(Instance {
         spec,
@@ -105,10 +125,11 @@ fn transport(
     sandbox: &mut Sandbox,
     channel: Option<ChannelEnd>,
     spec: &InstanceSpec,
+    role: Role,
 ) -> std::io::Result<Transport> {
     let api = sandbox
         .take_runtime_api()
-        .map(|listener| ApiEnd::serve(listener, spec))
+        .map(|listener| ApiEnd::serve(listener, spec, role))
         .transpose()?;
     match (channel, api) {
         (Some(channel), None) => Ok(Transport::Channel(channel)),

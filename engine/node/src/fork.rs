@@ -14,14 +14,14 @@ use crate::instance::{Birth, Instance};
 use crate::logs::Scribe;
 use crate::seeds::make::room;
 use crate::seeds::{Seeds, Version};
-use crate::transport::{ChannelEnd, Transport};
+use crate::transport::{CloneEnd, of_clone};
 use crate::{InstanceSpec, Node, NodeError, Rung};
 
 /// What a clone gets, and the sandbox that it joins.
 struct Outfit {
     taken: Taken,
     output: OwnedFd,
-    channel: OwnedFd,
+    talk: CloneEnd,
     /// The end of a pipe that a parked clone waits at.
     park: Option<OwnedFd>,
     watch: bool,
@@ -82,7 +82,8 @@ async fn try_fork(
     let sandboxed = begun.elapsed();
     let pipe = pipes(&spec);
     let (output, output_end) = OutputPipe::new().map_err(&pipe)?;
-    let (channel, channel_end) = ChannelEnd::pair().map_err(&pipe)?;
+    let made_talk = of_clone(&launcher, &taken, &seed, &spec).await;
+    let (transport, talk) = made_talk.map_err(&pipe)?;
     let (wake, park) = if parked {
         let (park, wake) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
             .map_err(|errno| pipe(errno.into()))?;
@@ -93,7 +94,7 @@ async fn try_fork(
     let outfit = Outfit {
         taken,
         output: output_end,
-        channel: channel_end,
+        talk,
         park,
         watch: version.takes_lesson(&seed),
     };
@@ -130,7 +131,7 @@ async fn try_fork(
     };
     Ok(Some(Instance {
         sandbox,
-        transport: Transport::Channel(channel),
+        transport,
         output,
         scribe: Scribe::new(Arc::clone(node.logs()), &spec, stream),
         spec,
@@ -171,7 +172,11 @@ fn fork_into(seed: &Seed, outfit: &Outfit) -> Result<Cloned, ForkError> {
             group: join.uid,
             capabilities: 0,
         },
-        files: &[(1, output), (2, output), (3, outfit.channel.as_fd())],
+        files: &[
+            (1, output),
+            (2, output),
+            (outfit.talk.number, outfit.talk.file.as_fd()),
+        ],
         park: outfit.park.as_ref().map(AsFd::as_fd),
         watch: outfit.watch,
     })

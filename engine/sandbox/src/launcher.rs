@@ -20,6 +20,7 @@ use crate::pool::{
 };
 use crate::reaper::{self, Job};
 use crate::root::RootFs;
+use crate::runtime_api::{self, ApiSockets};
 use crate::sandbox::Sandbox;
 use crate::slots::Slots;
 use crate::spec::{Account, SandboxFds, SandboxSpec};
@@ -228,6 +229,19 @@ impl Launcher {
     pub async fn taken(&self, spec: &SandboxSpec) -> Result<Taken, CreateError> {
         spec.check()?;
         start::take(&self.shared, spec).await
+    }
+
+    /// The Runtime API in a taken sandbox, with a connection to it that a clone is given: its seed was frozen while it
+    /// waited for an answer on one. `nonblocking` is of the clone's end.
+    ///
+    /// # Errors
+    /// The sandbox's network cannot be entered, or the sockets cannot be made.
+    pub async fn runtime_api(
+        &self,
+        taken: &Taken,
+        nonblocking: bool,
+    ) -> std::io::Result<ApiSockets> {
+        runtime_api::open(&self.shared, taken, nonblocking).await
     }
 
     /// The sandbox of a process that was not started here: a clone of a seed that has [joined](Taken::join) it. When the

@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::io::{Read, Write};
+
 use common::{launcher, launcher_with, lines, program, python, run, shell, start};
 use offshoot_sandbox::{CreateError, Exit, LauncherConfig, SandboxFds, Stage};
 
@@ -330,6 +332,38 @@ async fn runtime_api_listener_is_inside_the_sandbox() {
     assert_eq!(running.sandbox.exited().await, Exit::Exited(0));
     assert_eq!(running.output(), "from the daemon\n");
     drop(running);
+    launcher.shutdown().await;
+}
+
+#[tokio::test]
+async fn clones_runtime_api_is_in_the_network_of_its_sandbox() {
+    let Some((_, launcher)) = launcher("api-clone").await else {
+        return;
+    };
+    let mut made = Vec::new();
+    for id in ["a", "b", "c"] {
+        let taken = launcher.taken(&shell(id, "true")).await.unwrap();
+        let sockets = launcher.runtime_api(&taken, false).await.unwrap();
+        made.push((taken, sockets));
+    }
+    for (_, sockets) in &mut made {
+        let address = sockets.listener.local_addr().unwrap();
+        assert_eq!(address.to_string(), "127.0.0.1:9001");
+        let mut client = std::net::TcpStream::from(sockets.client.try_clone().unwrap());
+        assert_eq!(client.peer_addr().unwrap(), address);
+        sockets.server.write_all(b"answer").unwrap();
+        let mut heard = [0; 6];
+        client.read_exact(&mut heard).unwrap();
+        assert_eq!(&heard, b"answer");
+    }
+    // Control: within one network, nobody else can have the address of a listener.
+    let first = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let second = std::net::TcpListener::bind(first.local_addr().unwrap());
+    assert_eq!(second.unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+    for (taken, sockets) in made {
+        drop(sockets);
+        launcher.recycle(taken.occupied().end()).await;
+    }
     launcher.shutdown().await;
 }
 

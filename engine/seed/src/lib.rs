@@ -20,6 +20,6 @@ mod work;
 pub use error::SeedError;
 pub use forge::{Forge, ForgeConfig, Freeze, Learn, Warm};
 pub use offshoot_checkpoint::Report;
-pub use offshoot_clone::{Cloned, FileUser, ForkError, SandboxJoin, Who};
+pub use offshoot_clone::{Cloned, FileUser, ForkError, SandboxJoin, Substituted, Who};
 pub use offshoot_pool::ImageName;
 pub use seed::{Given, Seed};

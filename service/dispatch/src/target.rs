@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use offshoot_catalog::{
-    InvokeConfig, LogFormat as CatalogLogFormat, Resolved, Runtime as CatalogRuntime, VersionConfig,
+    InvokeConfig, LATEST, LogFormat as CatalogLogFormat, Resolved, Runtime as CatalogRuntime,
+    SnapStart, VersionConfig,
 };
 use offshoot_events::{Destination, Policy};
 use offshoot_lambda::arn::FunctionId;
@@ -50,6 +51,8 @@ pub(crate) fn spec(parts: &DispatchParts, version: &VersionConfig) -> InstanceSp
             CatalogLogFormat::Text => LogFormat::Text,
             CatalogLogFormat::Json => LogFormat::Json,
         },
+        snap_start: settings.snap_start == SnapStart::PublishedVersions
+            && *version.key.version != *LATEST,
     }
 }
 

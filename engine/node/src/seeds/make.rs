@@ -9,16 +9,18 @@ use offshoot_seed::{Freeze, Report, SeedError};
 use rustix::fs::{Mode, OFlags};
 
 use super::train::train;
-use super::{Seeds, State, Version, chain};
+use super::{Seeds, State, Version, chain, connection};
 use crate::conversation::{Silence, hear};
-use crate::create::sandbox_spec;
+use crate::create::{create_to_freeze, sandbox_spec};
 use crate::failure::INIT_REQUEST;
 use crate::instance::Instance;
 use crate::message::Message;
 use crate::{CreateFailure, Failure, InstanceSpec, Node, NodeError, Runtime, environment, level1};
 
-/// The descriptors that every clone is given: output twice, and the channel.
-const EXTERNAL: [u32; 3] = [1, 2, 3];
+/// The descriptors of output, which every clone is given.
+const OUTPUT: [u32; 2] = [1, 2];
+/// That of the channel, if it has one.
+const CHANNEL: u32 = 3;
 /// How long hooks before a freeze may take (AWS Lambda Developer Guide, "Runtime hooks for Lambda SnapStart").
 const HOOKS: Duration = Duration::from_secs(10);
 
@@ -39,15 +41,13 @@ pub(crate) async fn make(node: &Node, spec: Arc<InstanceSpec>) -> Result<Seeding
     let Some(seeds) = node.seeds() else {
         return Ok(Seeding::Refused("seeds are switched off".into()));
     };
+    let version = seeds.version(&spec)?;
     if let Some(why) = refusal(&spec) {
+        version.set(State::Refused(why.into()));
         return Ok(Seeding::Refused(why.into()));
     }
-    let version = seeds.version(&spec)?;
     ensure(node, seeds, &version, &spec, async || {
-        // What both have is stored once. Without it, which its own log tells, the image is whole.
-        let _ = super::runtime::make(node, seeds, Arc::clone(&spec)).await;
-        let instance = level1::create(node, Arc::clone(&spec)).await?;
-        train(node, instance).await
+        begin(node, seeds, Arc::clone(&spec)).await
     })
     .await
 }
@@ -115,7 +115,7 @@ pub(crate) async fn renew(node: &Node, spec: Arc<InstanceSpec>) -> Result<Seedin
     // Both have one name. Templates that were made of the old one go on.
     let removed = seeds.forge.remove(version.name.clone()).await;
     removed.map_err(|source| seeds.note(&version, source))?;
-    let begin = async || level1::create(node, Arc::clone(&spec)).await;
+    let begin = async || begin(node, seeds, Arc::clone(&spec)).await;
     let renewed = try_make(node, seeds, &version, &spec, begin).await;
     if let Err(failure) = &renewed {
         let why = chain(failure);
@@ -127,10 +127,27 @@ pub(crate) async fn renew(node: &Node, spec: Arc<InstanceSpec>) -> Result<Seedin
     renewed.map(|_| Seeding::Seeded)
 }
 
+/// An instance that is to become the seed of its version.
+async fn begin(
+    node: &Node,
+    seeds: &Seeds,
+    spec: Arc<InstanceSpec>,
+) -> Result<Instance, CreateFailure> {
+    if !environment::speaks_channel(spec.runtime) {
+        return create_to_freeze(node, spec).await;
+    }
+    // What both have is stored once. Without it, which its own log tells, the image is whole.
+    let _ = super::runtime::make(node, seeds, Arc::clone(&spec)).await;
+    let instance = level1::create(node, spec).await?;
+    train(node, instance).await
+}
+
 /// What a specification tells already.
 fn refusal(spec: &InstanceSpec) -> Option<&'static str> {
-    if !environment::speaks_channel(spec.runtime) {
-        return Some("its runtime does not speak the channel");
+    if !environment::speaks_channel(spec.runtime) && !spec.snap_start {
+        return Some(
+            "its runtime speaks the Runtime API, where only hooks of its own keep clones apart: publish it with SnapStart",
+        );
     }
     environment::has_extensions(spec)
         .then_some("its layers bring extensions, which are processes of their own")
@@ -167,7 +184,12 @@ async fn try_make(
 async fn come_to_rest(instance: &mut Instance) -> Result<(), Failure> {
     let broken = |how: &str| Failure::broke_protocol(INIT_REQUEST, how);
     let sent = instance.transport.send_freeze().await;
-    sent.map_err(|error| broken(&error.to_string()))?;
+    let tells = sent.map_err(|error| broken(&error.to_string()))?;
+    if !tells {
+        // Official clients have run their hooks before they asked for it.
+        tokio::time::sleep(rest_of(instance.spec.runtime)).await;
+        return Ok(());
+    }
     match tokio::time::timeout(HOOKS, hear(instance)).await {
         Ok(Ok(Message::Frozen)) => {}
         Ok(Ok(Message::InitError { error_type, body })) => {
@@ -199,24 +221,48 @@ async fn freeze(
     version: &Version,
     instance: &Instance,
 ) -> Result<Report, NodeError> {
-    if let Some(left) = left_in_tmp(instance) {
-        let why = format!("its init has left {left} in /tmp, which clones would not have");
+    let refused = |why: String| {
         version.set(State::Refused(why.as_str().into()));
-        return Err(NodeError::Unseedable {
+        NodeError::Unseedable {
             function: version.function.to_string(),
             why,
-        });
+        }
+    };
+    if let Some(left) = left_in_tmp(instance) {
+        let why = format!("its init has left {left} in /tmp, which clones would not have");
+        return Err(refused(why));
     }
     let origin = instance.origin.as_ref();
     let freeze = Freeze {
         name: version.name.clone(),
         pid: instance.sandbox.program_pid().unsigned_abs(),
-        external: BTreeSet::from(EXTERNAL),
+        external: external(instance).map_err(|why| refused(why.to_owned()))?,
         // Of a clone of the runtime, the difference is stored.
         parent: origin.map(|(seed, _)| seed.name().clone()),
     };
     let frozen = seeds.forge.freeze(freeze).await;
     frozen.map_err(|source: SeedError| seeds.note(version, source))
+}
+
+/// The descriptors that every clone is given: output, and what it is talked to over.
+fn external(instance: &Instance) -> Result<BTreeSet<u32>, &'static str> {
+    let mut external = BTreeSet::from(OUTPUT);
+    if environment::speaks_channel(instance.spec.runtime) {
+        external.insert(CHANNEL);
+        return Ok(external);
+    }
+    let local = instance.transport.held();
+    let local = local.ok_or("its runtime asks for events without having called restore/next")?;
+    let connection = connection::descriptors(instance.sandbox.program_pid(), local);
+    // At a number of output, it would be given a log.
+    let is_one = |found: &BTreeSet<u32>| found.iter().any(|number| !OUTPUT.contains(number));
+    let connection = connection.ok().filter(is_one);
+    external.extend(
+        connection.ok_or(
+            "restore/next was called by another process than the first one of its runtime",
+        )?,
+    );
+    Ok(external)
 }
 
 /// A file that an instance has in its `/tmp`.

@@ -11,6 +11,7 @@
 //! 6. [`Seeds::forget`] ends the templates and images of a function that has changed.
 
 mod budget;
+mod connection;
 mod info;
 pub(crate) mod keep;
 pub(crate) mod make;

@@ -84,29 +84,9 @@ impl Digest {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use std::collections::BTreeMap;
-    use std::time::Duration;
 
     use super::*;
-    use crate::{LogFormat, NetworkPolicy, Runtime};
-
-    fn spec() -> InstanceSpec {
-        InstanceSpec {
-            function: "f".into(),
-            version: "1".into(),
-            runtime: Runtime::Python311,
-            handler: "app.handler".into(),
-            env: BTreeMap::from([("A".to_owned(), "BC".to_owned())]),
-            memory_mb: 128,
-            ephemeral_mb: 512,
-            timeout: Duration::from_secs(3),
-            task_dir: "/packages/1".into(),
-            layer_dirs: Vec::new(),
-            network: NetworkPolicy::None,
-            region: "us-east-1".into(),
-            account_id: "000000000000".into(),
-            log_format: LogFormat::Text,
-        }
-    }
+    use crate::spec::samples::spec;
 
     #[test]
     fn all_that_decides_what_a_process_is_changes_the_name() {
@@ -135,6 +115,10 @@ mod tests {
             },
             InstanceSpec {
                 version: "2".into(),
+                ..spec()
+            },
+            InstanceSpec {
+                snap_start: true,
                 ..spec()
             },
             // The same letters, parted otherwise.

@@ -11,6 +11,7 @@ use crate::create::{sandbox_spec, start};
 use crate::failure::INIT_REQUEST;
 use crate::instance::Instance;
 use crate::message::Message;
+use crate::runtime_api::Role;
 use crate::{CreateFailure, Failure, InstanceSpec, Node, NodeError, environment};
 
 /// Stands in the place of a version.
@@ -49,7 +50,7 @@ pub(crate) async fn make(
 
 /// A runtime that waits for a function.
 async fn begin(node: &Node, spec: Arc<InstanceSpec>) -> Result<Instance, CreateFailure> {
-    let mut instance = start(node, spec, furnish).await?;
+    let mut instance = start(node, spec, furnish, Role::Ordinary).await?;
     let broken = |how: &str| Failure::broke_protocol(INIT_REQUEST, how);
     let failure = match hear(&mut instance).await {
         Ok(Message::Booted) => return Ok(instance),

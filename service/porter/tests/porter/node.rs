@@ -251,6 +251,7 @@ pub fn target(function: &str, revision: &str, reserved_concurrency: Option<u32>)
         region: "us-east-1".into(),
         account_id: "000000000000".into(),
         log_format: LogFormat::Text,
+        snap_start: false,
     };
     Arc::new(Target::new(
         Arc::new(spec),
