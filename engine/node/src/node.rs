@@ -11,12 +11,13 @@ use offshoot_seed::Forge;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::credentials::Purpose;
 use crate::seeds::make::{learn, make};
 use crate::seeds::{SeedInfo, Seeds, Version};
 use crate::wakefulness::Wakefulness;
 use crate::{
     Activated, CreateFailure, Event, Failure, Fri, Instance, InstanceSpec, LogBook, NodeError,
-    Outcome, Reply, Rung, Seeding, activate, fork, level1, logs, seeds,
+    Outcome, Reply, Roles, Rung, SecretRules, Seeding, activate, fork, level1, logs, seeds,
 };
 
 /// How long extensions have to end when their sandbox does (Lambda grants 2 s to sandboxes with extensions).
@@ -32,6 +33,8 @@ pub struct NodeConfig {
     pub logs: Arc<LogBook>,
     /// Without it, there are no seeds.
     pub seeds: Option<SeedConfig>,
+    /// Whose credentials functions get.
+    pub roles: Roles,
     /// Whether idle CPUs are kept from sleeping while events flow.
     pub stay_awake: bool,
 }
@@ -43,6 +46,8 @@ pub struct SeedConfig {
     pub forge: Forge,
     /// How many templates are kept; beyond, the one that was used least lately ends, and its image stays.
     pub resident: usize,
+    /// What must not be in their images.
+    pub secrets: SecretRules,
     /// Whether runtimes get seeds, in whose clones functions initialise that have none.
     pub of_runtimes: bool,
 }
@@ -54,6 +59,7 @@ pub struct Node {
     launcher: Arc<RwLock<Option<Arc<Launcher>>>>,
     logs: Arc<LogBook>,
     seeds: Option<Arc<Seeds>>,
+    roles: Roles,
     created: Arc<AtomicU64>,
     ending: TaskTracker,
     /// Ends work for which nobody waits.
@@ -67,7 +73,10 @@ impl Node {
         Self {
             launcher: Arc::new(RwLock::new(Some(Arc::new(config.launcher)))),
             logs: config.logs,
-            seeds: config.seeds.map(Seeds::new).map(Arc::new),
+            seeds: config
+                .seeds
+                .map(|seeds| Arc::new(Seeds::new(seeds, config.roles.clone()))),
+            roles: config.roles,
             created: Arc::default(),
             ending: TaskTracker::new(),
             closing: CancellationToken::new(),
@@ -117,6 +126,10 @@ impl Node {
 
     pub(crate) fn seeds(&self) -> Option<&Seeds> {
         self.seeds.as_deref()
+    }
+
+    pub(crate) fn roles(&self) -> &Roles {
+        &self.roles
     }
 
     /// What is known of the seeds of versions that were invoked or published in this daemon's life, for operators.
@@ -176,7 +189,7 @@ impl Fri for Node {
         &self,
         spec: Arc<InstanceSpec>,
     ) -> impl Future<Output = Result<Instance, CreateFailure>> + Send {
-        level1::create(self, spec)
+        level1::create(self, spec, Purpose::Events)
     }
 
     fn fork(
@@ -249,6 +262,7 @@ async fn end(instance: Instance) {
         sandbox,
         transport,
         scribe,
+        credentials,
         ..
     } = instance;
     let deadline = SystemTime::now() + EXTENSION_GRACE;
@@ -258,6 +272,6 @@ async fn end(instance: Instance) {
     if sandbox.exited().now_or_never().is_none() && transport.shut_down_extensions(deadline_ms) {
         let _ = tokio::time::timeout(EXTENSION_GRACE, sandbox.exited()).await;
     }
-    drop((transport, scribe));
+    drop((transport, scribe, credentials));
     sandbox.recycle().await;
 }

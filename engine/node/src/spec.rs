@@ -75,6 +75,8 @@ pub struct InstanceSpec {
     pub region: Arc<str>,
     /// The account that owns the function.
     pub account_id: Arc<str>,
+    /// The ARN of its execution role.
+    pub role: Arc<str>,
     /// How its runtime formats log lines.
     pub log_format: LogFormat,
 }

@@ -28,7 +28,7 @@ pub async fn run(args: &SeedArgs, context: &Context) -> Result<(), Failure> {
     if context.console.wants_json() {
         return Ok(context.console.json(&found)?);
     }
-    let header = ["function", "version", "seed", "size", "learnt", "why not"];
+    let header = ["function", "version", "seed", "size", "learnt", "remark"];
     let rows = found.seeds.iter().map(row).collect();
     Ok(context.console.table(&header, rows)?)
 }
@@ -43,6 +43,10 @@ fn row(seed: &Seed) -> Vec<String> {
         seed.state.clone(),
         seed.stored_bytes.map_or_else(String::new, bytes_for_people),
         learnt.to_owned(),
-        seed.reason.clone().unwrap_or_default(),
+        seed.reason
+            .as_ref()
+            .or(seed.secrets.as_ref())
+            .cloned()
+            .unwrap_or_default(),
     ]
 }

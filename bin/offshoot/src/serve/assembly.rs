@@ -10,7 +10,8 @@ use offshoot_dispatch::{AsyncRunner, Dispatch, DispatchParts, NetworkPolicies};
 use offshoot_events::{Events, EventsConfig};
 use offshoot_gateway::{AccessKey, Gateway, GatewayParts, Keys};
 use offshoot_node::{
-    Forge, ForgeConfig, LogBook, LogLimits, Node, NodeConfig, SeedConfig, install_runtimes,
+    Forge, ForgeConfig, LogBook, LogLimits, Node, NodeConfig, Roles, SecretRules, SeedConfig,
+    install_runtimes,
 };
 use offshoot_package::{PackageStore, Worker};
 use offshoot_porter::{Porter, PorterConfig, SeedPolicy};
@@ -188,6 +189,7 @@ async fn node(config: &Config, owner: String, logs: &Arc<LogBook>) -> anyhow::Re
         launcher,
         logs: Arc::clone(logs),
         seeds: seeds(config)?,
+        roles: Roles::new(config.credentials.roles.clone()),
         stay_awake: config.machine.stay_awake,
     }))
 }
@@ -209,6 +211,7 @@ fn seeds(config: &Config) -> anyhow::Result<Option<SeedConfig>> {
     Ok(Some(SeedConfig {
         forge,
         resident: config.seeds.resident as usize,
+        secrets: SecretRules::new(&config.seeds.secret_names, config.seeds.secrets),
         of_runtimes: config.seeds.runtime_seeds,
     }))
 }

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use offshoot_sandbox::{Launcher, Taken};
-use offshoot_seed::{Freeze, Report, SeedError};
+use offshoot_seed::{Freeze, Report, Secrets, SeedError};
 use rustix::fs::{Mode, OFlags};
 
 use super::{Seeds, State, Version, chain};
 use crate::conversation::{Silence, hear};
 use crate::create::sandbox_spec;
+use crate::credentials::Purpose;
 use crate::failure::INIT_REQUEST;
 use crate::instance::Instance;
 use crate::message::Message;
+use crate::secrets::refusal as refusal_of;
 use crate::{CreateFailure, Failure, InstanceSpec, Node, NodeError, Runtime, environment, level1};
 
 /// The descriptors that every clone is given: output twice, and the channel.
@@ -42,18 +44,20 @@ pub(crate) async fn make(node: &Node, spec: Arc<InstanceSpec>) -> Result<Seeding
         return Ok(Seeding::Refused(why.into()));
     }
     let version = seeds.version(&spec)?;
-    ensure(node, seeds, &version, &spec, async || {
-        level1::create(node, Arc::clone(&spec)).await
+    let secrets = seeds.rules().unwanted(&spec);
+    ensure(node, seeds, &version, &spec, secrets, async || {
+        level1::create(node, seeds.rules().seed_spec(&spec), Purpose::Seed).await
     })
     .await
 }
 
-/// Makes a seed of a process that `begin` gives, in its place in the sandbox of `spec`.
+/// Makes a seed of a process that `begin` gives, in its place in the sandbox of `spec`, without `secrets`.
 pub(super) async fn ensure(
     node: &Node,
     seeds: &Seeds,
     version: &Version,
     spec: &InstanceSpec,
+    secrets: Secrets,
     begin: impl AsyncFnOnce() -> Result<Instance, CreateFailure>,
 ) -> Result<Seeding, CreateFailure> {
     let _turn = version.making.lock().await;
@@ -68,7 +72,7 @@ pub(super) async fn ensure(
     }
     let begun = Instant::now();
     let (function, label) = (&*version.function, &*version.label);
-    match try_make(node, seeds, version, spec, begin).await {
+    match try_make(node, seeds, version, spec, secrets, begin).await {
         Ok(report) => {
             tracing::info!(
                 function,
@@ -107,14 +111,16 @@ async fn try_make(
     seeds: &Seeds,
     version: &Version,
     spec: &InstanceSpec,
+    secrets: Secrets,
     begin: impl AsyncFnOnce() -> Result<Instance, CreateFailure>,
 ) -> Result<Report, CreateFailure> {
-    let mut instance = begin().await?;
+    let told = |failure| withheld(version, &secrets, failure);
+    let mut instance = begin().await.map_err(told)?;
     if let Err(failure) = come_to_rest(&mut instance).await {
         node.end(instance);
-        return Err(CreateFailure::Function(failure));
+        return Err(told(CreateFailure::Function(failure)));
     }
-    let frozen = freeze(seeds, version, &instance).await;
+    let frozen = freeze(seeds, version, &instance, secrets).await;
     node.end(instance);
     let report = frozen?;
     version.set(State::Stored);
@@ -125,6 +131,18 @@ async fn try_make(
     match warmed {
         Ok(_) => Ok(report),
         Err(source) => Err(seeds.note(version, source).into()),
+    }
+}
+
+/// A failure of the function, or that its seed lacks what is kept from seeds: then it is not tried again.
+fn withheld(version: &Version, secrets: &Secrets, failure: CreateFailure) -> CreateFailure {
+    match refusal_of(secrets, &failure) {
+        Some(why) => {
+            version.set(State::Refused(why.as_str().into()));
+            let function = version.function.to_string();
+            NodeError::Unseedable { function, why }.into()
+        }
+        None => failure,
     }
 }
 
@@ -163,6 +181,7 @@ async fn freeze(
     seeds: &Seeds,
     version: &Version,
     instance: &Instance,
+    secrets: Secrets,
 ) -> Result<Report, NodeError> {
     if let Some(left) = left_in_tmp(instance) {
         let why = format!("its init has left {left} in /tmp, which clones would not have");
@@ -179,9 +198,12 @@ async fn freeze(
         external: BTreeSet::from(EXTERNAL),
         // Of a clone of the runtime, the difference is stored.
         parent: origin.map(|(seed, _)| seed.name().clone()),
+        secrets,
     };
     let frozen = seeds.forge.freeze(freeze).await;
-    frozen.map_err(|source: SeedError| seeds.note(version, source))
+    let frozen = frozen.map_err(|source: SeedError| seeds.note(version, source))?;
+    version.note_findings(&frozen.findings);
+    Ok(frozen.report)
 }
 
 /// A file that an instance has in its `/tmp`.
