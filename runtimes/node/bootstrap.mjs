@@ -9,7 +9,7 @@
 // bootstrap keeps the loop alive while a handler runs.
 
 import {
-  BOOTED, ERROR, FREEZE, FROZEN, INIT_ERROR, INVOKE, READY, RESPONSE, STREAM_END, STREAM_ERROR, receive, send,
+  BOOTED, ERROR, FREEZE, FROZEN, INIT_ERROR, INVOKE, READY, RESPONSE, STREAM_END, STREAM_ERROR, receive, rehearse, send,
 } from './channel.mjs';
 import { freeze, releaseWith, resume } from './clone.mjs';
 import { logError, patchConsole, readLogSettings, setRequestId, whenFlushed } from './console.mjs';
@@ -72,6 +72,18 @@ class Invocation {
   }
 }
 
+/** An event that nobody has sent. */
+class Rehearsal extends Invocation {
+  constructor(done) {
+    super();
+    this.done = done;
+  }
+
+  answer(kind, body, meta) {
+    super.answer(kind, body, meta, this.done);
+  }
+}
+
 /** Hooks of a seed or clone while they run. One that fails ends the process with `status`. */
 class HookRun extends Invocation {
   constructor(errorType, status) {
@@ -111,12 +123,31 @@ async function prepareToFreeze() {
   invocation = run;
   setRequestId(undefined);
   try {
-    await freeze();
+    await freeze(rehearseEvents);
   } catch (error) {
     run.fail(error);
     return;
   }
   if (!run.answered) run.answer(FROZEN);
+}
+
+const REHEARSALS = 8;
+
+/** Answers events of its own: what V8 compiles at its first use is compiled then, and no clone has it for itself. */
+function rehearseEvents() {
+  const [own, last] = [handler, invocation];
+  handler = { run: async (event) => event, streaming: false, isAsync: true };
+  const rehearsal = async (event) => {
+    for (let time = 0; time < REHEARSALS; time += 1) {
+      event('{"requestId":"rehearsal","deadlineMs":0}', '{"a":[1,"b"]}');
+      const { meta, body } = receive();
+      await new Promise((done) => invoke(JSON.parse(meta), body, new Rehearsal(done)));
+    }
+  };
+  return rehearse(rehearsal).finally(() => {
+    [handler, invocation] = [own, last];
+    setRequestId(undefined);
+  });
 }
 
 /** No event is delivered to a clone before all this is done; without hooks of user code it is done at once. */
@@ -140,8 +171,8 @@ function becomeClone(env) {
   }
 }
 
-function invoke(meta, body) {
-  invocation = new Invocation();
+function invoke(meta, body, call = new Invocation()) {
+  invocation = call;
   setRequestId(meta.requestId);
   if (meta.traceId !== traceId) setTraceId(meta.traceId);
   if (handler.streaming) runStreaming(invocation, meta, body);
@@ -299,7 +330,10 @@ async function main() {
     prepareGlobals(taskRoot());
     // Without a function it is the seed of the runtime, or becomes it; in its clones `RESUME` brings one.
     const isSeed = process.env._HANDLER === undefined;
-    if (isSeed) await (await import('./common.mjs')).loadCommon();
+    if (isSeed) {
+      await (await import('./common.mjs')).loadCommon();
+      await rehearseEvents();
+    }
     send(BOOTED);
     if (isSeed) next();
     else await initialise();

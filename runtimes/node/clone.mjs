@@ -26,11 +26,12 @@ export function registerAfterRestore(hook, ...values) {
   return hook;
 }
 
-/** Runs the hooks before a snapshot, empties what holds random bytes and sessions, and lets the heap settle. */
-export async function freeze() {
+/** Runs the hooks before a snapshot, rehearses events, empties what holds random bytes and sessions, and lets the heap settle. */
+export async function freeze(rehearseEvents) {
   for (const hook of beforeSnapshot.toReversed()) await hook();
   if (isLoaded('internal/crypto/random')) drainCrypto();
   if (isLoaded('https')) dropSessions();
+  await rehearseEvents();
   for (let time = 0; time < REHEARSALS; time += 1) renew();
   const collect = collector();
   for (let turn = 0; turn < QUIET_TURNS; turn += 1) {

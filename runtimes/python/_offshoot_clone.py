@@ -23,6 +23,7 @@ def freeze():
     if hooks is not None:
         for function, arguments, named in reversed(hooks.get_before_snapshot()):
             function(*arguments, **named)
+    sys.modules["__main__"].rehearse()
     renew()  # a rehearsal: what is made at the first use, such as OpenSSL's generator, takes milliseconds
     if not was_frozen:
         gc.unfreeze()

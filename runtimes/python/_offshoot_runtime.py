@@ -25,15 +25,28 @@ class RuntimeSeed:
             sys.meta_path.remove(bootstrap.LoggingFinder)  # the log format is the function's
         for name in COMMON:
             __import__(name)
-        self.logging = bootstrap.load_own("_offshoot_logging")
+        self.format = bootstrap.load_own("_offshoot_logging")
+        self.rehearse()
         self.loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
+
+    def rehearse(self):
+        """Loads and answers as for a function: what the compiler and the interpreter keep of their first times is there
+        then, and no clone has it for itself."""
+        with open(__file__, encoding="utf-8") as source:
+            exec(compile(source.read(), __file__, "exec"), {"__name__": "rehearsal"})
+        import logging
+
+        self.format.install(self.bootstrap)
+        root = logging.getLogger()
+        root.removeHandler(root.handlers[-1])
+        self.bootstrap.rehearse()
 
     def meet_function(self):
         """Its files and its environment are there: whatever was decided without them is decided again."""
         for root in self.bootstrap.user_paths():
             sys.path_importer_cache.pop(root, None)
             self.refuse_shadows(root)
-        self.logging.install(self.bootstrap)
+        self.format.install(self.bootstrap)
 
     def refuse_shadows(self, root):
         """A module of the function's own goes before the standard library's, which is loaded here already: only a process

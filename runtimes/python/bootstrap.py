@@ -391,6 +391,17 @@ def answer(handler, meta, body):
         return ERROR, describe(error)
 
 
+REHEARSALS = 16  # after eight runs CPython 3.11 has made of code what suits it, which writes to it
+
+
+def rehearse():
+    """Answers events of its own, so that a clone's first one finds everything as later ones do."""
+    global request_id
+    for _ in range(REHEARSALS):
+        answer(lambda event, context: event, DECODER.decode('{"requestId": "rehearsal", "deadlineMs": 0}'), b'{"a": [1, "b"]}')
+    request_id = None
+
+
 def obey(kind, meta):
     """Does what a frame asks that is no invocation. A clone that cannot be made unique never sees an event."""
     global request_id, tenant_id

@@ -166,7 +166,7 @@ class CommandLine(DaemonTest):
     def test_stages_are_shown_beside_the_response(self):
         name = deploy(self.client, ECHO)
         self.assertEqual(json.loads(self.offshoot("invoke", name, "--stages", "-d", "[1]")), [1])
-        self.assertIn("cold", self.error)
+        self.assertRegex(self.error, "cold|level1")
         self.offshoot("invoke", name, "--stages")
         self.assertIn("hot", self.error)
 

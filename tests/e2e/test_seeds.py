@@ -11,6 +11,8 @@ from functions import deploy, deploy_node, fresh_name
 
 import kernel
 
+# What may be met where there is no seed of the version: the runtime's seed is made after the first cold start.
+WITHOUT_SEED = ("cold", "level1")
 # Every event meets a new instance, and the first one has the seed made.
 EACH_A_CLONE = {"limits.keep_alive_s": 0, "seeds.after_events": 1, "seeds.parked": 0}
 
@@ -108,7 +110,7 @@ class Clones(DaemonTest):
     def test_clone_is_confined_as_what_was_started_there(self):
         name = deploy(self.client, CONFINED)
         rung, cold, _ = start(self.daemon, name)
-        self.assertEqual(rung, "cold")
+        self.assertIn(rung, WITHOUT_SEED)
         clone = until(self.daemon, name, "clone")
         # It has more of the same filters: of its seed, and those of its way.
         self.assertEqual(clone, cold)
@@ -122,10 +124,12 @@ class Clones(DaemonTest):
         self.assertIn("Init Duration:", logs)
         self.assertRegex(logs, r"Restore Duration: \d+\.\d\d ms\tBilled Restore Duration: \d+ ms")
 
-    def test_init_that_leaves_files_stays_cold_and_the_log_says_why(self):
+    def test_init_that_leaves_files_gets_no_seed_and_the_log_says_why(self):
         name = deploy(self.client, WRITES_TMP)
         self.assertTrue(eventually(lambda: start(self.daemon, name) and "made-by-init in /tmp" in self.daemon.log()))
-        self.assertEqual(start(self.daemon, name)[:2], ("cold", "x"))
+        rung, value, _ = start(self.daemon, name)
+        self.assertIn(rung, WITHOUT_SEED)
+        self.assertEqual(value, "x")
         listed = json.loads(self.daemon.cli("seed", "list", "--json").stdout)["seeds"]
         seed = next(seed for seed in listed if seed["function"] == name)
         self.assertEqual(seed["state"], "refused")
@@ -133,7 +137,9 @@ class Clones(DaemonTest):
 
     def test_failing_hook_ends_the_clone_and_is_the_answer(self):
         name = deploy(self.client, BAD_HOOK)
-        self.assertEqual(start(self.daemon, name), ("cold", "answered", None))
+        rung, *answered = start(self.daemon, name)
+        self.assertIn(rung, WITHOUT_SEED)
+        self.assertEqual(answered, ["answered", None])
         value = until(self.daemon, name, "clone")
         self.assertIn("no connection", value["errorMessage"])
 
@@ -148,6 +154,35 @@ class Clones(DaemonTest):
         self.assertEqual(start(self.daemon, name)[1], 2)
         self.assertEqual(until(self.daemon, name, "clone"), 2)
         self.assertTrue(eventually(lambda: len(before - set(os.listdir(seeds))) >= 1), "the old image is there")
+
+
+TRAINED = """
+import os, json
+seen = []
+def handler(event, context):
+    seen.append(event)
+    return {"before": len(seen) - 1, "first": seen[0]}
+"""
+
+
+class Training(DaemonTest):
+    settings = EACH_A_CLONE
+
+    def seen_by_clone(self, **more):
+        return until(self.daemon, deploy(self.client, TRAINED, **more), "clone")
+
+    def test_seed_handles_the_event_that_the_function_names_and_no_other(self):
+        trained = self.seen_by_clone(Environment={"Variables": {"OFFSHOOT_TRAINING_EVENT": '{"kind": "training"}'}})
+        self.assertEqual(trained, {"before": 16, "first": {"kind": "training"}})
+        # The control: without one, a clone has seen nothing but its own event.
+        self.assertEqual(self.seen_by_clone()["before"], 0)
+
+    def test_training_that_fails_is_no_reason_against_a_seed(self):
+        source = "def handler(event, context):\n    if event.get('train'): raise ValueError('untrainable')\n    return 1"
+        variables = {"OFFSHOOT_TRAINING_EVENT": '{"train": true}'}
+        name = deploy(self.client, source, Environment={"Variables": variables})
+        self.assertEqual(until(self.daemon, name, "clone"), 1)
+        self.assertIn("the training event failed", self.daemon.log())
 
 
 class SnapStart(DaemonTest):
@@ -169,7 +204,7 @@ class SnapStart(DaemonTest):
         self.assertEqual(latest["SnapStart"]["OptimizationStatus"], "Off")
         # The first event that it ever gets.
         self.assertEqual(start(self.daemon, f"{name}:1")[0], "clone")
-        self.assertEqual(start(self.daemon, name)[0], "cold")
+        self.assertIn(start(self.daemon, name)[0], WITHOUT_SEED)
 
     def test_seed_of_a_published_version_outlives_changes_of_the_function(self):
         name, _ = self.publish(DRAWS)
@@ -189,7 +224,9 @@ class SnapStart(DaemonTest):
             return found["State"], found["SnapStart"]["OptimizationStatus"]
 
         self.assertTrue(eventually(lambda: status() == ("Active", "Off")), status())
-        self.assertEqual(start(self.daemon, f"{name}:1")[:2], ("cold", "x"))
+        rung, value, _ = start(self.daemon, f"{name}:1")
+        self.assertIn(rung, WITHOUT_SEED)
+        self.assertEqual(value, "x")
 
 
 class Parked(DaemonTest):
@@ -223,6 +260,98 @@ class Bounded(DaemonTest):
     def resident(self):
         listed = json.loads(self.daemon.cli("seed", "--json").stdout)["seeds"]
         return [seed["state"] for seed in listed].count("resident")
+
+
+class Budget(OwnDaemon):
+    def test_image_used_least_goes_when_there_is_no_room(self):
+        made = self.daemon({**EACH_A_CLONE, "seeds.disk_mb": 24}).start()
+        client = made.client()
+        names = [deploy(client, DRAWS, MemorySize=256 + at) for at in range(6)]
+        for name in names:
+            until(made, name, "clone")
+        kept = sum(path.stat().st_blocks * 512 for path in (made.state_dir / "seeds").iterdir())
+        self.assertLess(kept, 24 << 20)
+        self.assertIn("removed a seed: the images are over their budget", made.log())
+        # What has lost its seed is answered all the same.
+        self.assertIn(start(made, names[0])[0], WITHOUT_SEED)
+
+    def test_image_of_a_version_that_is_gone_goes_at_the_next_start(self):
+        made = self.daemon(EACH_A_CLONE).start()
+        name = deploy(made.client(), DRAWS)
+        until(made, name, "clone")
+        made.stop()
+        images = made.state_dir / "seeds"
+        kept = set(os.listdir(images))
+        stray = next(path for path in images.iterdir() if path.name.startswith("version-") and "." not in path.name)
+        (images / f"version-{'0' * 40}").write_bytes(stray.read_bytes())
+        made.start()
+        self.assertTrue(eventually(lambda: set(os.listdir(images)) == kept), os.listdir(images))
+        self.assertEqual(start(made, name)[0], "restore")
+
+
+class Runtimes(OwnDaemon):
+    """Functions without a seed begin in a clone of their runtime."""
+
+    def setUp(self):
+        self.made = self.daemon({"limits.keep_alive_s": 0, "seeds.after_events": 3, "seeds.parked": 0}).start()
+        self.client = self.made.client()
+
+    def ready(self, deploy, source):
+        """Waits until the runtime of such functions has a seed."""
+        warm = deploy(self.client, source)
+        self.assertEqual(start(self.made, warm)[0], "cold")
+        self.assertTrue(eventually(lambda: self.runtimes()))
+
+    def runtimes(self):
+        listed = json.loads(self.made.cli("seed", "list", "--json").stdout)["seeds"]
+        return [seed for seed in listed if seed["level"] == 1 and seed["state"] == "resident"]
+
+    def assert_first_is_level1_and_seed_a_difference(self, deploy, source, at_most_kb):
+        self.ready(deploy, source)
+        name = deploy(self.client, source)
+        first = start(self.made, name)
+        self.assertEqual(first[0], "level1", self.made.log())
+        until(self.made, name, "clone")
+        listed = json.loads(self.made.cli("seed", "list", "--json").stdout)["seeds"]
+        seed = next(seed for seed in listed if seed["function"] == name)
+        self.assertEqual((seed["level"], seed["parent"]), (2, self.runtimes()[0]["image"]))
+        self.assertLess(self.runtimes()[0]["storedBytes"], at_most_kb << 10)
+        self.assertLess(seed["storedBytes"], self.runtimes()[0]["storedBytes"])
+        return name
+
+    def test_python_begins_in_its_runtime(self):
+        # The figures that docs/benchmarks.md aims at.
+        self.assert_first_is_level1_and_seed_a_difference(deploy, DRAWS, 12_000)
+
+    def test_node_begins_in_its_runtime_and_survives_a_restart(self):
+        name = self.assert_first_is_level1_and_seed_a_difference(deploy_node, NODE_DRAWS, 30_000)
+        self.made.restart()
+        self.assertEqual(start(self.made, name)[0], "restore")
+        other = deploy_node(self.made.client(), NODE_DRAWS)
+        self.assertEqual(start(self.made, other)[0], "level1")
+
+    def test_variable_that_the_interpreter_reads_when_it_starts_starts_cold(self):
+        source = "import sys\ndef handler(event, context): return sys.flags.optimize"
+        self.ready(deploy, source)
+        name = deploy(self.client, source, Environment={"Variables": {"PYTHONOPTIMIZE": "2"}})
+        self.assertEqual(start(self.made, name)[:2], ("cold", 2))
+
+    def test_module_in_the_place_of_the_librarys_starts_cold(self):
+        source = "import queue\ndef handler(event, context): return queue.own"
+        self.ready(deploy, "def handler(event, context): return 1")
+        name = deploy(self.client, files={"app.py": source, "queue.py": "own = 7"})
+        self.assertEqual(start(self.made, name)[:2], ("cold", 7))
+
+    def test_damaged_seed_of_the_runtime_costs_a_cold_start_and_is_made_again(self):
+        source = "def handler(event, context): return 1"
+        self.ready(deploy, source)
+        self.made.stop()
+        for path in (self.made.state_dir / "seeds").iterdir():
+            damage(path)
+        self.made.start()
+        self.client = self.made.client()
+        self.assertEqual(start(self.made, deploy(self.client, source))[:2], ("cold", 1))
+        self.assertTrue(eventually(lambda: start(self.made, deploy(self.client, source))[0] == "level1"))
 
 
 class Faults(OwnDaemon):

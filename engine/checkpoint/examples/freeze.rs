@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             external: BTreeSet::from([0, 1, 2]),
             leave_running: true,
             parent: None,
-            file_pages: true,
+            for_mapping: true,
         };
         reports.push(checkpoint(pid, &options, &pool)?);
         pool.remove(&name)?;

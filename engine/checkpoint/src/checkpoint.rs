@@ -50,9 +50,9 @@ pub struct Options {
     pub leave_running: bool,
     /// An image whose pages are referred to instead of being stored again, where they are equal.
     pub parent: Option<ImageName>,
-    /// Whether pages that equal their file's are stored as well. Only templates whose memory is mapped from the pool use
-    /// them; all others map the file.
-    pub file_pages: bool,
+    /// Whether templates may map their memory from the pool. For those, pages that equal their file's are stored as well
+    /// (others map the file), and a few pages of the parent's again, as each stretch costs them a mapping.
+    pub for_mapping: bool,
 }
 
 /// What a checkpoint has made.
@@ -138,7 +138,7 @@ fn run(
         .create(&options.name)
         .map_err(|source| store::refused(&options.name, source))?;
     let mut window = Window::new(pid, expected_bytes(pid)?)?;
-    let mut store = Store::new(pid, &image, family.as_ref());
+    let mut store = Store::new(pid, &image, family.as_ref(), options.for_mapping);
 
     let images = Images::of(pid, pool)?;
     let mut others = Others::look(&target, &options.external);
@@ -325,7 +325,7 @@ fn read(
         images,
         target,
         &mut tables,
-        options.file_pages,
+        options.for_mapping,
     )?;
     tables.refuse_shared(target, &space::exposed(&mappings), others)?;
     for (index, source) in tables.contents.iter().enumerate() {

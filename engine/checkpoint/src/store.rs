@@ -11,9 +11,11 @@ use crate::family::Family;
 use crate::pieces::{FILLED_GAP_PAGES, Owner};
 use crate::window::Part;
 
-/// The shortest stretch for which the parent's pages are used: a run of its own costs each template more than a copy of
-/// so few pages costs the pool.
-const SHORTEST_SHARED_PAGES: usize = 16;
+/// The shortest stretch for which the parent's pages are used where each is a mapping of its own: that costs a template more
+/// than a copy of so few pages costs the pool.
+const SHORTEST_MAPPED_PAGES: usize = 16;
+/// The shortest one where each is copied: one read more, of a microsecond.
+const SHORTEST_COPIED_PAGES: usize = 2;
 const PAGE: usize = PAGE_BYTES as usize;
 
 /// Writes pages and notes where they went.
@@ -22,6 +24,7 @@ pub(crate) struct Store<'a> {
     pid: u32,
     image: &'a NewImage,
     family: Option<&'a Family>,
+    shortest_shared: usize,
     placement: Placement,
     runs: BTreeMap<Owner, Vec<Run>>,
     /// Pages written to this image.
@@ -51,11 +54,21 @@ struct Stretch {
 }
 
 impl<'a> Store<'a> {
-    pub(crate) fn new(pid: u32, image: &'a NewImage, family: Option<&'a Family>) -> Self {
+    pub(crate) fn new(
+        pid: u32,
+        image: &'a NewImage,
+        family: Option<&'a Family>,
+        for_mapping: bool,
+    ) -> Self {
         Self {
             pid,
             image,
             family,
+            shortest_shared: if for_mapping {
+                SHORTEST_MAPPED_PAGES
+            } else {
+                SHORTEST_COPIED_PAGES
+            },
             placement: Placement::new(),
             runs: BTreeMap::new(),
             stored_pages: 0,
@@ -81,7 +94,7 @@ impl<'a> Store<'a> {
                 }
             }
         }
-        for stretch in smooth(&stretches(&sources)) {
+        for stretch in smooth(&stretches(&sources), self.shortest_shared) {
             self.put_stretch(part, stretch, bytes)?;
         }
         Ok(())
@@ -218,11 +231,11 @@ fn continues(stretch: &Stretch, source: Source) -> bool {
     }
 }
 
-/// Makes stretches new that are too short to part others.
-fn smooth(stretches: &[Stretch]) -> Vec<Stretch> {
+/// Makes stretches new that are too short to part others; of an ancestor's pages, those shorter than `shortest_shared`.
+fn smooth(stretches: &[Stretch], shortest_shared: usize) -> Vec<Stretch> {
     let short_of_ancestor = |stretch: &Stretch, before: bool, behind: bool| {
         matches!(stretch.source, Source::Ancestor { .. })
-            && stretch.pages < SHORTEST_SHARED_PAGES
+            && stretch.pages < shortest_shared
             && (before || behind)
     };
     let short_of_zero = |stretch: &Stretch, before: bool, behind: bool| {
@@ -290,7 +303,7 @@ mod tests {
                 })
             })
             .collect();
-        smooth(&stretches(&sources))
+        smooth(&stretches(&sources), SHORTEST_MAPPED_PAGES)
             .iter()
             .map(|stretch| (stretch.pages, stretch.source))
             .collect()

@@ -46,6 +46,8 @@ pub struct SeedConfig {
     pub forge: Forge,
     /// How many templates are kept; beyond, the one that was used least lately ends, and its image stays.
     pub resident: usize,
+    /// How much of the disk images may take, in bytes; beyond, those that were used least lately are removed.
+    pub disk_bytes: u64,
     /// What must not be in their images.
     pub secrets: SecretRules,
     /// Whether runtimes get seeds, in whose clones functions initialise that have none.
@@ -135,6 +137,13 @@ impl Node {
     /// What is known of the seeds of versions that were invoked or published in this daemon's life, for operators.
     pub fn seed_infos(&self) -> Vec<SeedInfo> {
         self.seeds().map_or_else(Vec::new, Seeds::infos)
+    }
+
+    /// Removes the seeds of versions that an earlier daemon knew and that are gone, or changed: `specs` is all there are.
+    pub async fn collect_seeds(&self, specs: &[InstanceSpec]) {
+        if let Some(seeds) = self.seeds() {
+            seeds.keep_only(specs).await;
+        }
     }
 
     pub(crate) fn wakefulness(&self) -> &Arc<Wakefulness> {

@@ -1,6 +1,6 @@
 //! The forge, as its callers have it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::mpsc;
@@ -140,6 +140,14 @@ impl Forge {
     /// See [`SeedError`].
     pub async fn remove(&self, name: ImageName) -> Result<(), SeedError> {
         self.ask(|reply| Work::Remove(name, reply)).await?
+    }
+
+    /// The images that there are, with what belongs to them: by name, and how much of the pool each takes, in bytes.
+    ///
+    /// # Errors
+    /// [`SeedError::Thread`], or the pool's.
+    pub async fn images(&self) -> Result<BTreeMap<ImageName, u64>, SeedError> {
+        self.ask(Work::List).await?
     }
 
     async fn ask<T>(&self, work: impl FnOnce(oneshot::Sender<T>) -> Work) -> Result<T, SeedError> {

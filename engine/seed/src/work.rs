@@ -1,5 +1,6 @@
 //! The thread that makes seeds: one order after the other, and in between the nursery's reports.
 
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::sync::{Mutex, PoisonError};
@@ -24,6 +25,7 @@ pub(crate) enum Work {
     Warm(Warm, Sender<Result<Seed, SeedError>>),
     Learn(Learn, Sender<Result<(), SeedError>>),
     Find(ImageName, Sender<bool>),
+    List(Sender<Result<BTreeMap<ImageName, u64>, SeedError>>),
     Remove(ImageName, Sender<Result<(), SeedError>>),
 }
 
@@ -92,6 +94,7 @@ impl Workshop {
             Work::Warm(warm, reply) => drop(reply.send(self.warm(&warm))),
             Work::Learn(learn, reply) => drop(reply.send(self.learn(&learn))),
             Work::Find(name, reply) => drop(reply.send(self.pool.open_lineage(&name).is_ok())),
+            Work::List(reply) => drop(reply.send(self.images())),
             Work::Remove(name, reply) => {
                 drop(reply.send(self.remove(&name)));
             }
@@ -106,7 +109,7 @@ impl Workshop {
             leave_running: false,
             parent: freeze.parent,
             // Templates here have memory of their own.
-            file_pages: false,
+            for_mapping: false,
         };
         let findings = Mutex::default();
         let review = |manifest: &Manifest, image: &NewImage| {
@@ -145,8 +148,8 @@ impl Workshop {
         let (lineage, is_learnt) = self.newest(&warm.name)?;
         let stored = self.stored_bytes(&warm.name)?;
         let image = lineage.image.id();
-        let parent = lineage.ancestors.iter().map(OpenImage::name);
-        let parent = parent.cloned().find(|ancestor| *ancestor != warm.name);
+        let mut parent = lineage.ancestors.iter().map(OpenImage::name);
+        let parent = parent.find(|ancestor| **ancestor != warm.name).cloned();
         let images: Vec<OwnedFd> = std::iter::once(lineage.image)
             .chain(lineage.ancestors)
             .map(OwnedFd::from)
@@ -215,6 +218,14 @@ impl Workshop {
         Ok(self.pool.remove(name)?)
     }
 
+    fn images(&self) -> Result<BTreeMap<ImageName, u64>, SeedError> {
+        let mut images = BTreeMap::new();
+        for listed in self.pool.list()? {
+            *images.entry(of_learnt(listed.name)).or_default() += listed.stored_bytes;
+        }
+        Ok(images)
+    }
+
     /// How much of the pool an image takes.
     fn stored_bytes(&self, name: &ImageName) -> Result<u64, SeedError> {
         let list = self.pool.list()?;
@@ -224,7 +235,17 @@ impl Workshop {
     }
 }
 
+/// What is added to an image's name for the one that knows which of its pages clones need.
+const LEARNT: &str = ".learnt";
+
 /// The image that knows which pages clones of another one need; none if that is a long name.
 fn learnt(name: &ImageName) -> Option<ImageName> {
-    ImageName::new(format!("{name}.learnt")).ok()
+    ImageName::new(format!("{name}{LEARNT}")).ok()
+}
+
+/// The image that another one may belong to.
+fn of_learnt(name: ImageName) -> ImageName {
+    let base = name.as_str().strip_suffix(LEARNT);
+    base.and_then(|base| ImageName::new(base).ok())
+        .unwrap_or(name)
 }

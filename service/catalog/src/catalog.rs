@@ -13,6 +13,7 @@ use crate::function::{Function, UrlConfig};
 use crate::layer::Layer;
 use crate::saved::{FUNCTION_PREFIX, LAYER_PREFIX, save_function, save_layer};
 use crate::store::{Memory, Store, WriteError};
+use crate::version::VersionConfig;
 
 /// How often a change is tried again after another process changed the same document.
 const MAX_TRIES: usize = 8;
@@ -118,6 +119,15 @@ impl Catalog {
             .flat_map(|layer| layer.versions.values());
         code.chain(layers.map(|version| &version.code))
             .map(|code| code.digest)
+            .collect()
+    }
+
+    /// All versions of all functions.
+    pub fn live_versions(&self) -> Vec<Arc<VersionConfig>> {
+        let memory = self.store.memory();
+        let functions = memory.functions.values();
+        functions
+            .flat_map(|function| function.all_versions().cloned())
             .collect()
     }
 

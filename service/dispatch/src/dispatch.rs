@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use offshoot_catalog::{Catalog, CatalogError};
 use offshoot_events::Policy;
-use offshoot_node::{Event, LogBook, Node, Outcome, Reply};
+use offshoot_node::{Event, InstanceSpec, LogBook, Node, Outcome, Reply};
 use offshoot_package::PackageStore;
 use offshoot_porter::{InvokeError, Porter, Target};
 use uuid::Uuid;
@@ -125,6 +125,15 @@ impl Dispatch {
         let done = self.snapshots.begin(function, version);
         self.parts.porter.prepare(found.target, done);
         Ok(())
+    }
+
+    /// What instances of all versions are made from: seeds of others serve nobody.
+    pub fn all_specs(&self) -> Vec<InstanceSpec> {
+        let versions = self.parts.catalog.live_versions();
+        let specs = versions
+            .iter()
+            .map(|version| target::spec(&self.parts, version));
+        specs.collect()
     }
 
     /// How far that is.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use offshoot_catalog::{
-    InvokeConfig, LogFormat as CatalogLogFormat, Resolved, Runtime as CatalogRuntime,
+    InvokeConfig, LogFormat as CatalogLogFormat, Resolved, Runtime as CatalogRuntime, VersionConfig,
 };
 use offshoot_events::{Destination, Policy};
 use offshoot_lambda::arn::FunctionId;
@@ -18,8 +18,17 @@ use crate::DispatchParts;
 /// The porter's target of a resolved version.
 pub(crate) fn build(parts: &DispatchParts, resolved: &Resolved) -> Target {
     let version = &resolved.version;
+    Target::new(
+        Arc::new(spec(parts, version)),
+        version.key.revision.to_string().into(),
+        resolved.reserved_concurrency,
+    )
+}
+
+/// What instances of a version are made from.
+pub(crate) fn spec(parts: &DispatchParts, version: &VersionConfig) -> InstanceSpec {
     let settings = &version.settings;
-    let spec = InstanceSpec {
+    InstanceSpec {
         function: Arc::clone(&version.key.function),
         version: Arc::clone(&version.key.version),
         runtime: runtime(settings.runtime),
@@ -42,12 +51,7 @@ pub(crate) fn build(parts: &DispatchParts, resolved: &Resolved) -> Target {
             CatalogLogFormat::Text => LogFormat::Text,
             CatalogLogFormat::Json => LogFormat::Json,
         },
-    };
-    Target::new(
-        Arc::new(spec),
-        version.key.revision.to_string().into(),
-        resolved.reserved_concurrency,
-    )
+    }
 }
 
 /// A version without a package cannot exist; should its folder have been removed by hand, the sandbox says so.

@@ -51,7 +51,7 @@ impl<'g> Stage<'g> {
                 external: BTreeSet::from([CHANNEL]),
                 leave_running: true,
                 parent: None,
-                file_pages: true,
+                for_mapping: true,
             };
             let report = checkpoint(running.pid(), &options, ground.pool()?)?;
             samples.record(Duration::from_micros(report.freeze_us));

@@ -10,15 +10,19 @@ use super::error::ApiError;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Seed {
-    /// The function.
+    /// The function; of a runtime's seed, the runtime.
     pub function: String,
-    /// `$LATEST` or a number.
+    /// `$LATEST` or a number; of a runtime's seed, `runtime`.
     pub version: String,
+    /// 1 for a runtime, 2 for a function's version.
+    pub level: u8,
     /// `none`, `unknown`, `stored`, `resident` or `refused`.
     pub state: String,
     /// The image's name.
     pub image: Option<String>,
-    /// How much of the disk the image takes, in bytes.
+    /// The image of which it stores only the difference.
+    pub parent: Option<String>,
+    /// How much of the disk the image takes, in bytes, without its parent.
     pub stored_bytes: Option<u64>,
     /// Whether it is known which pages clones need.
     pub learnt: Option<bool>,

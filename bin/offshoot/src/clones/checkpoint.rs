@@ -38,7 +38,7 @@ pub fn run(args: &CheckpointArgs, context: &Context) -> Result<(), Failure> {
         external: args.external.iter().copied().collect(),
         leave_running: args.leave_running,
         parent,
-        file_pages: true,
+        for_mapping: true,
     };
     let step = context
         .console

@@ -28,7 +28,9 @@ pub async fn run(args: &SeedArgs, context: &Context) -> Result<(), Failure> {
     if context.console.wants_json() {
         return Ok(context.console.json(&found)?);
     }
-    let header = ["function", "version", "seed", "size", "learnt", "remark"];
+    let header = [
+        "function", "version", "level", "seed", "size", "beside", "learnt", "remark",
+    ];
     let rows = found.seeds.iter().map(row).collect();
     Ok(context.console.table(&header, rows)?)
 }
@@ -40,8 +42,15 @@ fn row(seed: &Seed) -> Vec<String> {
     vec![
         seed.function.clone(),
         seed.version.clone(),
+        seed.level.to_string(),
         seed.state.clone(),
         seed.stored_bytes.map_or_else(String::new, bytes_for_people),
+        if seed.parent.is_some() {
+            "its runtime's"
+        } else {
+            ""
+        }
+        .to_owned(),
         learnt.to_owned(),
         seed.reason
             .as_ref()

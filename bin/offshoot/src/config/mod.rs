@@ -129,6 +129,8 @@ pub struct Seeds {
     pub parked: u32,
     /// Templates that are kept at hand; beyond, the one that was used least lately ends.
     pub resident: u32,
+    /// How much of the disk their images may take, in MiB; beyond, those that were used least lately are removed.
+    pub disk_mb: u32,
     /// Whether language runtimes have seeds of their own, in whose clones functions without a seed initialise.
     pub runtime_seeds: bool,
     /// Which variables are kept from seeds: patterns of their names.

@@ -96,7 +96,7 @@ const COUNT: Kind = Kind::Integer {
 };
 
 /// Every key, in the order of the documentation.
-pub static KEYS: [Key; 28] = [
+pub static KEYS: [Key; 29] = [
     key("server", "listen", Kind::Address, "127.0.0.1:3001"),
     key("server", "state_dir", Kind::Path, "/var/lib/offshoot"),
     key("server", "drain_timeout_s", seconds(0, 3_600), "30"),
@@ -112,6 +112,7 @@ pub static KEYS: [Key; 28] = [
     key("seeds", "after_events", AFTER, "16"),
     key("seeds", "parked", PARKED, "1"),
     key("seeds", "resident", COUNT, "32"),
+    key("seeds", "disk_mb", COUNT, "4096"),
     key("seeds", "runtime_seeds", Kind::Boolean, "true"),
     key("seeds", "secret_names", Kind::Names, SECRET_NAMES),
     key(

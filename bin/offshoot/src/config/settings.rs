@@ -180,6 +180,7 @@ impl Settings {
                 after_events: count("seeds", "after_events"),
                 parked: count("seeds", "parked"),
                 resident: count("seeds", "resident"),
+                disk_mb: count("seeds", "disk_mb"),
                 runtime_seeds: self.get("seeds", "runtime_seeds").0 == Value::Boolean(true),
                 secret_names: self.secret_names(),
                 secrets: match text("seeds", "secrets").as_str() {

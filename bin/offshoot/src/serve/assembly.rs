@@ -71,6 +71,7 @@ impl Daemon {
             region: config.lambda.region.as_str().into(),
             account_id: config.lambda.account_id.as_str().into(),
         });
+        let known = Arc::clone(&dispatch);
         let runner = AsyncRunner::new(Arc::clone(&dispatch));
         let events = Events::new(Arc::clone(&queue), runner, events_config(config));
         let gateway = Gateway::new(GatewayParts {
@@ -88,6 +89,7 @@ impl Daemon {
             metrics,
         });
         gateway.collect_garbage().await;
+        node.collect_seeds(&known.all_specs()).await;
         Ok(Self {
             state,
             node,
@@ -211,6 +213,7 @@ fn seeds(config: &Config) -> anyhow::Result<Option<SeedConfig>> {
     Ok(Some(SeedConfig {
         forge,
         resident: config.seeds.resident as usize,
+        disk_bytes: u64::from(config.seeds.disk_mb) << 20,
         secrets: SecretRules::new(&config.seeds.secret_names, config.seeds.secrets),
         of_runtimes: config.seeds.runtime_seeds,
     }))

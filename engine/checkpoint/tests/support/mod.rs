@@ -51,7 +51,7 @@ pub fn options(name: &str) -> Options {
         external: BTreeSet::from([0, 1, 2]),
         leave_running: true,
         parent: None,
-        file_pages: true,
+        for_mapping: true,
     }
 }
 

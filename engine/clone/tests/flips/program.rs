@@ -71,7 +71,7 @@ impl Program {
             external: [0, 1, 2].into(),
             leave_running: true,
             parent: parent.map(image_name),
-            file_pages: true,
+            for_mapping: true,
         };
         checkpoint(self.0.id(), &options, &pool.pool).unwrap();
     }

@@ -133,7 +133,7 @@ fn make_image(pool: &Pool, name: &ImageName, program: &Path) {
         external: [0, 1, 2].into(),
         leave_running: true,
         parent: None,
-        file_pages: true,
+        for_mapping: true,
     };
     checkpoint(child.id(), &options, pool).unwrap();
     child.kill().unwrap();

@@ -43,14 +43,20 @@ impl SecretRules {
 
     /// The function without its secret variables, and with their names.
     pub(crate) fn seed_spec(&self, spec: &Arc<InstanceSpec>) -> Arc<InstanceSpec> {
+        self.without(spec)
+            .map_or_else(|| Arc::clone(spec), Arc::new)
+    }
+
+    /// The same; none if it has no secret variables.
+    pub(crate) fn without(&self, spec: &InstanceSpec) -> Option<InstanceSpec> {
         let names: Vec<&str> = self.secret(spec).map(|(name, _)| name).collect();
         if names.is_empty() {
-            return Arc::clone(spec);
+            return None;
         }
-        let mut seeds = InstanceSpec::clone(spec);
+        let mut seeds = spec.clone();
         seeds.env.retain(|name, _| !names.contains(&name.as_str()));
         seeds.env.insert(WITHHELD.to_owned(), names.join(","));
-        Arc::new(seeds)
+        Some(seeds)
     }
 
     /// What the image of the function's seed must not hold.
@@ -152,7 +158,7 @@ pub(crate) fn refusal(secrets: &Secrets, failure: &CreateFailure) -> Option<Stri
         ));
     }
     Some(format!(
-        "its init failed ({}) where {names} was withheld, as secret variables are from seeds: if it needs one, {FIX}",
+        "its init, or its training, failed ({}) where {names} was withheld, as secret variables are from seeds: if it needs one, {FIX}",
         failure.error_type
     ))
 }

@@ -2,21 +2,25 @@
 
 use std::sync::Arc;
 
-use super::{State, Version};
+use super::{State, Version, runtime};
 
-/// What is known of a version's seed.
+/// What is known of the seed of a version, or of a runtime.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SeedInfo {
-    /// The function.
+    /// The function; of a runtime's seed, the runtime.
     pub function: Arc<str>,
-    /// `$LATEST` or a number.
+    /// `$LATEST` or a number; of a runtime's seed, `runtime`.
     pub version: Arc<str>,
+    /// 1 for a runtime, 2 for a function's version.
+    pub level: u8,
     /// `none`, `unknown` (an image of an earlier daemon may be there), `stored`, `resident` or `refused`.
     pub state: &'static str,
     /// The image's name, if there is one.
     pub image: Option<String>,
-    /// How much of the disk the image takes, in bytes; known of resident ones.
+    /// The image of which it stores only the difference; known of resident ones.
+    pub parent: Option<String>,
+    /// How much of the disk the image takes, in bytes, without its parent; known of resident ones.
     pub stored_bytes: Option<u64>,
     /// Whether it is known which pages clones need; of resident ones.
     pub learnt: Option<bool>,
@@ -33,8 +37,10 @@ impl Version {
         let bare = |state| SeedInfo {
             function: Arc::clone(&self.function),
             version: Arc::clone(&self.label),
+            level: if &*self.label == runtime::LABEL { 1 } else { 2 },
             state,
             image: None,
+            parent: None,
             stored_bytes: None,
             learnt: None,
             template_pid: None,
@@ -51,6 +57,7 @@ impl Version {
             },
             State::Resident(seed) => SeedInfo {
                 image: image(),
+                parent: seed.parent().map(ToString::to_string),
                 stored_bytes: Some(seed.stored_bytes()),
                 learnt: Some(seed.is_learnt()),
                 template_pid: Some(seed.template_pid()),

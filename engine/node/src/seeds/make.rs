@@ -8,6 +8,7 @@ use offshoot_sandbox::{Launcher, Taken};
 use offshoot_seed::{Freeze, Report, Secrets, SeedError};
 use rustix::fs::{Mode, OFlags};
 
+use super::train::train;
 use super::{Seeds, State, Version, chain};
 use crate::conversation::{Silence, hear};
 use crate::create::sandbox_spec;
@@ -46,7 +47,11 @@ pub(crate) async fn make(node: &Node, spec: Arc<InstanceSpec>) -> Result<Seeding
     let version = seeds.version(&spec)?;
     let secrets = seeds.rules().unwanted(&spec);
     ensure(node, seeds, &version, &spec, secrets, async || {
-        level1::create(node, seeds.rules().seed_spec(&spec), Purpose::Seed).await
+        // What both have is stored once. Without it, which its own log tells, the image is whole.
+        let _ = super::runtime::make(node, seeds, Arc::clone(&spec)).await;
+        let seeds_own = seeds.rules().seed_spec(&spec);
+        let instance = level1::create(node, seeds_own, Purpose::Seed).await?;
+        train(node, instance).await
     })
     .await
 }
@@ -124,6 +129,7 @@ async fn try_make(
     node.end(instance);
     let report = frozen?;
     version.set(State::Stored);
+    seeds.make_room(version).await;
     let launcher = node.launcher().ok_or(NodeError::ShutDown)?;
     let taken = room(&launcher, spec, node.next_id()).await?;
     let warmed = seeds.warm(version, &taken).await;

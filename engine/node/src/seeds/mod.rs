@@ -7,12 +7,15 @@
 //! 3. [`Seeds::learn`] has the first clone's answer tell which pages clones need, and makes a template that has them ready.
 //! 4. [`Seeds::runtime`] is the seed of a language runtime without a function, in whose clones functions initialise
 //!    ([`crate::level1`]); what is made of such a clone stores only the difference.
-//! 5. [`Seeds::forget`] ends the templates and images of a function that has changed.
+//! 5. Images are kept within a budget, and those of versions that are gone are removed at the start ([`budget`]).
+//! 6. [`Seeds::forget`] ends the templates and images of a function that has changed.
 
+mod budget;
 mod info;
 pub(crate) mod make;
 mod name;
 pub(crate) mod runtime;
+mod train;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -36,6 +39,8 @@ pub(crate) struct Seeds {
     rules: SecretRules,
     roles: Roles,
     most_resident: usize,
+    /// How much of the disk images may take, in bytes.
+    disk_bytes: u64,
     of_runtimes: bool,
     versions: Mutex<HashMap<ImageName, Arc<Version>>>,
 }
@@ -81,6 +86,7 @@ impl Seeds {
             rules: config.secrets,
             roles,
             most_resident: config.resident.max(1),
+            disk_bytes: config.disk_bytes,
             of_runtimes: config.of_runtimes,
             versions: Mutex::default(),
         }
@@ -92,10 +98,16 @@ impl Seeds {
     }
 
     /// The seed of a version, whatever is known of it.
-    pub(crate) fn version(&self, spec: &Arc<InstanceSpec>) -> Result<Arc<Version>, NodeError> {
-        let name = name::of(&self.rules.seed_spec(spec), self.roles.knows(spec))?;
+    pub(crate) fn version(&self, spec: &InstanceSpec) -> Result<Arc<Version>, NodeError> {
+        let name = self.name_of(spec)?;
         let whose = || (Arc::clone(&spec.function), Arc::clone(&spec.version));
         Ok(self.known(name, LESSONS, whose))
+    }
+
+    /// The name of the image of a version's seed, which has no secret variables.
+    fn name_of(&self, spec: &InstanceSpec) -> Result<ImageName, NodeError> {
+        let without = self.rules.without(spec);
+        name::of(without.as_ref().unwrap_or(spec), self.roles.knows(spec))
     }
 
     /// What is known under a name; `whose` gives its function and label if that is nothing.
@@ -150,8 +162,27 @@ impl Seeds {
         let warmed = self.warm(version, &taken).await;
         // Nothing has run in it.
         launcher.recycle(taken.occupied().end()).await;
-        let seed = warmed.map_err(|source| self.note(version, source))?;
-        Ok(Some((seed, true)))
+        match warmed {
+            Ok(seed) => Ok(Some((seed, true))),
+            Err(source) => {
+                let is_useless = source.is_final();
+                let error = self.note(version, source);
+                if is_useless {
+                    self.discard(version).await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Removes an image of which no template came, as it is damaged or of another machine: another one can be made.
+    async fn discard(&self, version: &Version) {
+        version.set(State::Absent);
+        let (function, image) = (version.function(), &version.name);
+        match self.forge.remove(version.name.clone()).await {
+            Ok(()) => tracing::warn!(function, %image, "a seed that was no good is removed"),
+            Err(error) => tracing::warn!(function, %image, %error, "a seed that is no good stays"),
+        }
     }
 
     /// Makes the template of an image, in a sandbox with the files that it has mapped.

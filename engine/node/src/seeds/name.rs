@@ -7,6 +7,10 @@ use crate::{InstanceSpec, NodeError, environment, runtimes};
 /// Counts changes of what a seed is that nothing else in its name shows.
 const GENERATION: u32 = 2;
 
+/// What names begin with.
+const VERSION: &str = "version";
+const RUNTIME: &str = "runtime";
+
 /// The name of the image of a version's seed. Equal for two specifications only if a process of one serves for the other;
 /// files of the host (the interpreter, its libraries) are checked when a template opens them.
 ///
@@ -31,7 +35,7 @@ pub(super) fn of(spec: &InstanceSpec, has_credentials: bool) -> Result<ImageName
         put(name.as_bytes());
         put(value.as_bytes());
     }
-    digest.name("version", spec)
+    digest.name(VERSION, spec)
 }
 
 /// The name of the image of a runtime's seed: one for each account, as it has one layout of memory and one secret of hashes.
@@ -44,7 +48,12 @@ pub(super) fn of_runtime(spec: &InstanceSpec) -> Result<ImageName, NodeError> {
         digest.put(name.as_bytes());
         digest.put(value.as_bytes());
     }
-    digest.name("runtime", spec)
+    digest.name(RUNTIME, spec)
+}
+
+/// Whether an image is of a runtime's seed.
+pub(super) fn is_of_runtime(name: &ImageName) -> bool {
+    name.as_str().starts_with(RUNTIME)
 }
 
 /// Parts, each with its length.

@@ -15,7 +15,7 @@ use crate::message::Message;
 use crate::{CreateFailure, Failure, InstanceSpec, Node, NodeError, environment};
 
 /// Stands in the place of a version.
-const LABEL: &str = "runtime";
+pub(super) const LABEL: &str = "runtime";
 
 impl Seeds {
     /// The seed of the runtime of a function, whatever is known of it; none if the function cannot begin in one.

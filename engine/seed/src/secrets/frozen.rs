@@ -51,7 +51,7 @@ fn findings(mut child: Child) -> Vec<Finding> {
         external: BTreeSet::from([0, 1, 2]),
         leave_running: true,
         parent: None,
-        file_pages: true,
+        for_mapping: true,
     };
     let secrets = Secrets {
         policy: Policy::Warn,

@@ -1,0 +1,104 @@
+//! How much of the disk images take, and which of them serve nobody any more.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use offshoot_seed::{ImageName, SeedError};
+
+use super::{Seeds, State, Version, lock, name};
+use crate::{InstanceSpec, environment};
+
+impl Seeds {
+    /// Removes the images that are of none of these versions, nor of a runtime of theirs. For the daemon's start.
+    pub(crate) async fn keep_only(&self, specs: &[InstanceSpec]) {
+        let images = match self.forge.images().await {
+            Ok(images) => images,
+            Err(error) => return tracing::warn!(%error, "the images of seeds cannot be listed"),
+        };
+        if images.is_empty() {
+            return;
+        }
+        let wanted: BTreeSet<ImageName> =
+            specs.iter().flat_map(|spec| self.names_of(spec)).collect();
+        let gone = images.into_keys().filter(|image| !wanted.contains(image));
+        // Differences before what they are differences to.
+        let (runtimes, versions): (Vec<_>, Vec<_>) = gone.partition(name::is_of_runtime);
+        for image in versions.into_iter().chain(runtimes) {
+            match self.forge.remove(image.clone()).await {
+                Ok(()) => tracing::info!(%image, "removed a seed that no version has"),
+                Err(error) => tracing::warn!(%image, %error, "a seed that no version has stays"),
+            }
+        }
+    }
+
+    /// The images that serve a version.
+    fn names_of(&self, spec: &InstanceSpec) -> impl Iterator<Item = ImageName> + use<> {
+        let runtime = environment::begins_in_runtime_seed(spec).then(|| name::of_runtime(spec));
+        std::iter::once(self.name_of(spec)).chain(runtime).flatten()
+    }
+
+    /// Removes images, those first that were used least lately, until all fit into the budget; never the one of `made`.
+    pub(crate) async fn make_room(&self, made: &Version) {
+        if let Err(error) = self.try_make_room(made).await {
+            tracing::warn!(%error, "the images of seeds cannot be brought within their budget");
+        }
+    }
+
+    async fn try_make_room(&self, made: &Version) -> Result<(), SeedError> {
+        let images = self.forge.images().await?;
+        let mut total: u64 = images.values().sum();
+        if total <= self.disk_bytes {
+            return Ok(());
+        }
+        let known = |image: &ImageName| lock(&self.versions).get(image).cloned();
+        let mut candidates: Vec<Candidate> = images
+            .into_iter()
+            .filter(|(image, _)| *image != made.name)
+            .map(|(image, bytes)| Candidate {
+                version: known(&image),
+                image,
+                bytes,
+            })
+            .collect();
+        candidates.sort_by_cached_key(Candidate::used);
+        for Candidate {
+            version,
+            image,
+            bytes,
+        } in candidates
+        {
+            if total <= self.disk_bytes {
+                return Ok(());
+            }
+            // What others are differences to is refused, and stays.
+            if self.forge.remove(image.clone()).await.is_err() {
+                continue;
+            }
+            total -= bytes;
+            tracing::info!(%image, bytes, "removed a seed: the images are over their budget");
+            if let Some(version) = version {
+                version.set(State::Absent);
+            }
+        }
+        if total > self.disk_bytes {
+            let budget = self.disk_bytes;
+            tracing::warn!(total, budget, "the images of seeds are over their budget");
+        }
+        Ok(())
+    }
+}
+
+/// An image that may go.
+struct Candidate {
+    image: ImageName,
+    bytes: u64,
+    version: Option<Arc<Version>>,
+}
+
+impl Candidate {
+    /// When it was used last; before all others if it is of an earlier daemon, and was not in this one's life.
+    fn used(&self) -> Option<Instant> {
+        self.version.as_ref().map(|version| *lock(&version.used))
+    }
+}
