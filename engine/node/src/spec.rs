@@ -75,6 +75,8 @@ pub struct InstanceSpec {
     pub region: Arc<str>,
     /// The account that owns the function.
     pub account_id: Arc<str>,
+    /// The ARN of its execution role.
+    pub role: Arc<str>,
     /// How its runtime formats log lines.
     pub log_format: LogFormat,
     /// Whether it is a published version with SnapStart: its runtime is told that it will be frozen, and whoever wrote it
@@ -103,6 +105,7 @@ pub(crate) mod samples {
             network: NetworkPolicy::None,
             region: "us-east-1".into(),
             account_id: "000000000000".into(),
+            role: "arn:aws:iam::000000000000:role/r".into(),
             log_format: LogFormat::Text,
             snap_start: false,
         }

@@ -368,6 +368,40 @@ async fn clones_runtime_api_is_in_the_network_of_its_sandbox() {
 }
 
 #[tokio::test]
+async fn listener_of_a_taken_sandbox_is_there_before_its_program_and_inside_only() {
+    let Some((_, launcher)) = launcher("listen").await else {
+        return;
+    };
+    let script = "import socket; c = socket.create_connection(('127.0.0.1', 9002)); \
+                  print(c.recv(100).decode())";
+    let spec = python("a", script);
+    let begun = std::time::Instant::now();
+    let taken = launcher.taken(&spec).await.unwrap();
+    // Another one in another sandbox is in nobody's way; in the same it is.
+    let other = launcher.taken(&shell("b", "true")).await.unwrap();
+    let listener = launcher.listen(&taken, 9002).await.unwrap();
+    let others = launcher.listen(&other, 9002).await.unwrap();
+    let twice = launcher.listen(&taken, 9002).await.unwrap_err();
+    assert_eq!(twice.kind(), std::io::ErrorKind::AddrInUse);
+    let (mut written, fds) = common::output();
+    let started = launcher.start_in(taken, spec, fds, begun).await;
+    let sandbox = started.unwrap();
+    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+    stream.writable().await.unwrap();
+    stream.try_write(b"from the daemon").unwrap();
+    drop(stream);
+    assert_eq!(sandbox.exited().await, Exit::Exited(0));
+    assert_eq!(common::text(&mut written), "from the daemon\n");
+    assert_eq!(
+        others.accept().unwrap_err().kind(),
+        std::io::ErrorKind::WouldBlock
+    );
+    drop((sandbox, other));
+    launcher.shutdown().await;
+}
+
+#[tokio::test]
 async fn long_environment_travels_too() {
     let Some((_, launcher)) = launcher("long").await else {
         return;

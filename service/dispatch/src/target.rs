@@ -47,6 +47,7 @@ pub(crate) fn spec(parts: &DispatchParts, version: &VersionConfig) -> InstanceSp
         network: parts.network.of(&version.key.function).clone(),
         region: Arc::clone(&parts.region),
         account_id: Arc::clone(&parts.account_id),
+        role: settings.role.as_str().into(),
         log_format: match settings.logging.format {
             CatalogLogFormat::Text => LogFormat::Text,
             CatalogLogFormat::Json => LogFormat::Json,

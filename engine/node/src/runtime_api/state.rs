@@ -16,6 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, mpsc};
 
 use super::extensions::Extensions;
+use crate::credentials::Purpose;
 use crate::message::Message;
 use crate::{Event, InstanceSpec};
 
@@ -56,6 +57,16 @@ pub(crate) enum Role {
     Seed,
     /// It is a clone of a seed.
     Clone,
+}
+
+impl Role {
+    /// Of an instance that is not a clone.
+    pub(crate) fn of(purpose: Purpose) -> Self {
+        match purpose {
+            Purpose::Seed => Self::Seed,
+            Purpose::Events | Purpose::Runtime => Self::Ordinary,
+        }
+    }
 }
 
 /// What the answer to `restore/next` is.

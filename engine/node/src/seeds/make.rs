@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use offshoot_sandbox::{Launcher, Taken};
-use offshoot_seed::{Freeze, Report, SeedError};
+use offshoot_seed::{Freeze, Report, Secrets, SeedError};
 use rustix::fs::{Mode, OFlags};
 
 use super::train::train;
 use super::{Seeds, State, Version, chain, connection};
 use crate::conversation::{Silence, hear};
-use crate::create::{create_to_freeze, sandbox_spec};
+use crate::create::{create, sandbox_spec};
+use crate::credentials::Purpose;
 use crate::failure::INIT_REQUEST;
 use crate::instance::Instance;
 use crate::message::Message;
+use crate::secrets::refusal as refusal_of;
 use crate::{CreateFailure, Failure, InstanceSpec, Node, NodeError, Runtime, environment, level1};
 
 /// The descriptors of output, which every clone is given.
@@ -42,22 +44,24 @@ pub(crate) async fn make(node: &Node, spec: Arc<InstanceSpec>) -> Result<Seeding
         return Ok(Seeding::Refused("seeds are switched off".into()));
     };
     let version = seeds.version(&spec)?;
-    if let Some(why) = refusal(&spec) {
+    if let Some(why) = refusal(node, seeds, &spec) {
         version.set(State::Refused(why.into()));
         return Ok(Seeding::Refused(why.into()));
     }
-    ensure(node, seeds, &version, &spec, async || {
+    let secrets = seeds.rules().unwanted(&spec);
+    ensure(node, seeds, &version, &spec, secrets, async || {
         begin(node, seeds, Arc::clone(&spec)).await
     })
     .await
 }
 
-/// Makes a seed of a process that `begin` gives, in its place in the sandbox of `spec`.
+/// Makes a seed of a process that `begin` gives, in its place in the sandbox of `spec`, without `secrets`.
 pub(super) async fn ensure(
     node: &Node,
     seeds: &Seeds,
     version: &Version,
     spec: &InstanceSpec,
+    secrets: Secrets,
     begin: impl AsyncFnOnce() -> Result<Instance, CreateFailure>,
 ) -> Result<Seeding, CreateFailure> {
     let _turn = version.making.lock().await;
@@ -72,7 +76,7 @@ pub(super) async fn ensure(
     }
     let begun = Instant::now();
     let (function, label) = (&*version.function, &*version.label);
-    match try_make(node, seeds, version, spec, begin).await {
+    match try_make(node, seeds, version, spec, secrets, begin).await {
         Ok(report) => {
             tracing::info!(
                 function,
@@ -116,7 +120,8 @@ pub(crate) async fn renew(node: &Node, spec: Arc<InstanceSpec>) -> Result<Seedin
     let removed = seeds.forge.remove(version.name.clone()).await;
     removed.map_err(|source| seeds.note(&version, source))?;
     let begin = async || begin(node, seeds, Arc::clone(&spec)).await;
-    let renewed = try_make(node, seeds, &version, &spec, begin).await;
+    let secrets = seeds.rules().unwanted(&spec);
+    let renewed = try_make(node, seeds, &version, &spec, secrets, begin).await;
     if let Err(failure) = &renewed {
         let why = chain(failure);
         tracing::warn!(function = &*spec.function, %why, "the seed could not be made anew");
@@ -133,24 +138,34 @@ async fn begin(
     seeds: &Seeds,
     spec: Arc<InstanceSpec>,
 ) -> Result<Instance, CreateFailure> {
+    let seeds_own = seeds.rules().seed_spec(&spec);
     if !environment::speaks_channel(spec.runtime) {
-        return create_to_freeze(node, spec).await;
+        return create(node, seeds_own, Purpose::Seed).await;
     }
     // What both have is stored once. Without it, which its own log tells, the image is whole.
-    let _ = super::runtime::make(node, seeds, Arc::clone(&spec)).await;
-    let instance = level1::create(node, spec).await?;
+    let _ = super::runtime::make(node, seeds, spec).await;
+    let instance = level1::create(node, seeds_own, Purpose::Seed).await?;
     train(node, instance).await
 }
 
 /// What a specification tells already.
-fn refusal(spec: &InstanceSpec) -> Option<&'static str> {
-    if !environment::speaks_channel(spec.runtime) && !spec.snap_start {
+fn refusal(node: &Node, seeds: &Seeds, spec: &InstanceSpec) -> Option<&'static str> {
+    if environment::has_extensions(spec) {
+        return Some("its layers bring extensions, which are processes of their own");
+    }
+    if environment::speaks_channel(spec.runtime) {
+        return None;
+    }
+    if !spec.snap_start {
         return Some(
             "its runtime speaks the Runtime API, where only hooks of its own keep clones apart: publish it with SnapStart",
         );
     }
-    environment::has_extensions(spec)
-        .then_some("its layers bring extensions, which are processes of their own")
+    let has_secrets = seeds.rules().secret(spec).next().is_some() || node.roles().knows(spec);
+    has_secrets.then_some(
+        "its secret variables or its role's credentials are kept out of seeds, and the Runtime API has no message that could \
+         bring them to a clone: have it read them from elsewhere, or see seeds.secret_names",
+    )
 }
 
 async fn try_make(
@@ -158,14 +173,16 @@ async fn try_make(
     seeds: &Seeds,
     version: &Version,
     spec: &InstanceSpec,
+    secrets: Secrets,
     begin: impl AsyncFnOnce() -> Result<Instance, CreateFailure>,
 ) -> Result<Report, CreateFailure> {
-    let mut instance = begin().await?;
+    let told = |failure| withheld(version, &secrets, failure);
+    let mut instance = begin().await.map_err(told)?;
     if let Err(failure) = come_to_rest(&mut instance).await {
         node.end(instance);
-        return Err(CreateFailure::Function(failure));
+        return Err(told(CreateFailure::Function(failure)));
     }
-    let frozen = freeze(seeds, version, &instance).await;
+    let frozen = freeze(seeds, version, &instance, secrets).await;
     node.end(instance);
     let report = frozen?;
     version.set(State::Stored);
@@ -177,6 +194,18 @@ async fn try_make(
     match warmed {
         Ok(_) => Ok(report),
         Err(source) => Err(seeds.note(version, source).into()),
+    }
+}
+
+/// A failure of the function, or that its seed lacks what is kept from seeds: then it is not tried again.
+fn withheld(version: &Version, secrets: &Secrets, failure: CreateFailure) -> CreateFailure {
+    match refusal_of(secrets, &failure) {
+        Some(why) => {
+            version.set(State::Refused(why.as_str().into()));
+            let function = version.function.to_string();
+            NodeError::Unseedable { function, why }.into()
+        }
+        None => failure,
     }
 }
 
@@ -220,6 +249,7 @@ async fn freeze(
     seeds: &Seeds,
     version: &Version,
     instance: &Instance,
+    secrets: Secrets,
 ) -> Result<Report, NodeError> {
     let refused = |why: String| {
         version.set(State::Refused(why.as_str().into()));
@@ -239,9 +269,12 @@ async fn freeze(
         external: external(instance).map_err(|why| refused(why.to_owned()))?,
         // Of a clone of the runtime, the difference is stored.
         parent: origin.map(|(seed, _)| seed.name().clone()),
+        secrets,
     };
     let frozen = seeds.forge.freeze(freeze).await;
-    frozen.map_err(|source: SeedError| seeds.note(version, source))
+    let frozen = frozen.map_err(|source: SeedError| seeds.note(version, source))?;
+    version.note_findings(&frozen.findings);
+    Ok(frozen.report)
 }
 
 /// The descriptors that every clone is given: output, and what it is talked to over.
