@@ -15,6 +15,7 @@ use crate::detach::Detach;
 use crate::metered::{self, InstanceMetrics};
 use crate::pool::Pool;
 use crate::seeding::SeedPolicy;
+use crate::starts::StartBook;
 use crate::{Target, ThrottleReason};
 
 /// How a porter decides.
@@ -76,6 +77,7 @@ pub struct Porter<F: Fri> {
     /// Ends work for which nobody waits.
     pub(crate) closing: CancellationToken,
     metrics: InstanceMetrics,
+    pub(crate) starts: StartBook,
 }
 
 impl<F: Fri> Porter<F> {
@@ -92,6 +94,7 @@ impl<F: Fri> Porter<F> {
             invocations: TaskTracker::new(),
             closing: CancellationToken::new(),
             metrics: InstanceMetrics::new(),
+            starts: StartBook::default(),
             config,
         })
     }
@@ -124,6 +127,9 @@ impl<F: Fri> Porter<F> {
     /// Of seeds only those of `version`, or all of them without one.
     pub fn retire_function(&self, function: &Arc<str>, version: Option<Arc<str>>) {
         self.admission.forget(function);
+        if version.is_none() {
+            self.starts.forget(function);
+        }
         let idle = self.lock().take_function(function);
         self.retire(idle);
         let parked = self.lock_parked().take_function(function);
@@ -216,6 +222,7 @@ impl<F: Fri> Porter<F> {
                 Err(InvokeFailure::Init(failure)) => {
                     let outcome = self.node.report_init_failure(&target.spec, &event, failure);
                     target.metrics().handled(&outcome);
+                    target.started(&self.starts, &event, &outcome);
                     return Ok(outcome);
                 }
                 Err(InvokeFailure::Error(error)) => return Err(error),
@@ -241,6 +248,7 @@ impl<F: Fri> Porter<F> {
             }
             tracing::Span::current().record("faas.coldstart", outcome.rung.is_first());
             target.metrics().handled(&outcome);
+            target.started(&self.starts, &event, &outcome);
             self.after(&target, outcome.rung);
             return Ok(outcome);
         }

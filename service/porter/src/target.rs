@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use offshoot_node::InstanceSpec;
+use offshoot_node::{Event, InstanceSpec, Outcome};
 
 use crate::metered::FunctionMetrics;
+use crate::starts::{Chapter, StartBook};
 
 /// One revision of one function version, resolved.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub struct Target {
     /// Concurrency set apart for the function, and its limit at once; shared by all its versions.
     pub reserved_concurrency: Option<u32>,
     metrics: OnceLock<FunctionMetrics>,
+    chapter: OnceLock<Arc<Chapter>>,
     /// Events handled.
     handled: AtomicU32,
 }
@@ -33,6 +35,7 @@ impl Target {
             revision,
             reserved_concurrency,
             metrics: OnceLock::new(),
+            chapter: OnceLock::new(),
             handled: AtomicU32::new(0),
         }
     }
@@ -46,5 +49,12 @@ impl Target {
     pub(crate) fn metrics(&self) -> &FunctionMetrics {
         self.metrics
             .get_or_init(|| FunctionMetrics::of(&self.spec.function))
+    }
+
+    /// Notes that an event was handled; its function's chapter of the book is looked up at the first one.
+    pub(crate) fn started(&self, book: &StartBook, event: &Event, outcome: &Outcome) {
+        self.chapter
+            .get_or_init(|| book.chapter(&self.spec.function))
+            .write(&self.spec, event, outcome);
     }
 }
