@@ -96,6 +96,7 @@ pub(crate) async fn start(
         birth: None,
         wake: None,
         origin: None,
+        listed: None,
         watched: None,
     })
 }

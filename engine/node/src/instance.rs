@@ -10,7 +10,7 @@ use offshoot_seed::Seed;
 use crate::alarm::Alarm;
 use crate::capture::OutputPipe;
 use crate::logs::{Scribe, Start};
-use crate::seeds::Version;
+use crate::seeds::{Listed, Version};
 use crate::transport::Transport;
 use crate::{InstanceSpec, Rung};
 
@@ -29,6 +29,8 @@ pub struct Instance {
     pub(crate) wake: Option<OwnedFd>,
     /// The seed that it is a clone of, and its number there.
     pub(crate) origin: Option<(Arc<Seed>, u64)>,
+    /// Its place among the clones that live, if it is one.
+    pub(crate) listed: Option<Listed>,
     /// The seed that learns of it, if it is a watched clone.
     pub(crate) watched: Option<Arc<Version>>,
 }

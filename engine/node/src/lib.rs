@@ -45,8 +45,8 @@ pub use logs::{LogBook, LogError, LogLimits, PendingLog};
 pub use node::{Node, NodeConfig, SeedConfig};
 pub use rung::Rung;
 pub use runtimes::{InstallError, install as install_runtimes};
-pub use seeds::SeedInfo;
 pub use seeds::make::Seeding;
+pub use seeds::{CloneInfo, MemoryUse, SeedInfo};
 pub use spec::{InstanceSpec, LogFormat, Runtime};
 pub use stages::Stages;
 

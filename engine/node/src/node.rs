@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::seeds::make::{learn, make};
-use crate::seeds::{SeedInfo, Seeds, Version};
+use crate::seeds::{CloneInfo, Clones, SeedInfo, Seeds, Version};
 use crate::wakefulness::Wakefulness;
 use crate::{
     Activated, CreateFailure, Event, Failure, Fri, Instance, InstanceSpec, LogBook, NodeError,
@@ -54,6 +54,7 @@ pub struct Node {
     launcher: Arc<RwLock<Option<Arc<Launcher>>>>,
     logs: Arc<LogBook>,
     seeds: Option<Arc<Seeds>>,
+    clones: Arc<Clones>,
     created: Arc<AtomicU64>,
     ending: TaskTracker,
     /// Ends work for which nobody waits.
@@ -68,6 +69,7 @@ impl Node {
             launcher: Arc::new(RwLock::new(Some(Arc::new(config.launcher)))),
             logs: config.logs,
             seeds: config.seeds.map(Seeds::new).map(Arc::new),
+            clones: Arc::default(),
             created: Arc::default(),
             ending: TaskTracker::new(),
             closing: CancellationToken::new(),
@@ -122,6 +124,15 @@ impl Node {
     /// What is known of the seeds of versions that were invoked or published in this daemon's life, for operators.
     pub fn seed_infos(&self) -> Vec<SeedInfo> {
         self.seeds().map_or_else(Vec::new, Seeds::infos)
+    }
+
+    /// The clones that live, for operators.
+    pub fn clone_infos(&self) -> Vec<CloneInfo> {
+        self.clones.infos()
+    }
+
+    pub(crate) fn clones(&self) -> &Arc<Clones> {
+        &self.clones
     }
 
     pub(crate) fn wakefulness(&self) -> &Arc<Wakefulness> {
@@ -249,6 +260,7 @@ async fn end(instance: Instance) {
         sandbox,
         transport,
         scribe,
+        listed,
         ..
     } = instance;
     let deadline = SystemTime::now() + EXTENSION_GRACE;
@@ -258,6 +270,6 @@ async fn end(instance: Instance) {
     if sandbox.exited().now_or_never().is_none() && transport.shut_down_extensions(deadline_ms) {
         let _ = tokio::time::timeout(EXTENSION_GRACE, sandbox.exited()).await;
     }
-    drop((transport, scribe));
+    drop((transport, scribe, listed));
     sandbox.recycle().await;
 }

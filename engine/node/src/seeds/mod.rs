@@ -9,6 +9,7 @@
 //!    ([`crate::level1`]); what is made of such a clone stores only the difference.
 //! 5. [`Seeds::forget`] ends the templates and images of a function that has changed.
 
+mod clones;
 mod info;
 pub(crate) mod make;
 mod name;
@@ -23,6 +24,8 @@ use std::time::Instant;
 use offshoot_sandbox::{Launcher, Taken};
 use offshoot_seed::{FileUser, Forge, ImageName, Learn, Seed, SeedError, Warm};
 
+pub use clones::{CloneInfo, MemoryUse};
+pub(crate) use clones::{Clones, Listed};
 pub use info::SeedInfo;
 
 use crate::{InstanceSpec, NodeError, SeedConfig};
