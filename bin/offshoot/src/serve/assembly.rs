@@ -83,7 +83,10 @@ impl Daemon {
             logs,
             keys: keys(config)?,
             base_url: base_url.clone(),
-            node: Box::new(Pages(Arc::clone(&node))),
+            node: Box::new(Pages {
+                node: Arc::clone(&node),
+                porter: Arc::clone(&porter),
+            }),
             metrics,
         });
         gateway.collect_garbage().await;

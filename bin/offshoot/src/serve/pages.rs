@@ -1,19 +1,25 @@
-//! The node's sandboxes and seeds, as the operator's pages and the metrics show them.
+//! The node's sandboxes and seeds, and the porter's starts, as the operator's pages and the metrics show them.
 
 use std::sync::Arc;
 
 use metrics::{counter, gauge};
-use offshoot_gateway::NodePages;
+use offshoot_gateway::{NodePages, view};
 use offshoot_node::Node;
+use offshoot_porter::Porter;
 use offshoot_sandbox::{PoolStats, SandboxInfo};
 use serde_json::{Value, json};
 
-/// What operators see of a node.
-pub(super) struct Pages(pub(super) Arc<Node>);
+use super::looks;
+
+/// What operators see of a node, and of the porter before it.
+pub(super) struct Pages {
+    pub(super) node: Arc<Node>,
+    pub(super) porter: Arc<Porter<Node>>,
+}
 
 impl NodePages for Pages {
     fn list(&self) -> Value {
-        let Some(launcher) = self.0.launcher() else {
+        let Some(launcher) = self.node.launcher() else {
             return json!({ "sandboxes": [] });
         };
         let sandboxes: Vec<Value> = launcher.sandboxes().iter().map(describe).collect();
@@ -21,7 +27,7 @@ impl NodePages for Pages {
     }
 
     fn inspect(&self, id: &str) -> Option<Value> {
-        let found = self.0.launcher()?.sandbox(id)?;
+        let found = self.node.launcher()?.sandbox(id)?;
         let mut value = describe(&found);
         value["memoryBytes"] = json!(found.memory_bytes);
         value["tmpBytes"] = json!(found.tmp_bytes);
@@ -29,15 +35,15 @@ impl NodePages for Pages {
     }
 
     fn drain(&self) -> usize {
-        self.0.launcher().map_or(0, |launcher| launcher.drain())
+        self.node.launcher().map_or(0, |launcher| launcher.drain())
     }
 
     fn seeds(&self) -> Value {
-        json!({ "seeds": self.0.seed_infos() })
+        json!({ "seeds": self.node.seed_infos() })
     }
 
     fn meter(&self) {
-        let Some(launcher) = self.0.launcher() else {
+        let Some(launcher) = self.node.launcher() else {
             return;
         };
         let stats = launcher.pool_stats();
@@ -55,6 +61,28 @@ impl NodePages for Pages {
             counter!("offshoot_sandbox_recreations_total", "reason" => reason.name())
                 .absolute(number);
         }
+    }
+
+    fn functions(&self, most: usize) -> (Vec<view::Function>, usize) {
+        let (latest, all) = self.porter.starts().latest(most);
+        (latest.iter().map(looks::function).collect(), all)
+    }
+
+    fn is_started(&self, function: &str) -> bool {
+        self.porter.starts().has(function)
+    }
+
+    fn starts(&self, function: &str) -> Vec<view::Start> {
+        let history = self.porter.starts().of(function);
+        history.map(looks::starts).unwrap_or_default()
+    }
+
+    fn pools(&self) -> view::Pools {
+        looks::pools(&self.node, &self.porter)
+    }
+
+    fn seed_tree(&self) -> Vec<view::Seed> {
+        looks::seeds(&self.node)
     }
 }
 
