@@ -1,6 +1,6 @@
 //! The operator's page: what a daemon tells of itself ([`view`]) becomes HTML, and the files that the page needs.
 //!
-//! 1. [`page`] renders the whole page; which function and which start are open stands in its address ([`Chosen`]), so that it
+//! 1. [`page()`] renders the whole page; which function and which start are open stands in its address ([`Chosen`]), so that it
 //!    works without a script, and an address can be passed on.
 //! 2. [`live`] and [`seeds`] render the parts that htmx fetches again while the page is open. Nothing happens in between: who
 //!    looks, asks.
