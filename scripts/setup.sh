@@ -15,6 +15,7 @@ need runc runc
 need curl curl
 need strace strace
 need valgrind valgrind
+need chromium chromium
 need /usr/bin/python3 python3
 /usr/bin/python3 -c 'import venv, ensurepip' 2>/dev/null || packages+=(python3-venv)
 /usr/bin/python3 -c 'import pip' 2>/dev/null || packages+=(python3-pip)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# End-to-end tests: real clients against the real daemon. Root, Debian 12, Python 3.11, Node 20.
+# End-to-end tests: real clients against the real daemon. Root, Debian 12, Python 3.11, Node 20, Chromium.
 #
 #   tests/e2e/run.sh                          all modules
 #   tests/e2e/run.sh test_invoke              one module; test_invoke.Class.test_name also works

@@ -113,6 +113,7 @@ pub(crate) async fn start(
         birth: None,
         wake: None,
         origin: None,
+        listed: None,
         watched: None,
         own: ClonesOwn::default(),
         credentials,

@@ -17,7 +17,7 @@ use crate::secrets::ClonesOwn;
 use crate::seeds::make::room;
 use crate::seeds::{Seeds, Version};
 use crate::transport::{CloneEnd, of_clone};
-use crate::{InstanceSpec, Node, NodeError, Rung};
+use crate::{CloneInfo, InstanceSpec, Node, NodeError, Rung};
 
 /// What a clone gets, and the sandbox that it joins.
 struct Outfit {
@@ -121,6 +121,11 @@ async fn try_fork(
         }
     };
     let token = cloned.token;
+    let listed = node.clones().list(CloneInfo {
+        instance: id.clone(),
+        image: seed.name().to_string(),
+        pid: cloned.pid,
+    });
     let adopted = Adopted {
         id,
         pid: cloned.pid,
@@ -153,6 +158,7 @@ async fn try_fork(
         birth: Some(birth),
         wake,
         origin: Some((seed, token)),
+        listed: Some(listed),
         watched,
         own,
         credentials,

@@ -12,7 +12,7 @@ use crate::capture::OutputPipe;
 use crate::credentials::Endpoint;
 use crate::logs::{Scribe, Start};
 use crate::secrets::ClonesOwn;
-use crate::seeds::Version;
+use crate::seeds::{Listed, Version};
 use crate::transport::Transport;
 use crate::{InstanceSpec, Rung};
 
@@ -31,6 +31,8 @@ pub struct Instance {
     pub(crate) wake: Option<OwnedFd>,
     /// The seed that it is a clone of, and its number there.
     pub(crate) origin: Option<(Arc<Seed>, u64)>,
+    /// Its place among the clones that live, if it is one.
+    pub(crate) listed: Option<Listed>,
     /// The seed that learns of it, if it is a watched clone.
     pub(crate) watched: Option<Arc<Version>>,
     /// What a clone is told before its first event; taken by that.

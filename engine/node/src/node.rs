@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::credentials::Purpose;
 use crate::seeds::keep::warm;
 use crate::seeds::make::{learn, make, renew};
-use crate::seeds::{SeedInfo, Seeds, Version};
+use crate::seeds::{CloneInfo, Clones, SeedInfo, Seeds, Version};
 use crate::wakefulness::Wakefulness;
 use crate::{
     Activated, CreateFailure, Event, Failure, Fri, Instance, InstanceSpec, LogBook, MachineReading,
@@ -67,6 +67,7 @@ pub struct Node {
     seeds: Option<Arc<Seeds>>,
     memory_bytes: Option<u64>,
     roles: Roles,
+    clones: Arc<Clones>,
     created: Arc<AtomicU64>,
     ending: TaskTracker,
     /// Ends work for which nobody waits.
@@ -85,6 +86,7 @@ impl Node {
                 .seeds
                 .map(|seeds| Arc::new(Seeds::new(seeds, config.roles.clone()))),
             roles: config.roles,
+            clones: Arc::default(),
             created: Arc::default(),
             ending: TaskTracker::new(),
             closing: CancellationToken::new(),
@@ -154,6 +156,15 @@ impl Node {
         if let Some(seeds) = self.seeds() {
             seeds.keep_only(specs).await;
         }
+    }
+
+    /// The clones that live, for operators.
+    pub fn clone_infos(&self) -> Vec<CloneInfo> {
+        self.clones.infos()
+    }
+
+    pub(crate) fn clones(&self) -> &Arc<Clones> {
+        &self.clones
     }
 
     pub(crate) fn wakefulness(&self) -> &Arc<Wakefulness> {
@@ -319,6 +330,7 @@ async fn end(instance: Instance) {
         transport,
         scribe,
         credentials,
+        listed,
         ..
     } = instance;
     let deadline = SystemTime::now() + EXTENSION_GRACE;
@@ -328,6 +340,6 @@ async fn end(instance: Instance) {
     if sandbox.exited().now_or_never().is_none() && transport.shut_down_extensions(deadline_ms) {
         let _ = tokio::time::timeout(EXTENSION_GRACE, sandbox.exited()).await;
     }
-    drop((transport, scribe, credentials));
+    drop((transport, scribe, credentials, listed));
     sandbox.recycle().await;
 }

@@ -81,6 +81,15 @@ impl Catalog {
         })
     }
 
+    /// The names of all functions, ascending.
+    pub fn function_names(&self) -> Vec<Arc<str>> {
+        let memory = self.store.memory();
+        let names = memory.functions.values();
+        let mut names: Vec<Arc<str>> = names.map(|function| function.name.clone()).collect();
+        names.sort();
+        names
+    }
+
     /// The layer `name`, if it ever had a version.
     pub fn layer(&self, name: &str) -> Option<Arc<Layer>> {
         self.store.memory().layers.get(name).cloned()

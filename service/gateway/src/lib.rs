@@ -2,7 +2,7 @@
 //!
 //! A request passes, in this order:
 //! 1. `server`: connection limits, header limits, graceful end.
-//! 2. `front`: a request id; then the host and path decide: function URL, operator page, Lambda API.
+//! 2. `front`: a request id; then the host and path decide: function URL, operator page (`operator`, `ui`), Lambda API.
 //! 3. `auth`: SigV4, when access keys are configured.
 //! 4. `invoke`, `streaming` for the two invocations; `control` for all other operations.
 //! 5. `rescue`: the one place where errors become Lambda's errors.
@@ -21,8 +21,10 @@ mod operator;
 mod rescue;
 mod server;
 mod streaming;
+mod ui;
 
 pub use auth::{AccessKey, KeyError, Keys};
 pub use front::{Gateway, GatewayParts};
+pub use offshoot_ui::view;
 pub use operator::NodePages;
 pub use server::{ServeError, serve};

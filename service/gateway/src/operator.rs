@@ -1,4 +1,4 @@
-//! The operator's pages: health, metrics, logs, events. Signed like everything else when keys are configured.
+//! The operator's pages: health, metrics, logs, events, and the web page. Signed like everything else when keys are configured.
 
 use std::sync::Arc;
 
@@ -10,11 +10,12 @@ use metrics::gauge;
 use offshoot_lambda::error::{ApiError, ErrorKind};
 use offshoot_lambda::operation::query_values;
 use offshoot_state::{DeadId, DeadLetter, QueueDepth};
+use offshoot_ui::view;
 use serde_json::{Value, json};
 use tokio::sync::{broadcast, mpsc};
 
 use crate::body::{Answer, json as json_answer, set, streamed, whole};
-use crate::{Gateway, control, intake, rescue};
+use crate::{Gateway, control, intake, rescue, ui};
 
 const API: &str = "/offshoot/v1/";
 /// Log that is shown when no length is asked for, and at most, in bytes.
@@ -24,10 +25,11 @@ const MAX_LOG_BYTES: u64 = 16 << 20;
 const PAGE_LETTERS: u32 = 100;
 const MAX_BODY_BYTES: usize = 1 << 20;
 
-/// A page below `/offshoot/v1/`, or the metrics.
+/// A page below `/offshoot/v1/`, the metrics, or a part of the web page.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Page {
     Metrics,
+    Ui(ui::Part),
     Health,
     Events,
     Dead,
@@ -48,6 +50,9 @@ pub(crate) enum Page {
 pub(crate) fn page(path: &str) -> Option<Page> {
     if path == "/metrics" {
         return Some(Page::Metrics);
+    }
+    if let Some(part) = ui::part(path) {
+        return Some(Page::Ui(part));
     }
     Some(match path.strip_prefix(API)? {
         "health" => Page::Health,
@@ -77,6 +82,17 @@ pub(crate) async fn answer(
     page: Page,
     request: Request<Incoming>,
 ) -> Result<Answer, ApiError> {
+    let mut answer = show(gateway, page, request).await?;
+    // A log is a tenant's text: no browser shall take it for a script of the web page's origin.
+    set(&mut answer, "x-content-type-options", "nosniff");
+    Ok(answer)
+}
+
+async fn show(
+    gateway: &Arc<Gateway>,
+    page: Page,
+    request: Request<Incoming>,
+) -> Result<Answer, ApiError> {
     let (parts, body) = request.into_parts();
     match &page {
         Page::Health => return Ok(health()),
@@ -90,6 +106,7 @@ pub(crate) async fn answer(
     let query = parts.uri.query().unwrap_or_default();
     match (&parts.method, page) {
         (&Method::GET, Page::Metrics) => metrics(gateway).await,
+        (&Method::GET, Page::Ui(part)) => ui::answer(gateway, &part, query),
         (&Method::GET, Page::Events) => match number(query, "after")? {
             Some(after) => {
                 let events = gateway.parts.node.decisions(after);
@@ -123,7 +140,7 @@ pub(crate) async fn answer(
     }
 }
 
-/// What an operator may ask about sandboxes and seeds. The gateway passes on what it is told, and understands none of it.
+/// What an operator may ask about instances, sandboxes and seeds. The gateway passes on what it is told, and understands none of it.
 pub trait NodePages: Send + Sync {
     /// All sandboxes and the pool's counters, as a JSON object.
     fn list(&self) -> Value;
@@ -140,6 +157,30 @@ pub trait NodePages: Send + Sync {
     fn explain(&self, function: &str) -> Option<Value>;
     /// Brings the metrics up to date.
     fn meter(&self);
+    /// For the web page: the `most` functions that were started last, the latest first, and how many were in all.
+    fn functions(&self, _most: usize) -> (Vec<view::Function>, usize) {
+        (Vec::new(), 0)
+    }
+    /// Whether a function was ever started.
+    fn is_started(&self, _function: &str) -> bool {
+        false
+    }
+    /// The kept starts of a function, the latest first.
+    fn starts(&self, _function: &str) -> Vec<view::Start> {
+        Vec::new()
+    }
+    /// Instances and sandboxes that wait.
+    fn pools(&self) -> view::Pools {
+        view::Pools::default()
+    }
+    /// The seeds and their clones, with their memory. May block for milliseconds.
+    fn seed_tree(&self) -> Vec<view::Seed> {
+        Vec::new()
+    }
+    /// The `most` latest decisions of the porter, the latest first.
+    fn latest_decisions(&self, _most: usize) -> Vec<view::Decision> {
+        Vec::new()
+    }
 }
 
 fn sandbox(gateway: &Gateway, id: &str) -> Result<Answer, ApiError> {
@@ -349,11 +390,11 @@ async fn follow(
     }
 }
 
-fn first(query: &str, name: &str) -> Option<String> {
+pub(crate) fn first(query: &str, name: &str) -> Option<String> {
     query_values(query, name).into_iter().next()
 }
 
-fn number(query: &str, name: &'static str) -> Result<Option<u64>, ApiError> {
+pub(crate) fn number(query: &str, name: &'static str) -> Result<Option<u64>, ApiError> {
     let parse = |text: String| {
         text.parse().map_err(|_| {
             ApiError::new(

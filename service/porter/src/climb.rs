@@ -68,6 +68,7 @@ impl<F: Fri> Porter<F> {
                 Err(InvokeFailure::Init(failure)) => {
                     let outcome = self.node.report_init_failure(&target.spec, &event, failure);
                     target.metrics().handled(&outcome);
+                    target.started(&self.starts, &event, &outcome);
                     return Ok(outcome);
                 }
                 Err(InvokeFailure::Error(error)) => return Err(error),
@@ -96,6 +97,7 @@ impl<F: Fri> Porter<F> {
             }
             tracing::Span::current().record("faas.coldstart", !is_hot);
             target.metrics().handled(&outcome);
+            target.started(&self.starts, &event, &outcome);
             return Ok(outcome);
         }
     }

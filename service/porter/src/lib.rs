@@ -14,12 +14,13 @@
 //!    never fails the call by itself.
 //! 3. The instance goes back. How long it is kept, how many clones are parked, which templates are at hand and when seeds
 //!    are made, the core decides; [`Porter::drive`] asks it and does what it says (`work`).
-//! 4. Every action is kept with its figures for a while ([`Porter::decisions`]), and [`Porter::explain`] tells the state of
+//! 4. What came of an event is noted for operators (`starts`, `metered`).
+//! 5. Every action is kept with its figures for a while ([`Porter::decisions`]), and [`Porter::explain`] tells the state of
 //!    a function's ladder.
 //!
 //! The porter knows a node only as [`Fri`](offshoot_node::Fri), so its decisions run unchanged against a simulated node. What callers
 //! must ensure: [`Porter::drive`] runs, [`Porter::retire_function`] is called when a function changes or goes, and
-//! [`Porter::drain`] at the end. Cost of a hot pass: two short locks, one allocation, and at most ten times a second a wake-up
+//! [`Porter::drain`] at the end. Cost of a hot pass: three short locks, one allocation, and at most ten times a second a wake-up
 //! of the driver. Policy: `docs/design/porter.md`.
 
 mod admission;
@@ -32,6 +33,7 @@ mod metered;
 mod policy;
 mod porter;
 mod slots;
+mod starts;
 mod state;
 mod target;
 mod work;
@@ -40,6 +42,7 @@ pub use admission::ThrottleReason;
 pub use decisions::Decided;
 pub use policy::{PorterConfig, SeedPolicy};
 pub use porter::{InvokeError, Porter};
+pub use starts::{FunctionHistory, KindHistory, Start, StartBook};
 pub use target::Target;
 
 pub use offshoot_decide::Decision;

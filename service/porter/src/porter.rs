@@ -17,6 +17,7 @@ use crate::detach::Detach;
 use crate::metered::InstanceMetrics;
 use crate::policy::PorterConfig;
 use crate::slots::Waiting;
+use crate::starts::StartBook;
 use crate::state::State;
 use crate::{Target, ThrottleReason};
 
@@ -54,6 +55,7 @@ pub struct Porter<F: Fri> {
     /// Ends work for which nobody waits.
     pub(crate) closing: CancellationToken,
     pub(crate) metrics: InstanceMetrics,
+    pub(crate) starts: StartBook,
 }
 
 impl<F: Fri> fmt::Debug for Porter<F> {
@@ -80,6 +82,7 @@ impl<F: Fri> Porter<F> {
             invocations: TaskTracker::new(),
             closing: CancellationToken::new(),
             metrics: InstanceMetrics::new(),
+            starts: StartBook::default(),
             config,
         };
         porter.read_machine();
@@ -115,6 +118,9 @@ impl<F: Fri> Porter<F> {
     /// Ends everything of a function's version that has changed or gone, or of all its versions, in the background;
     /// instances at work end when they are done.
     pub fn retire_function(&self, function: &Arc<str>, version: Option<Arc<str>>) {
+        if version.is_none() {
+            self.starts.forget(function);
+        }
         let gone = {
             let mut state = self.lock();
             let gone = state.slots.remove(function, version.as_deref());

@@ -141,6 +141,11 @@ impl<I> Slots<I> {
         self.slots.get_mut(&id)?.parked.pop_back()
     }
 
+    /// How many clones are parked.
+    pub(crate) fn parked(&self) -> usize {
+        self.slots.values().map(|slot| slot.parked.len()).sum()
+    }
+
     /// Keeps an instance, unless its function has changed.
     pub(crate) fn put_idle(&mut self, id: FunctionId, instance: I, bytes: u64) -> Result<(), I> {
         let waiting = self.waiting(instance, bytes);

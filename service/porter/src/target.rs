@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use offshoot_node::InstanceSpec;
+use offshoot_node::{Event, InstanceSpec, Outcome};
 
 use crate::metered::FunctionMetrics;
+use crate::starts::{Chapter, StartBook};
 
 /// So many first instances of a version are measured, ...
 const FIRST_MEASURED: u32 = 4;
@@ -24,6 +25,7 @@ pub struct Target {
     metrics: OnceLock<FunctionMetrics>,
     /// Instances that have handled their first event.
     births: AtomicU32,
+    chapter: OnceLock<Arc<Chapter>>,
 }
 
 impl Target {
@@ -39,6 +41,7 @@ impl Target {
             reserved_concurrency,
             metrics: OnceLock::new(),
             births: AtomicU32::new(0),
+            chapter: OnceLock::new(),
         }
     }
 
@@ -52,5 +55,12 @@ impl Target {
     pub(crate) fn metrics(&self) -> &FunctionMetrics {
         self.metrics
             .get_or_init(|| FunctionMetrics::of(&self.spec.function))
+    }
+
+    /// Notes that an event was handled; its function's chapter of the book is looked up at the first one.
+    pub(crate) fn started(&self, book: &StartBook, event: &Event, outcome: &Outcome) {
+        self.chapter
+            .get_or_init(|| book.chapter(&self.spec.function))
+            .write(&self.spec, event, outcome);
     }
 }

@@ -7,6 +7,7 @@
 mod assembly;
 mod limits;
 mod logging;
+mod looks;
 mod metering;
 mod pages;
 mod priority;

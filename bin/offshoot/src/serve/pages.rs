@@ -1,18 +1,20 @@
-//! The node's sandboxes and seeds, as the operator's pages and the metrics show them.
+//! The node's sandboxes and seeds, and the porter's starts, as the operator's pages and the metrics show them.
 
 use std::sync::Arc;
 
 use metrics::{counter, gauge};
-use offshoot_gateway::NodePages;
+use offshoot_gateway::{NodePages, view};
 use offshoot_node::Node;
 use offshoot_porter::Porter;
 use offshoot_sandbox::{PoolStats, SandboxInfo};
 use serde_json::{Value, json};
 
+use super::looks;
+
 /// Actions that an explanation gives.
 const EXPLAINED: usize = 10;
 
-/// What operators see of a node.
+/// What operators see of a node, and of the porter before it.
 pub(super) struct Pages {
     pub(super) node: Arc<Node>,
     pub(super) porter: Arc<Porter<Node>>,
@@ -77,6 +79,33 @@ impl NodePages for Pages {
             counter!("offshoot_sandbox_recreations_total", "reason" => reason.name())
                 .absolute(number);
         }
+    }
+
+    fn functions(&self, most: usize) -> (Vec<view::Function>, usize) {
+        let (latest, all) = self.porter.starts().latest(most);
+        (latest.iter().map(looks::function).collect(), all)
+    }
+
+    fn is_started(&self, function: &str) -> bool {
+        self.porter.starts().has(function)
+    }
+
+    fn starts(&self, function: &str) -> Vec<view::Start> {
+        let history = self.porter.starts().of(function);
+        history.map(looks::starts).unwrap_or_default()
+    }
+
+    fn pools(&self) -> view::Pools {
+        looks::pools(&self.node, &self.porter)
+    }
+
+    fn seed_tree(&self) -> Vec<view::Seed> {
+        looks::seeds(&self.node)
+    }
+
+    fn latest_decisions(&self, most: usize) -> Vec<view::Decision> {
+        let latest = self.porter.decisions(0).into_iter().rev().take(most);
+        latest.map(looks::decision).collect()
     }
 }
 

@@ -11,6 +11,7 @@
 //! 6. [`Seeds::forget`] ends the templates and images of a function that has changed.
 
 mod budget;
+mod clones;
 mod connection;
 mod info;
 pub(crate) mod keep;
@@ -27,6 +28,8 @@ use std::time::Instant;
 use offshoot_sandbox::{Launcher, Taken};
 use offshoot_seed::{FileUser, Finding, Forge, ImageName, Learn, Seed, SeedError, Warm, listed};
 
+pub use clones::{CloneInfo, MemoryUse};
+pub(crate) use clones::{Clones, Listed};
 pub use info::SeedInfo;
 pub use keep::TemplateInfo;
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use offshoot_node::Rung;
 use offshoot_porter::{InvokeError, PorterConfig, SeedPolicy, ThrottleReason};
 
 use crate::node::{CLONE, FakeNode, PARKED, driven, invoke, invoke_with, porter, settled, target};
@@ -220,4 +221,30 @@ async fn parked_clones_and_seeds_of_a_changed_function_end() {
     settled(&porter, 0).await;
     porter.drain(Duration::from_secs(5)).await;
     assert!(!node.has_template("f"));
+}
+
+#[tokio::test]
+async fn starts_are_counted_and_the_latest_are_kept_until_the_function_goes() {
+    let (_node, porter) = porter(FakeNode::default(), PorterConfig::default());
+    let one = target("f", "r", None);
+    for _ in 0..40 {
+        invoke(&porter, &one).await.unwrap();
+    }
+    // A change of the function is another target, and the same history.
+    invoke(&porter, &target("f", "other", None)).await.unwrap();
+    invoke(&porter, &target("g", "r", None)).await.unwrap();
+    let history = porter.starts().of("f").unwrap();
+    // The simulated node says "cold" of each.
+    let [cold] = &history.kinds[..] else {
+        panic!("{history:?}");
+    };
+    assert_eq!((cold.rung, cold.latency_us.len()), (Rung::Cold, 41));
+    let kept: Vec<u64> = cold.recent.iter().map(|start| start.number).collect();
+    assert_eq!(kept, (26..=41).collect::<Vec<_>>());
+    let (latest, all) = porter.starts().latest(1);
+    assert_eq!((latest.len(), all), (1, 2));
+    porter.retire_function(&"f".into(), Some("1".into()));
+    assert!(porter.starts().of("f").is_some(), "only a version went");
+    porter.retire_function(&"f".into(), None);
+    assert!(porter.starts().of("f").is_none());
 }
