@@ -6,8 +6,11 @@ from cases_clone import NodeClone, PythonClone
 from cases_runtime_seed import NodeRuntimeSeed, PythonRuntimeSeed
 from cases_node import Node
 from cases_python import Python
+from cases_secrets import NodeWithheld, PythonWithheld
 
-__all__ = ["Node", "NodeClone", "NodeRuntimeSeed", "Python", "PythonClone", "PythonRuntimeSeed"]
+__all__ = [
+    "Node", "NodeClone", "NodeRuntimeSeed", "NodeWithheld", "Python", "PythonClone", "PythonRuntimeSeed", "PythonWithheld",
+]
 
 if __name__ == "__main__":
     unittest.main()

@@ -11,7 +11,7 @@
 import {
   BOOTED, ERROR, FREEZE, FROZEN, INIT_ERROR, INVOKE, READY, RESPONSE, STREAM_END, STREAM_ERROR, receive, rehearse, send,
 } from './channel.mjs';
-import { freeze, resume } from './clone.mjs';
+import { freeze, releaseWith, resume } from './clone.mjs';
 import { logError, patchConsole, readLogSettings, setRequestId, whenFlushed } from './console.mjs';
 import { NodeJsExit, InvalidStreamingOperation, UnhandledPromiseRejection, toAnswer } from './faults.mjs';
 import { loadHandler, prepareGlobals } from './loader.mjs';
@@ -292,6 +292,7 @@ function meetFunction() {
 
 async function initialise() {
   try {
+    if (process.env.OFFSHOOT_WITHHELD !== undefined) releaseWith((await import('./secrets.mjs')).withhold());
     handler = await loadHandler(taskRoot(), process.env._HANDLER);
     if (handler.streaming) ({ ResponseStream } = await import('./streaming.mjs'));
   } catch (error) {

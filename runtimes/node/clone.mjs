@@ -40,8 +40,17 @@ export async function freeze(rehearseEvents) {
   }
 }
 
+let release = (env) => env;
+
+/** Has the next clone's environment pass through `released`, once. */
+export function releaseWith(released) {
+  release = released;
+}
+
 /** Makes this clone unlike its siblings. A promise if user code has hooks, otherwise nothing to wait for. */
-export function resume(env) {
+export function resume(given) {
+  const env = release(given);
+  release = (same) => same;
   for (const name in env) {
     if (env[name] === null) delete process.env[name];
     else process.env[name] = env[name];

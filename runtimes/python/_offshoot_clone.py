@@ -36,6 +36,9 @@ def freeze():
 
 def resume(env, fork_hooks):
     """Makes this clone unlike its siblings, except for what user code does in hooks of its own."""
+    secrets = loaded("_offshoot_secrets")
+    if secrets is not None:
+        env = secrets.release(env)
     if env:
         set_environment(env)
     renew()

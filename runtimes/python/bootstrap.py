@@ -7,8 +7,9 @@ put another socket in its place.
 Behaviour follows the Python runtime of AWS Lambda ("Building Lambda functions with Python" in the AWS Lambda
 Developer Guide). This file holds what every start needs; what only some need is imported on first use, because
 each import is paid at every cold start: `_offshoot_faults` at the first error, `_offshoot_logging` when user code
-imports `logging`, `_offshoot_clone` when the process is about to be frozen, `snapshot_restore_py` when user code does,
-`_offshoot_runtime` in a process that has no function yet.
+imports `logging`, `_offshoot_clone` when the process is about to be frozen, `_offshoot_secrets` when it has less of an
+environment than its clones will have, `snapshot_restore_py` when user code does, `_offshoot_runtime` in a process that has
+no function yet.
 """
 
 import gc
@@ -438,6 +439,8 @@ def serve():
         send(BOOTED)
     else:
         await_function()
+    if "OFFSHOOT_WITHHELD" in os.environ:
+        load_own("_offshoot_secrets").withhold(sys.modules["__main__"])
     try:
         handler = load_handler(os.environ["_HANDLER"])
     except Exception as error:

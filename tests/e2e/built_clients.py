@@ -2,10 +2,13 @@
 
 import os
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from daemon import DaemonTest, eventually
 from functions import deploy, invoke
+from test_runtime_api_clones import publish
+from test_seeds import start
 
 BUILT = Path(os.environ.get("OFFSHOOT_E2E_BUILT", ""))
 
@@ -82,9 +85,40 @@ class Rust(Client, DaemonTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        cls.name = cls.deployed()
+
+    @classmethod
+    def deployed(cls, **more):
         bootstrap = (BUILT / "rust/target/release/bootstrap").read_bytes()
         files = {"bootstrap": (bootstrap, 0o755)}
-        cls.name = deploy(cls.client, files=files, Runtime="provided.al2023", Timeout=20, MemorySize=256)
+        return deploy(cls.client, files=files, Runtime="provided.al2023", Timeout=20, MemorySize=256, **more)
+
+    def published(self, **variables):
+        environment = {"Variables": variables}
+        name = self.deployed(SnapStart={"ApplyOn": "PublishedVersions"}, Environment=environment)
+        version, status = publish(self.client, name)
+        self.assertEqual(status, "On", self.daemon.log())
+        return version
+
+    def test_published_version_is_cloned_by_one_thread_and_by_many(self):
+        for variables in ({}, {"MANY_THREADS": "1"}):
+            with self.subTest(variables):
+                version = self.published(**variables)
+                found = [start(self.daemon, version)]
+                # An instance that has answered is hot: eight at once meet clones.
+                with ThreadPoolExecutor(8) as pool:
+                    found += pool.map(lambda _: start(self.daemon, version), range(8))
+                self.assertEqual({error for _, _, error in found}, {None})
+                clones = [value for rung, value, _ in found if rung in ("clone", "parked")]
+                self.assertGreater(len(clones), 1)
+                self.assertEqual({value["restores"] for value in clones}, {1})
+                self.assertEqual(len({value["nonce"] for value in clones}), len(clones))
+
+    def test_failed_restore_is_the_answer(self):
+        rung, value, error = start(self.daemon, self.published(FAIL_RESTORE="1"))
+        self.assertIn(rung, ("clone", "parked"))
+        self.assertEqual(error, "Unhandled")
+        self.assertIn("no way back", value["errorMessage"])
 
 
 if __name__ == "__main__":

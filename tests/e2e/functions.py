@@ -7,7 +7,7 @@ import json
 import textwrap
 import zipfile
 
-from daemon import ROLE
+from daemon import ROLE, ROOT
 
 _numbers = itertools.count(1)
 
@@ -23,6 +23,14 @@ def handler(event, context):
     scope = {"event": event, "context": context, "os": os}
     exec(event["code"], scope)
     return scope.get("result")
+"""
+
+# AWS's runtime client for Python, which `run.sh` installs there.
+RIC = ROOT / "target/e2e-venv/ric"
+
+RIC_BOOTSTRAP = """#!/bin/sh
+export PYTHONPATH=/var/task/vendor:/var/task
+exec /usr/bin/python3 -m awslambdaric app.handler
 """
 
 NODE_ECHO = """
@@ -59,6 +67,15 @@ def deploy(client, source=ECHO, name=None, files=None, **more):
 def deploy_node(client, source=NODE_ECHO, name=None, **more):
     options = {"Runtime": "nodejs20.x", "Handler": "index.handler", **more}
     return deploy(client, name=name, files={"index.js": textwrap.dedent(source)}, **options)
+
+
+def deploy_ric(client, source, name=None, **more):
+    """A function of runtime `provided.al2023` whose bootstrap is `awslambdaric`, unmodified."""
+    files = {"bootstrap": (RIC_BOOTSTRAP, 0o755), "app.py": textwrap.dedent(source)}
+    for file in sorted(RIC.rglob("*")):
+        if file.is_file() and "__pycache__" not in file.parts:
+            files[f"vendor/{file.relative_to(RIC)}"] = file.read_bytes()
+    return deploy(client, name=name, files=files, Runtime="provided.al2023", Timeout=10, MemorySize=256, **more)
 
 
 class Answer:

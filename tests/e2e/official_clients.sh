@@ -15,7 +15,7 @@ work=$root/target/e2e-clients
 export OFFSHOOT_BIN=${OFFSHOOT_BIN:-$root/target/release/offshoot}
 # The last one for Node 20.
 NODE_RIC=aws-lambda-ric@3.3.0
-RUST_RUNTIME=1.1.1
+RUST_RUNTIME=1.5.0
 
 missing=()
 for tool in cmake autoconf automake libtoolize g++ make npm cargo; do
@@ -34,7 +34,7 @@ build_node() {
 }
 
 build_rust() {
-    [ -x "$work/rust/target/release/bootstrap" ] && return
+    [ -x "$work/rust/target/release/bootstrap" ] && grep -qs "lambda_runtime = \"=$RUST_RUNTIME\"" "$work/rust/Cargo.toml" && return
     echo "official clients: building lambda_runtime $RUST_RUNTIME" >&2
     mkdir -p "$work/rust/src"
     cat > "$work/rust/Cargo.toml" <<TOML
@@ -46,13 +46,44 @@ publish = false
 [dependencies]
 lambda_runtime = "=$RUST_RUNTIME"
 serde_json = "1"
-tokio = { version = "1", features = ["macros"] }
+tokio = { version = "1", features = ["rt", "rt-multi-thread"] }
 # Stands alone, though it lies below another workspace.
 [workspace]
 TOML
     cat > "$work/rust/src/main.rs" <<'RUST'
-use lambda_runtime::{service_fn, Error, LambdaEvent};
+use std::io::Read;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+
+use lambda_runtime::{service_fn, BoxFuture, Error, LambdaEvent, Runtime, SnapStartResource};
 use serde_json::{json, Value};
+
+/// What clones must not share: made by init, and anew after a restore.
+static NONCE: AtomicU64 = AtomicU64::new(0);
+static RESTORES: AtomicU64 = AtomicU64::new(0);
+
+struct Nonce;
+
+impl Nonce {
+    fn draw() -> Result<(), Error> {
+        let mut bytes = [0; 8];
+        std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+        NONCE.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+impl SnapStartResource for Nonce {
+    fn after_restore(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async {
+            if std::env::var_os("FAIL_RESTORE").is_some() {
+                return Err("no way back".into());
+            }
+            RESTORES.fetch_add(1, Ordering::Relaxed);
+            Self::draw()
+        })
+    }
+}
 
 async fn handler(event: LambdaEvent<Value>) -> Result<Value, Error> {
     if event.payload["fail"] == true {
@@ -61,12 +92,20 @@ async fn handler(event: LambdaEvent<Value>) -> Result<Value, Error> {
     if let Some(size) = event.payload["size"].as_u64() {
         return Ok(Value::String("x".repeat(size as usize)));
     }
-    Ok(json!({ "event": event.payload, "id": event.context.request_id, "arn": event.context.invoked_function_arn }))
+    Ok(json!({
+        "event": event.payload, "id": event.context.request_id, "arn": event.context.invoked_function_arn,
+        "restores": RESTORES.load(Ordering::Relaxed), "nonce": NONCE.load(Ordering::Relaxed),
+    }))
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    lambda_runtime::run(service_fn(handler)).await
+fn main() -> Result<(), Error> {
+    Nonce::draw()?;
+    let mut runtime = match std::env::var_os("MANY_THREADS") {
+        Some(_) => tokio::runtime::Builder::new_multi_thread(),
+        None => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = runtime.enable_all().build()?;
+    runtime.block_on(async { Runtime::new(service_fn(handler)).register_snapstart_resource(Arc::new(Nonce)).run().await })
 }
 RUST
     (cd "$work/rust" && CARGO_TARGET_DIR=target cargo build --release --quiet)

@@ -9,15 +9,8 @@ import time
 from pathlib import Path
 
 import kernel
-from daemon import REGION, ROLE, ROOT, DaemonTest, clean_environment, eventually
-from functions import ECHO, deploy, fresh_name, invoke, zipped
-
-RIC = ROOT / "target/e2e-venv/ric"
-
-RIC_BOOTSTRAP = """#!/bin/sh
-export PYTHONPATH=/var/task/vendor:/var/task
-exec /usr/bin/python3 -m awslambdaric app.handler
-"""
+from daemon import REGION, ROLE, DaemonTest, clean_environment, eventually
+from functions import ECHO, deploy, deploy_ric, fresh_name, invoke, zipped
 
 RIC_FUNCTION = """
 import os
@@ -157,11 +150,7 @@ class OfficialRuntimeClient(DaemonTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        files = {"bootstrap": (RIC_BOOTSTRAP, 0o755), "app.py": RIC_FUNCTION}
-        for file in sorted(RIC.rglob("*")):
-            if file.is_file() and "__pycache__" not in file.parts:
-                files[f"vendor/{file.relative_to(RIC)}"] = file.read_bytes()
-        cls.name = deploy(cls.client, files=files, Runtime="provided.al2023", Timeout=10, MemorySize=256)
+        cls.name = deploy_ric(cls.client, RIC_FUNCTION)
 
     def test_event_and_context_arrive_cold_and_hot(self):
         for number in range(3):

@@ -1,6 +1,7 @@
 //! The steps of a checkpoint, in order.
 
 use std::collections::BTreeSet;
+use std::error::Error;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// First address behind user space.
 const USER_END: u64 = 0x7fff_ffff_f000;
 const PAGE_BYTES: usize = 4096;
+
+/// Judges an image by what is in it, before it has a name: its manifest, and the file with the pages that the manifest's
+/// runs of generation 0 name. An error is the reason why there must be no such image.
+pub type Review<'a> =
+    dyn Fn(&Manifest, &NewImage) -> Result<(), Box<dyn Error + Send + Sync>> + Sync + 'a;
 
 /// What is wanted of a checkpoint.
 #[derive(Debug, Clone)]
@@ -84,10 +90,25 @@ pub struct Report {
 /// # Errors
 /// See [`CheckpointError`]. Only [`CheckpointError::Kill`] leaves an image behind.
 pub fn checkpoint(pid: u32, options: &Options, pool: &Pool) -> Result<Report, CheckpointError> {
+    checkpoint_reviewed(pid, options, pool, &|_, _| Ok(()))
+}
+
+/// The same, if `review` has nothing against the image. It is called when all pages are written and nothing has a name
+/// yet: what it refuses was never in the pool. The process stands still meanwhile, unless it is left running.
+///
+/// # Errors
+/// See [`CheckpointError`]; [`CheckpointError::Rejected`] has what `review` said.
+pub fn checkpoint_reviewed(
+    pid: u32,
+    options: &Options,
+    pool: &Pool,
+    review: &Review<'_>,
+) -> Result<Report, CheckpointError> {
     let span = tracing::info_span!("checkpoint", pid, image = options.name.as_str());
     let result = std::thread::scope(|scope| {
         let worker = std::thread::Builder::new().name("checkpoint".to_owned());
-        let spawned = worker.spawn_scoped(scope, || span.in_scope(|| run(pid, options, pool)));
+        let spawned =
+            worker.spawn_scoped(scope, || span.in_scope(|| run(pid, options, pool, review)));
         match spawned.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok(result)) => result,
             Ok(Err(panic)) => std::panic::resume_unwind(panic),
@@ -100,7 +121,12 @@ pub fn checkpoint(pid: u32, options: &Options, pool: &Pool) -> Result<Report, Ch
     result
 }
 
-fn run(pid: u32, options: &Options, pool: &Pool) -> Result<Report, CheckpointError> {
+fn run(
+    pid: u32,
+    options: &Options,
+    pool: &Pool,
+    review: &Review<'_>,
+) -> Result<Report, CheckpointError> {
     let began = Instant::now();
     let target = open(pid)?;
     admission::check(pid)?;
@@ -153,6 +179,10 @@ fn run(pid: u32, options: &Options, pool: &Pool) -> Result<Report, CheckpointErr
         contents: draft.manifest.contents.len(),
     };
     let manifest = with_runs(draft.manifest, &mut store);
+    review(&manifest, &image).map_err(|source| CheckpointError::Rejected {
+        name: options.name.as_str().to_owned(),
+        source,
+    })?;
     let mut report = seal(&manifest, image, report)?;
     if let Some(held) = held {
         pidfd_send_signal(target.pidfd(), Signal::KILL).map_err(|errno| CheckpointError::Kill {

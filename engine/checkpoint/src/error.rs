@@ -25,6 +25,15 @@ pub enum CheckpointError {
     /// A descriptor or mapped file leads to something that an image cannot hold, or cannot be read.
     #[error(transparent)]
     Files(#[from] FileError),
+    /// Whoever wanted the image does not want it as it is.
+    #[error("image {name} is not kept")]
+    Rejected {
+        /// The name that it would have had.
+        name: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// It could not be stopped or asked.
     #[error("process {pid} cannot be frozen")]
     Trace {

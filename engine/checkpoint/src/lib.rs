@@ -45,6 +45,6 @@ mod trapped;
 mod vdso;
 mod window;
 
-pub use checkpoint::{Options, Report, checkpoint};
+pub use checkpoint::{Options, Report, Review, checkpoint, checkpoint_reviewed};
 pub use error::CheckpointError;
 pub use refusal::{MappingObstacle, Refusal};

@@ -3,7 +3,7 @@
 
 mod support;
 
-use offshoot_checkpoint::{Options, checkpoint};
+use offshoot_checkpoint::{CheckpointError, Options, checkpoint, checkpoint_reviewed};
 use offshoot_image::model::{
     Backing, ContentKind, Mapping, PAGE_BYTES, Registers, SpecialKind, TimerNotice,
 };
@@ -58,6 +58,32 @@ fn python_goes_on_and_its_image_is_whole() {
         .map(|m| m.kind)
         .collect();
     assert!(kinds.contains(&SpecialKind::Vdso) && kinds.contains(&SpecialKind::Vvar));
+}
+
+#[test]
+fn image_that_a_review_refuses_was_never_there_and_the_process_goes_on() {
+    let pool = TestPool::new();
+    let mut program = Program::python(COUNTER);
+    let options = Options {
+        leave_running: false,
+        ..options("unwanted")
+    };
+    let refused = checkpoint_reviewed(program.pid(), &options, &pool.pool, &|manifest, image| {
+        assert_eq!(image.name().as_str(), "unwanted");
+        assert!(
+            pool.pool.open_image(image.name()).is_err(),
+            "it has its name already"
+        );
+        let runs = manifest.mappings.iter().map(|mapping| mapping.runs.len());
+        assert!(runs.sum::<usize>() > 0, "there is nothing to be reviewed");
+        Err("as it is".into())
+    });
+    let error = refused.unwrap_err();
+    assert!(
+        matches!(error, CheckpointError::Rejected { ref source, .. } if source.to_string() == "as it is")
+    );
+    assert_eq!(pool.files(), 0);
+    assert_eq!(program.ask("a"), "1 a");
 }
 
 #[test]

@@ -44,6 +44,7 @@ pub fn message_samples() -> Vec<Vec<u8>> {
         number: 3,
         open_file: 1,
         close_on_exec: true,
+        flags: 2,
         description: "a pipe".into(),
     }]);
     let seed: Result<Seed, String> = Ok(Seed {

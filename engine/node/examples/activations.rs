@@ -49,6 +49,7 @@ async fn run(arguments: &[String]) -> anyhow::Result<()> {
         )?),
         seeds: None,
         memory_bytes: None,
+        roles: offshoot_node::Roles::default(),
         stay_awake: true,
     });
     let spec = Arc::new(spec(runtime, handler, task_dir)?);
@@ -93,7 +94,9 @@ fn spec(runtime: &str, handler: &str, task_dir: &str) -> anyhow::Result<Instance
         network: offshoot_node::NetworkPolicy::None,
         region: "us-east-1".into(),
         account_id: "000000000000".into(),
+        role: "arn:aws:iam::000000000000:role/example".into(),
         log_format: LogFormat::Text,
+        snap_start: false,
     })
 }
 

@@ -1,6 +1,5 @@
 //! The conversation with an instance about one event.
 
-use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
@@ -111,11 +110,16 @@ async fn send(
         transport,
         output,
         scribe,
+        own,
         ..
     } = instance;
+    let own = std::mem::take(own);
     let stream = is_clone.then(|| scribe.stream().to_owned());
     let resume = stream.as_deref().map(|stream| ResumeMeta {
-        env: BTreeMap::from([(LOG_STREAM, Some(stream))]),
+        env: own
+            .variables()
+            .chain([(LOG_STREAM, Some(stream))])
+            .collect(),
     });
     let sent = transport.send_invoke(resume.as_ref(), event, deadline_ms, streaming);
     tokio::pin!(sent);

@@ -7,11 +7,13 @@ use offshoot_sandbox::{Account, CodeDirs, Exit, Sandbox, SandboxFds, SandboxSpec
 
 use crate::alarm::Alarm;
 use crate::capture::OutputPipe;
+use crate::credentials::{Grant, Purpose};
 use crate::failure::INIT_REQUEST;
 use crate::instance::{Birth, Instance};
 use crate::logs::Scribe;
 use crate::message::{Message, TransportError};
-use crate::runtime_api::ApiEnd;
+use crate::runtime_api::{ApiEnd, Role};
+use crate::secrets::ClonesOwn;
 use crate::transport::{ChannelEnd, Transport};
 use crate::{CreateFailure, Failure, InstanceSpec, Node, NodeError, Rung, environment};
 
@@ -21,12 +23,15 @@ pub const HOSTNAME: &str = "offshoot";
 const MIN_INIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long messages that a dead runtime has sent may still be on their way.
 pub(crate) const LAST_WORDS: Duration = Duration::from_millis(50);
+
+/// An instance whose user code is initialised; one that becomes a seed is ready, too, when it asks to be frozen.
 pub(crate) async fn create(
     node: &Node,
     spec: Arc<InstanceSpec>,
+    purpose: Purpose,
 ) -> Result<Instance, CreateFailure> {
     let begun = Instant::now();
-    let mut instance = start(node, spec, sandbox_spec).await?;
+    let mut instance = start(node, spec, sandbox_spec, purpose).await?;
     let sandbox = begun.elapsed();
     match await_ready(&mut instance).await {
         Ok(birth) => {
@@ -52,6 +57,7 @@ pub(crate) async fn start(
     node: &Node,
     spec: Arc<InstanceSpec>,
     furnish: Furnish,
+    purpose: Purpose,
 ) -> Result<Instance, NodeError> {
     let pipe_failed = |what| {
         let function = spec.function.to_string();
@@ -70,21 +76,32 @@ pub(crate) async fn start(
         None
     };
     let (channel, channel_end) = channel.unzip();
-    let sandbox_spec = furnish(&spec, id, &stream)?;
+    let grant = node.roles().grant(&spec, purpose);
+    let grant = grant.map_err(pipe_failed("token for credentials"))?;
+    let mut sandbox_spec = furnish(&spec, id, &stream)?;
+    sandbox_spec
+        .env
+        .extend(grant.iter().flat_map(Grant::variables));
     let fds = SandboxFds {
         channel: channel_end,
         output: output_end,
     };
     let launcher = node.launcher().ok_or(NodeError::ShutDown)?;
-    let mut sandbox =
-        launcher
-            .create(sandbox_spec, fds)
-            .await
-            .map_err(|source| NodeError::Sandbox {
-                function: spec.function.to_string(),
-                source,
-            })?;
-    let transport = transport(&mut sandbox, channel, &spec).map_err(pipe_failed("Runtime API"))?;
+    let no_sandbox = |source| NodeError::Sandbox {
+        function: spec.function.to_string(),
+        source,
+    };
+    let begun = Instant::now();
+    let taken = launcher.taken(&sandbox_spec).await.map_err(no_sandbox)?;
+    let credentials = match &grant {
+        Some(grant) => Some(grant.serve(&launcher, &taken, &spec).await?),
+        None => None,
+    };
+    let sandbox = launcher.start_in(taken, sandbox_spec, fds, begun).await;
+    let mut sandbox = sandbox.map_err(no_sandbox)?;
+    let role = Role::of(purpose);
+    let transport = transport(&mut sandbox, channel, &spec, role);
+    let transport = transport.map_err(pipe_failed("Runtime API"))?;
     let scribe = Scribe::new(Arc::clone(node.logs()), &spec, stream);
     Ok(Instance {
         spec,
@@ -97,6 +114,8 @@ pub(crate) async fn start(
         wake: None,
         origin: None,
         watched: None,
+        own: ClonesOwn::default(),
+        credentials,
     })
 }
 
@@ -105,10 +124,11 @@ fn transport(
     sandbox: &mut Sandbox,
     channel: Option<ChannelEnd>,
     spec: &InstanceSpec,
+    role: Role,
 ) -> std::io::Result<Transport> {
     let api = sandbox
         .take_runtime_api()
-        .map(|listener| ApiEnd::serve(listener, spec))
+        .map(|listener| ApiEnd::serve(listener, spec, role))
         .transpose()?;
     match (channel, api) {
         (Some(channel), None) => Ok(Transport::Channel(channel)),

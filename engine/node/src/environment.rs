@@ -174,6 +174,15 @@ fn defaults(runtime: Runtime) -> Vec<(&'static str, String)> {
     list
 }
 
+/// Official clients ask to be frozen if this says so (`restore/next`).
+fn initialization_type(spec: &InstanceSpec) -> &'static str {
+    if spec.snap_start {
+        "snap-start"
+    } else {
+        "on-demand"
+    }
+}
+
 fn reserved(spec: &InstanceSpec, log_stream: &str) -> Vec<(&'static str, String)> {
     let log_format = match spec.log_format {
         LogFormat::Text => "Text",
@@ -193,14 +202,18 @@ fn reserved(spec: &InstanceSpec, log_stream: &str) -> Vec<(&'static str, String)
             "AWS_LAMBDA_FUNCTION_TIMEOUT",
             spec.timeout.as_secs().to_string(),
         ),
-        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
-        ("AWS_LAMBDA_LOG_FORMAT", log_format.to_owned()),
         (
-            "AWS_LAMBDA_LOG_GROUP_NAME",
-            format!("/aws/lambda/{}", spec.function),
+            "AWS_LAMBDA_INITIALIZATION_TYPE",
+            initialization_type(spec).to_owned(),
         ),
-        ("AWS_LAMBDA_LOG_STREAM_NAME", log_stream.to_owned()),
+        ("AWS_LAMBDA_LOG_FORMAT", log_format.to_owned()),
     ];
+    // Under SnapStart absent as on Lambda: clones have streams of their own, and only the channel can tell them.
+    if !spec.snap_start || speaks_channel(spec.runtime) {
+        let group = format!("/aws/lambda/{}", spec.function);
+        list.push(("AWS_LAMBDA_LOG_GROUP_NAME", group));
+        list.push(("AWS_LAMBDA_LOG_STREAM_NAME", log_stream.to_owned()));
+    }
     list.extend(of_runtime(spec.runtime));
     list
 }
@@ -216,4 +229,38 @@ fn of_runtime(runtime: Runtime) -> [(&'static str, String); 4] {
         ("LAMBDA_TASK_ROOT", "/var/task".to_owned()),
         ("LAMBDA_RUNTIME_DIR", "/var/runtime".to_owned()),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::spec::samples;
+
+    fn value(spec: &InstanceSpec, wanted: &str) -> Option<String> {
+        let all = variables(spec, "stream");
+        let found = all.into_iter().find(|(name, _)| name == wanted);
+        found.map(|(_, value)| value)
+    }
+
+    #[test]
+    fn only_published_versions_with_snapstart_are_told_that_they_will_be_frozen() {
+        const TYPE: &str = "AWS_LAMBDA_INITIALIZATION_TYPE";
+        let mut spec = samples::spec();
+        assert_eq!(value(&spec, TYPE).unwrap(), "on-demand");
+        spec.snap_start = true;
+        assert_eq!(value(&spec, TYPE).unwrap(), "snap-start");
+    }
+
+    #[test]
+    fn log_stream_is_absent_where_a_clone_would_have_its_seeds() {
+        const STREAM: &str = "AWS_LAMBDA_LOG_STREAM_NAME";
+        let mut spec = samples::spec();
+        spec.snap_start = true;
+        assert_eq!(value(&spec, STREAM).unwrap(), "stream");
+        spec.runtime = Runtime::ProvidedAl2023;
+        assert_eq!(value(&spec, STREAM), None);
+        spec.snap_start = false;
+        assert_eq!(value(&spec, STREAM).unwrap(), "stream");
+    }
 }

@@ -207,6 +207,18 @@ pub enum NodeError {
         #[source]
         source: ForkError,
     },
+    /// What a clone must be told does not fit into a frame.
+    #[error(
+        "function {function} has secret variables of {len_bytes} bytes, of which a clone can be told {limit_bytes}"
+    )]
+    ResumeTooLong {
+        /// The function.
+        function: String,
+        /// Their length as JSON, in bytes.
+        len_bytes: usize,
+        /// The most that fits.
+        limit_bytes: usize,
+    },
     /// The node makes no more sandboxes.
     #[error("the node is shut down")]
     ShutDown,

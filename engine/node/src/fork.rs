@@ -10,18 +10,20 @@ use offshoot_seed::{Cloned, ForkError, Given, SandboxJoin, Seed, Who};
 
 use crate::alarm::Alarm;
 use crate::capture::OutputPipe;
+use crate::credentials::{Grant, Purpose};
 use crate::instance::{Birth, Instance};
 use crate::logs::Scribe;
+use crate::secrets::ClonesOwn;
 use crate::seeds::make::room;
 use crate::seeds::{Seeds, Version};
-use crate::transport::{ChannelEnd, Transport};
+use crate::transport::{CloneEnd, of_clone};
 use crate::{InstanceSpec, Node, NodeError, Rung};
 
 /// What a clone gets, and the sandbox that it joins.
 struct Outfit {
     taken: Taken,
     output: OwnedFd,
-    channel: OwnedFd,
+    talk: CloneEnd,
     /// The end of a pipe that a parked clone waits at.
     park: Option<OwnedFd>,
     watch: bool,
@@ -38,7 +40,8 @@ pub(crate) async fn fork(
         return Ok(None);
     };
     let version = seeds.version(&spec)?;
-    fork_of(node, seeds, &version, spec, parked).await
+    let purpose = Purpose::Events;
+    fork_of(node, seeds, &version, spec, purpose, parked).await
 }
 
 /// Makes a clone of a seed that serves for the version; none if there is no such image.
@@ -47,12 +50,13 @@ pub(crate) async fn fork_of(
     seeds: &Seeds,
     version: &Arc<Version>,
     spec: Arc<InstanceSpec>,
+    purpose: Purpose,
     parked: bool,
 ) -> Result<Option<Instance>, NodeError> {
-    match try_fork(node, seeds, version, Arc::clone(&spec), parked).await {
+    match try_fork(node, seeds, version, Arc::clone(&spec), purpose, parked).await {
         // Of a template that has ended another one is made of the image.
         Err(NodeError::Fork { source, .. }) if is_end(&source) => {
-            try_fork(node, seeds, version, spec, parked).await
+            try_fork(node, seeds, version, spec, purpose, parked).await
         }
         forked => forked,
     }
@@ -63,6 +67,7 @@ async fn try_fork(
     seeds: &Seeds,
     version: &Arc<Version>,
     spec: Arc<InstanceSpec>,
+    purpose: Purpose,
     parked: bool,
 ) -> Result<Option<Instance>, NodeError> {
     let begun = Instant::now();
@@ -76,13 +81,22 @@ async fn try_fork(
         return Ok(None);
     };
     let restored = begun.elapsed();
+    let grant = node.roles().grant(&spec, purpose);
+    let grant = grant.map_err(pipes(&spec))?;
+    let told = grant.iter().flat_map(Grant::variables);
+    let own = ClonesOwn::new(&spec, seeds.rules().secret(&spec), told)?;
     let id = node.next_id();
     let stream = format!("{id}-{}", spec.version.trim_start_matches('$'));
     let taken = room(&launcher, &spec, id.clone()).await?;
+    let credentials = match &grant {
+        Some(grant) => Some(grant.serve(&launcher, &taken, &spec).await?),
+        None => None,
+    };
     let sandboxed = begun.elapsed();
     let pipe = pipes(&spec);
     let (output, output_end) = OutputPipe::new().map_err(&pipe)?;
-    let (channel, channel_end) = ChannelEnd::pair().map_err(&pipe)?;
+    let made_talk = of_clone(&launcher, &taken, &seed, &spec).await;
+    let (transport, talk) = made_talk.map_err(&pipe)?;
     let (wake, park) = if parked {
         let (park, wake) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
             .map_err(|errno| pipe(errno.into()))?;
@@ -93,7 +107,7 @@ async fn try_fork(
     let outfit = Outfit {
         taken,
         output: output_end,
-        channel: channel_end,
+        talk,
         park,
         watch: version.takes_lesson(&seed),
     };
@@ -102,6 +116,7 @@ async fn try_fork(
     let cloned = match cloned {
         Ok(cloned) => cloned,
         Err(error) => {
+            drop(credentials);
             return Err(undo(&launcher, taken, version, &seed, error).await);
         }
     };
@@ -130,7 +145,7 @@ async fn try_fork(
     };
     Ok(Some(Instance {
         sandbox,
-        transport: Transport::Channel(channel),
+        transport,
         output,
         scribe: Scribe::new(Arc::clone(node.logs()), &spec, stream),
         spec,
@@ -139,6 +154,8 @@ async fn try_fork(
         wake,
         origin: Some((seed, token)),
         watched,
+        own,
+        credentials,
     }))
 }
 
@@ -171,7 +188,11 @@ fn fork_into(seed: &Seed, outfit: &Outfit) -> Result<Cloned, ForkError> {
             group: join.uid,
             capabilities: 0,
         },
-        files: &[(1, output), (2, output), (3, outfit.channel.as_fd())],
+        files: &[
+            (1, output),
+            (2, output),
+            (outfit.talk.number, outfit.talk.file.as_fd()),
+        ],
         park: outfit.park.as_ref().map(AsFd::as_fd),
         watch: outfit.watch,
     })

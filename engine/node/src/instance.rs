@@ -9,7 +9,9 @@ use offshoot_seed::Seed;
 
 use crate::alarm::Alarm;
 use crate::capture::OutputPipe;
+use crate::credentials::Endpoint;
 use crate::logs::{Scribe, Start};
+use crate::secrets::ClonesOwn;
 use crate::seeds::Version;
 use crate::transport::Transport;
 use crate::{InstanceSpec, Rung};
@@ -31,6 +33,10 @@ pub struct Instance {
     pub(crate) origin: Option<(Arc<Seed>, u64)>,
     /// The seed that learns of it, if it is a watched clone.
     pub(crate) watched: Option<Arc<Version>>,
+    /// What a clone is told before its first event; taken by that.
+    pub(crate) own: ClonesOwn,
+    /// Answers for the credentials of its role, if they are known. Closed before the sandbox is given back.
+    pub(crate) credentials: Option<Endpoint>,
 }
 
 /// How long the stages of making an instance took.

@@ -13,6 +13,7 @@ use std::time::Instant;
 use offshoot_channel::ResumeMeta;
 
 use crate::create::await_ready;
+use crate::credentials::Purpose;
 use crate::failure::INIT_REQUEST;
 use crate::fork::fork_of;
 use crate::instance::{Birth, Instance};
@@ -24,11 +25,12 @@ use crate::{
 pub(crate) async fn create(
     node: &Node,
     spec: Arc<InstanceSpec>,
+    purpose: Purpose,
 ) -> Result<Instance, CreateFailure> {
-    if let Some(made) = try_create(node, &spec).await {
+    if let Some(made) = try_create(node, &spec, purpose).await {
         return made;
     }
-    let cold = create::create(node, Arc::clone(&spec)).await;
+    let cold = create::create(node, Arc::clone(&spec), purpose).await;
     if cold.is_ok() {
         node.seed_runtime(spec);
     }
@@ -39,10 +41,11 @@ pub(crate) async fn create(
 async fn try_create(
     node: &Node,
     spec: &Arc<InstanceSpec>,
+    purpose: Purpose,
 ) -> Option<Result<Instance, CreateFailure>> {
     let seeds = node.seeds()?;
     let runtime = seeds.runtime(spec)?;
-    let forked = fork_of(node, seeds, &runtime, Arc::clone(spec), false).await;
+    let forked = fork_of(node, seeds, &runtime, Arc::clone(spec), purpose, false).await;
     let mut instance = match forked {
         Ok(forked) => forked?,
         Err(error) => {
@@ -72,9 +75,11 @@ async fn try_create(
 async fn initialise(instance: &mut Instance) -> Result<Birth, Failure> {
     let begun = Instant::now();
     let variables = environment::variables(&instance.spec, instance.scribe.stream());
+    let own = std::mem::take(&mut instance.own);
     let env: BTreeMap<&str, Option<&str>> = variables
         .iter()
         .map(|(name, value)| (name.as_str(), Some(value.as_str())))
+        .chain(own.variables())
         .collect();
     let sent = instance.transport.send_resume(&ResumeMeta { env }).await;
     sent.map_err(|error| Failure::broke_protocol(INIT_REQUEST, &error.to_string()))?;

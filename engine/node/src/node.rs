@@ -11,13 +11,15 @@ use offshoot_seed::Forge;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::credentials::Purpose;
 use crate::seeds::keep::warm;
 use crate::seeds::make::{learn, make, renew};
 use crate::seeds::{SeedInfo, Seeds, Version};
 use crate::wakefulness::Wakefulness;
 use crate::{
     Activated, CreateFailure, Event, Failure, Fri, Instance, InstanceSpec, LogBook, MachineReading,
-    NodeError, Outcome, Reply, Rung, Seeding, TemplateInfo, activate, fork, level1, logs, seeds,
+    NodeError, Outcome, Reply, Roles, Rung, SecretRules, Seeding, TemplateInfo, activate, fork,
+    level1, logs, seeds,
 };
 
 /// How long extensions have to end when their sandbox does (Lambda grants 2 s to sandboxes with extensions).
@@ -35,6 +37,8 @@ pub struct NodeConfig {
     pub seeds: Option<SeedConfig>,
     /// What sandboxes and templates may use of the memory, in bytes; without it, what the machine can spare.
     pub memory_bytes: Option<u64>,
+    /// Whose credentials functions get.
+    pub roles: Roles,
     /// Whether idle CPUs are kept from sleeping while events flow.
     pub stay_awake: bool,
 }
@@ -48,6 +52,8 @@ pub struct SeedConfig {
     pub resident: usize,
     /// How much of the disk images may take, in bytes; beyond, those that were used least lately are removed.
     pub disk_bytes: u64,
+    /// What must not be in their images.
+    pub secrets: SecretRules,
     /// Whether runtimes get seeds, in whose clones functions initialise that have none.
     pub of_runtimes: bool,
 }
@@ -60,6 +66,7 @@ pub struct Node {
     logs: Arc<LogBook>,
     seeds: Option<Arc<Seeds>>,
     memory_bytes: Option<u64>,
+    roles: Roles,
     created: Arc<AtomicU64>,
     ending: TaskTracker,
     /// Ends work for which nobody waits.
@@ -73,8 +80,11 @@ impl Node {
         Self {
             launcher: Arc::new(RwLock::new(Some(Arc::new(config.launcher)))),
             logs: config.logs,
-            seeds: config.seeds.map(Seeds::new).map(Arc::new),
             memory_bytes: config.memory_bytes,
+            seeds: config
+                .seeds
+                .map(|seeds| Arc::new(Seeds::new(seeds, config.roles.clone()))),
+            roles: config.roles,
             created: Arc::default(),
             ending: TaskTracker::new(),
             closing: CancellationToken::new(),
@@ -124,6 +134,10 @@ impl Node {
 
     pub(crate) fn seeds(&self) -> Option<&Seeds> {
         self.seeds.as_deref()
+    }
+
+    pub(crate) fn roles(&self) -> &Roles {
+        &self.roles
     }
 
     /// What is known of the seeds of versions that were invoked or published in this daemon's life, for operators.
@@ -194,7 +208,7 @@ impl Fri for Node {
         &self,
         spec: Arc<InstanceSpec>,
     ) -> impl Future<Output = Result<Instance, CreateFailure>> + Send {
-        level1::create(self, spec)
+        level1::create(self, spec, Purpose::Events)
     }
 
     fn fork(
@@ -304,6 +318,7 @@ async fn end(instance: Instance) {
         sandbox,
         transport,
         scribe,
+        credentials,
         ..
     } = instance;
     let deadline = SystemTime::now() + EXTENSION_GRACE;
@@ -313,6 +328,6 @@ async fn end(instance: Instance) {
     if sandbox.exited().now_or_never().is_none() && transport.shut_down_extensions(deadline_ms) {
         let _ = tokio::time::timeout(EXTENSION_GRACE, sandbox.exited()).await;
     }
-    drop((transport, scribe));
+    drop((transport, scribe, credentials));
     sandbox.recycle().await;
 }

@@ -12,12 +12,13 @@ macro_rules! file {
     };
 }
 
-const FILES: [(&str, &str); 15] = [
+const FILES: [(&str, &str); 17] = [
     file!("python/bootstrap.py"),
     file!("python/_offshoot_clone.py"),
     file!("python/_offshoot_faults.py"),
     file!("python/_offshoot_logging.py"),
     file!("python/_offshoot_runtime.py"),
+    file!("python/_offshoot_secrets.py"),
     file!("python/snapshot_restore_py.py"),
     file!("node/bootstrap.mjs"),
     file!("node/channel.mjs"),
@@ -27,6 +28,7 @@ const FILES: [(&str, &str); 15] = [
     file!("node/faults.mjs"),
     file!("node/loader.mjs"),
     file!("node/random.mjs"),
+    file!("node/secrets.mjs"),
     file!("node/streaming.mjs"),
 ];
 

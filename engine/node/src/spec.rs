@@ -75,6 +75,53 @@ pub struct InstanceSpec {
     pub region: Arc<str>,
     /// The account that owns the function.
     pub account_id: Arc<str>,
+    /// The ARN of its execution role.
+    pub role: Arc<str>,
     /// How its runtime formats log lines.
     pub log_format: LogFormat,
+    /// Whether it is a published version with SnapStart: its runtime is told that it will be frozen, and whoever wrote it
+    /// has said that it may be.
+    pub snap_start: bool,
+}
+
+/// A specification and an event for unit tests.
+#[cfg(test)]
+pub(crate) mod samples {
+    use super::*;
+    use crate::Event;
+
+    pub(crate) fn spec() -> InstanceSpec {
+        InstanceSpec {
+            function: "f".into(),
+            version: "1".into(),
+            runtime: Runtime::Python311,
+            handler: "app.handler".into(),
+            env: BTreeMap::from([("A".to_owned(), "BC".to_owned())]),
+            memory_mb: 128,
+            ephemeral_mb: 512,
+            timeout: Duration::from_secs(3),
+            task_dir: "/packages/1".into(),
+            layer_dirs: Vec::new(),
+            network: NetworkPolicy::None,
+            region: "us-east-1".into(),
+            account_id: "000000000000".into(),
+            role: "arn:aws:iam::000000000000:role/r".into(),
+            log_format: LogFormat::Text,
+            snap_start: false,
+        }
+    }
+
+    pub(crate) fn event() -> Event {
+        Event {
+            request_id: "00000000-0000-4000-8000-000000000001".into(),
+            payload: "{}".into(),
+            invoked_arn: "arn:aws:lambda:us-east-1:000000000000:function:f".into(),
+            trace_id: None,
+            client_context: None,
+            cognito_identity: None,
+            tenant_id: None,
+            wants_tail: false,
+            queued: Duration::ZERO,
+        }
+    }
 }

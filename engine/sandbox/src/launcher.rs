@@ -1,8 +1,12 @@
 //! The launcher: owns the nursery, the ghosts, the control groups' directories and the numbers given out.
 
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -16,10 +20,11 @@ use crate::owner;
 use crate::pool::build::{Parts, build};
 use crate::pool::{
     Depth, Dirty, Filler, Ghost, Hand, Hands, Occupied, Pool, PoolStats, Reason, Roster,
-    SandboxInfo, Stats, Taken, Wanted,
+    SandboxInfo, Stats, Taken, Wanted, listen_in,
 };
 use crate::reaper::{self, Job};
 use crate::root::RootFs;
+use crate::runtime_api::{self, ApiSockets};
 use crate::sandbox::Sandbox;
 use crate::slots::Slots;
 use crate::spec::{Account, SandboxFds, SandboxSpec};
@@ -228,6 +233,49 @@ impl Launcher {
     pub async fn taken(&self, spec: &SandboxSpec) -> Result<Taken, CreateError> {
         spec.check()?;
         start::take(&self.shared, spec).await
+    }
+
+    /// The Runtime API in a taken sandbox, with a connection to it that a clone is given: its seed was frozen while it
+    /// waited for an answer on one. `nonblocking` is of the clone's end.
+    ///
+    /// # Errors
+    /// The sandbox's network cannot be entered, or the sockets cannot be made.
+    pub async fn runtime_api(
+        &self,
+        taken: &Taken,
+        nonblocking: bool,
+    ) -> std::io::Result<ApiSockets> {
+        runtime_api::open(&self.shared, taken, nonblocking).await
+    }
+
+    /// Starts the program of a spec in a sandbox that was [taken](Self::taken) for it, as [`Self::create`] does at once:
+    /// for those who have something to do in between. `begun` is when the sandbox was asked for.
+    ///
+    /// # Errors
+    /// See [`CreateError`]; nothing is left behind.
+    pub async fn start_in(
+        &self,
+        taken: Taken,
+        spec: SandboxSpec,
+        fds: SandboxFds,
+        begun: Instant,
+    ) -> Result<Sandbox, CreateError> {
+        start::start_in(&self.shared, taken, spec, fds, begun).await
+    }
+
+    /// A listener on 127.0.0.1 in a taken sandbox: only its own processes can connect. It does not block, as tokio wants it.
+    /// Whoever gives the sandbox back closes it before.
+    ///
+    /// # Errors
+    /// Those of `setns(2)`, `bind(2)` and `listen(2)`.
+    pub async fn listen(&self, taken: &Taken, port: u16) -> io::Result<TcpListener> {
+        let network = taken.0.net.try_clone()?;
+        let listener = self
+            .shared
+            .hands
+            .lend(move |_| listen_in(network.as_fd(), port));
+        let lost = || io::Error::from(io::ErrorKind::BrokenPipe);
+        listener.await.ok_or_else(lost)?
     }
 
     /// The sandbox of a process that was not started here: a clone of a seed that has [joined](Taken::join) it. When the

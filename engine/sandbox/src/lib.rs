@@ -38,6 +38,7 @@ mod program;
 mod reaper;
 mod root;
 mod rules;
+mod runtime_api;
 mod sandbox;
 pub mod seccomp;
 mod slots;
@@ -65,6 +66,7 @@ pub use pool::{
 };
 pub use root::RootFs;
 pub use rules::ProgramRules;
+pub use runtime_api::ApiSockets;
 pub use sandbox::{Exit, Sandbox};
 pub use spec::{
     Account, MAX_ARGUMENT_BYTES, MIN_MEMORY_BYTES, MIN_TMP_BYTES, SandboxFds, SandboxSpec,

@@ -14,21 +14,16 @@ use offshoot_sys::clone::FreshChild;
 use offshoot_sys::fds;
 use offshoot_sys::namespace::{Namespaces, join};
 use rustix::fs::{Mode, OFlags};
-use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::{Resource, Rlimit};
 use rustix::thread::{Gid, Uid};
 
 use crate::build::{drop_capabilities, enter_groups, tell};
 use crate::nursery::Inherited;
+use crate::runtime_api;
 use crate::seccomp;
 use crate::stage::{At, Failure, Stage, StageClock};
 use crate::wire::{self, Report, RunPlan};
 
-/// Where a runtime finds the Runtime API, from inside (`AWS_LAMBDA_RUNTIME_API`).
-pub(crate) const RUNTIME_API_ADDRESS: std::net::SocketAddrV4 =
-    std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 9001);
-/// The runtime's clients keep one connection or a few.
-const BACKLOG: i32 = 128;
 /// The descriptor number of the shared-memory channel.
 const CHANNEL_FD: i32 = 3;
 /// What the process exits with when it cannot execute the program, as shells do.
@@ -110,7 +105,7 @@ fn execute(
     clock.end(Stage::Join);
     let listener = plan
         .runtime_api
-        .then(listen)
+        .then(runtime_api::listen)
         .transpose()
         .at(Stage::RuntimeApi)?;
     let listener = listener.map(high).transpose().at(Stage::Descriptors)?;
@@ -151,17 +146,6 @@ fn exec(plan: &RunPlan) -> Failure {
         stage: Stage::Exec,
         errno: crate::stage::errno_of(&command.exec()),
     }
-}
-
-/// The Runtime API's listener, in the sandbox's network; non-blocking for the daemon's sake, which hands it to tokio.
-fn listen() -> rustix::io::Result<OwnedFd> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
-    // Connections of a predecessor may still wait for their end on the same port.
-    rustix::net::sockopt::set_socket_reuseaddr(&socket, true)?;
-    rustix::net::bind(&socket, &RUNTIME_API_ADDRESS)?;
-    rustix::net::listen(&socket, BACKLOG)?;
-    Ok(socket)
 }
 
 /// A copy above the numbers to be filled: a packet's descriptors may themselves be 0 to 3.

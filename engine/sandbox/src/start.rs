@@ -40,6 +40,17 @@ pub(crate) async fn start(
         return Err(CreateError::NurseryGone);
     }
     let taken = take(shared, &spec).await?;
+    start_in(shared, taken, spec, fds, begun).await
+}
+
+/// Starts the program in a sandbox that was taken for it. `begun` is when that was asked for.
+pub(crate) async fn start_in(
+    shared: &Arc<Shared>,
+    taken: Taken,
+    spec: SandboxSpec,
+    fds: SandboxFds,
+    begun: Instant,
+) -> Result<Sandbox, CreateError> {
     let taken_us = micros(begun.elapsed());
     let mut stages_us = vec![(Stage::Take, taken_us)];
     let (occupied, started) = run(shared, taken, spec, fds).await?;

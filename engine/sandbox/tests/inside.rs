@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::io::{Read, Write};
+
 use common::{launcher, launcher_with, lines, program, python, run, shell, start};
 use offshoot_sandbox::{CreateError, Exit, LauncherConfig, SandboxFds, Stage};
 
@@ -330,6 +332,72 @@ async fn runtime_api_listener_is_inside_the_sandbox() {
     assert_eq!(running.sandbox.exited().await, Exit::Exited(0));
     assert_eq!(running.output(), "from the daemon\n");
     drop(running);
+    launcher.shutdown().await;
+}
+
+#[tokio::test]
+async fn clones_runtime_api_is_in_the_network_of_its_sandbox() {
+    let Some((_, launcher)) = launcher("api-clone").await else {
+        return;
+    };
+    let mut made = Vec::new();
+    for id in ["a", "b", "c"] {
+        let taken = launcher.taken(&shell(id, "true")).await.unwrap();
+        let sockets = launcher.runtime_api(&taken, false).await.unwrap();
+        made.push((taken, sockets));
+    }
+    for (_, sockets) in &mut made {
+        let address = sockets.listener.local_addr().unwrap();
+        assert_eq!(address.to_string(), "127.0.0.1:9001");
+        let mut client = std::net::TcpStream::from(sockets.client.try_clone().unwrap());
+        assert_eq!(client.peer_addr().unwrap(), address);
+        sockets.server.write_all(b"answer").unwrap();
+        let mut heard = [0; 6];
+        client.read_exact(&mut heard).unwrap();
+        assert_eq!(&heard, b"answer");
+    }
+    // Control: within one network, nobody else can have the address of a listener.
+    let first = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let second = std::net::TcpListener::bind(first.local_addr().unwrap());
+    assert_eq!(second.unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+    for (taken, sockets) in made {
+        drop(sockets);
+        launcher.recycle(taken.occupied().end()).await;
+    }
+    launcher.shutdown().await;
+}
+
+#[tokio::test]
+async fn listener_of_a_taken_sandbox_is_there_before_its_program_and_inside_only() {
+    let Some((_, launcher)) = launcher("listen").await else {
+        return;
+    };
+    let script = "import socket; c = socket.create_connection(('127.0.0.1', 9002)); \
+                  print(c.recv(100).decode())";
+    let spec = python("a", script);
+    let begun = std::time::Instant::now();
+    let taken = launcher.taken(&spec).await.unwrap();
+    // Another one in another sandbox is in nobody's way; in the same it is.
+    let other = launcher.taken(&shell("b", "true")).await.unwrap();
+    let listener = launcher.listen(&taken, 9002).await.unwrap();
+    let others = launcher.listen(&other, 9002).await.unwrap();
+    let twice = launcher.listen(&taken, 9002).await.unwrap_err();
+    assert_eq!(twice.kind(), std::io::ErrorKind::AddrInUse);
+    let (mut written, fds) = common::output();
+    let started = launcher.start_in(taken, spec, fds, begun).await;
+    let sandbox = started.unwrap();
+    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+    stream.writable().await.unwrap();
+    stream.try_write(b"from the daemon").unwrap();
+    drop(stream);
+    assert_eq!(sandbox.exited().await, Exit::Exited(0));
+    assert_eq!(common::text(&mut written), "from the daemon\n");
+    assert_eq!(
+        others.accept().unwrap_err().kind(),
+        std::io::ErrorKind::WouldBlock
+    );
+    drop((sandbox, other));
     launcher.shutdown().await;
 }
 

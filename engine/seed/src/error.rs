@@ -1,5 +1,6 @@
 //! Why there is no seed.
 
+use crate::Found;
 use offshoot_checkpoint::CheckpointError;
 use offshoot_clone::{NurseryError, ObserveError, TemplateError};
 use offshoot_pool::{ImageName, KeyError, OpenError, PoolError, RemoveError, WriteError};
@@ -24,7 +25,10 @@ pub enum SeedError {
     Root(#[source] std::io::Error),
     /// The process could not be made an image.
     #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
+    Checkpoint(CheckpointError),
+    /// It has secrets in its memory.
+    #[error(transparent)]
+    Secrets(Box<Found>),
     /// The image cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -48,12 +52,25 @@ pub enum SeedError {
     Remove(#[from] RemoveError),
 }
 
+impl From<CheckpointError> for SeedError {
+    fn from(error: CheckpointError) -> Self {
+        match error {
+            CheckpointError::Rejected { name, source } => match source.downcast::<Found>() {
+                Ok(found) => Self::Secrets(found),
+                Err(source) => Self::Checkpoint(CheckpointError::Rejected { name, source }),
+            },
+            error => Self::Checkpoint(error),
+        }
+    }
+}
+
 impl SeedError {
     /// Whether it will fail again, because of what the process is.
     pub fn is_final(&self) -> bool {
         matches!(
             self,
-            Self::Checkpoint(CheckpointError::Refused(_) | CheckpointError::Files(_))
+            Self::Secrets(_)
+                | Self::Checkpoint(CheckpointError::Refused(_) | CheckpointError::Files(_))
                 | Self::Template {
                     source: TemplateError::Refused(_),
                     ..

@@ -12,6 +12,7 @@ use offshoot_pool::ImageName;
 use rustix::event::{EventfdFlags, eventfd};
 use tokio::sync::oneshot;
 
+use crate::secrets::{Finding, Secrets};
 use crate::work::{Work, Workshop};
 use crate::{Seed, SeedError};
 
@@ -39,6 +40,17 @@ pub struct Freeze {
     pub external: BTreeSet<u32>,
     /// The image of which it stores only the difference.
     pub parent: Option<ImageName>,
+    /// What must not be in the image.
+    pub secrets: Secrets,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Frozen {
+    /// The image.
+    pub report: Report,
+    /// What looks like a secret in it, and did not refuse it.
+    pub findings: Vec<Finding>,
 }
 
 /// An image that shall become a template.
@@ -94,7 +106,7 @@ impl Forge {
     ///
     /// # Errors
     /// See [`SeedError`].
-    pub async fn freeze(&self, freeze: Freeze) -> Result<Report, SeedError> {
+    pub async fn freeze(&self, freeze: Freeze) -> Result<Frozen, SeedError> {
         self.ask(|reply| Work::Freeze(freeze, reply)).await?
     }
 

@@ -14,12 +14,14 @@
 
 mod error;
 mod forge;
+mod secrets;
 mod seed;
 mod work;
 
 pub use error::SeedError;
-pub use forge::{Forge, ForgeConfig, Freeze, Learn, Warm};
+pub use forge::{Forge, ForgeConfig, Freeze, Frozen, Learn, Warm};
 pub use offshoot_checkpoint::Report;
-pub use offshoot_clone::{Cloned, FileUser, ForkError, SandboxJoin, Who};
+pub use offshoot_clone::{Cloned, FileUser, ForkError, SandboxJoin, Substituted, Who};
 pub use offshoot_pool::ImageName;
+pub use secrets::{Finding, Found, Policy, Secrets, Shape, What, Withheld, listed};
 pub use seed::{Given, Seed};

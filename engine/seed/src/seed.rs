@@ -3,7 +3,7 @@
 use std::os::fd::BorrowedFd;
 use std::sync::{Mutex, PoisonError};
 
-use offshoot_clone::{Cloned, Failure, Fork, ForkError, SandboxJoin, Template, Who};
+use offshoot_clone::{Cloned, Failure, Fork, ForkError, SandboxJoin, Substituted, Template, Who};
 use offshoot_image::ImageId;
 use offshoot_pool::ImageName;
 
@@ -11,6 +11,7 @@ use offshoot_pool::ImageName;
 #[derive(Debug)]
 pub struct Seed {
     template: Mutex<Template>,
+    needs: Vec<Substituted>,
     name: ImageName,
     image: ImageId,
     stored_bytes: u64,
@@ -44,6 +45,7 @@ impl Seed {
     ) -> Self {
         Self {
             pid: template.pid(),
+            needs: template.needs().to_vec(),
             template: Mutex::new(template),
             name,
             image,
@@ -59,6 +61,11 @@ impl Seed {
 
     pub(crate) fn of(self, parent: Option<ImageName>) -> Self {
         Self { parent, ..self }
+    }
+
+    /// The descriptors that its clones are given, by number.
+    pub fn needs(&self) -> &[Substituted] {
+        &self.needs
     }
 
     /// Whether it is known which pages its clones need.
@@ -105,7 +112,7 @@ impl Seed {
     pub fn fork(&self, given: &Given<'_>) -> Result<Cloned, ForkError> {
         let mut template = self.template.lock().unwrap_or_else(PoisonError::into_inner);
         // The numbers of duplicates that are not given get the file of the one that is.
-        let wanted: Vec<u32> = template.needs().iter().map(|need| need.number).collect();
+        let wanted: Vec<u32> = self.needs.iter().map(|need| need.number).collect();
         let files: Vec<(u32, BorrowedFd<'_>)> = given
             .files
             .iter()

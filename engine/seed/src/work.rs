@@ -3,24 +3,25 @@
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::{Mutex, PoisonError};
 
-use offshoot_checkpoint::{CheckpointError, Options, Report, checkpoint};
+use offshoot_checkpoint::{CheckpointError, Options, Report, checkpoint_reviewed};
 use offshoot_clone::{Confinement, Keeper, Memory, PathRules, TemplateSpec, observe, setup_calls};
-use offshoot_image::model::PageRange;
+use offshoot_image::model::{Manifest, PageRange};
 use offshoot_pool::{
-    ImageName, Lineage, Mount, OpenError, OpenImage, Pool, PoolConfig, RemoveError,
+    ImageName, Lineage, Mount, NewImage, OpenError, OpenImage, Pool, PoolConfig, RemoveError,
     load_or_create_key,
 };
 use offshoot_sandbox::ProgramRules;
 use rustix::event::{PollFd, PollFlags, poll};
 use tokio::sync::oneshot::Sender;
 
-use crate::forge::{ForgeConfig, Freeze, Learn, Warm};
+use crate::forge::{ForgeConfig, Freeze, Frozen, Learn, Warm};
 use crate::{Seed, SeedError};
 
 /// An order, and whom to tell.
 pub(crate) enum Work {
-    Freeze(Freeze, Sender<Result<Report, SeedError>>),
+    Freeze(Freeze, Sender<Result<Frozen, SeedError>>),
     Warm(Warm, Sender<Result<Seed, SeedError>>),
     Learn(Learn, Sender<Result<(), SeedError>>),
     Find(ImageName, Sender<bool>),
@@ -100,7 +101,7 @@ impl Workshop {
         }
     }
 
-    fn freeze(&self, freeze: Freeze) -> Result<Report, SeedError> {
+    fn freeze(&self, freeze: Freeze) -> Result<Frozen, SeedError> {
         self.clear(&freeze.name)?;
         let mut options = Options {
             name: freeze.name,
@@ -110,13 +111,26 @@ impl Workshop {
             // Templates here have memory of their own.
             for_mapping: false,
         };
-        let frozen = checkpoint(freeze.pid, &options, &self.pool);
-        if let Err(CheckpointError::Parent { name, .. }) = &frozen {
-            tracing::warn!(image = %options.name, parent = %name, "the parent is gone; the image is whole");
-            options.parent = None;
-            return Ok(checkpoint(freeze.pid, &options, &self.pool)?);
-        }
-        Ok(frozen?)
+        let findings = Mutex::default();
+        let review = |manifest: &Manifest, image: &NewImage| {
+            let found = freeze.secrets.review(manifest, image)?;
+            *findings.lock().unwrap_or_else(PoisonError::into_inner) = found;
+            Ok(())
+        };
+        let frozen = checkpoint_reviewed(freeze.pid, &options, &self.pool, &review);
+        let report: Report = match frozen {
+            Err(CheckpointError::Parent { name, .. }) => {
+                tracing::warn!(image = %options.name, parent = %name, "the parent is gone; the image is whole");
+                options.parent = None;
+                checkpoint_reviewed(freeze.pid, &options, &self.pool, &review)?
+            }
+            frozen => frozen?,
+        };
+        let findings = findings.into_inner();
+        Ok(Frozen {
+            report,
+            findings: findings.unwrap_or_else(PoisonError::into_inner),
+        })
     }
 
     /// Removes an image that cannot be used, because it is damaged or its parent is gone.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use offshoot_catalog::{
-    InvokeConfig, LogFormat as CatalogLogFormat, Resolved, Runtime as CatalogRuntime, VersionConfig,
+    InvokeConfig, LATEST, LogFormat as CatalogLogFormat, Resolved, Runtime as CatalogRuntime,
+    SnapStart, VersionConfig,
 };
 use offshoot_events::{Destination, Policy};
 use offshoot_lambda::arn::FunctionId;
@@ -46,10 +47,13 @@ pub(crate) fn spec(parts: &DispatchParts, version: &VersionConfig) -> InstanceSp
         network: parts.network.of(&version.key.function).clone(),
         region: Arc::clone(&parts.region),
         account_id: Arc::clone(&parts.account_id),
+        role: settings.role.as_str().into(),
         log_format: match settings.logging.format {
             CatalogLogFormat::Text => LogFormat::Text,
             CatalogLogFormat::Json => LogFormat::Json,
         },
+        snap_start: settings.snap_start == SnapStart::PublishedVersions
+            && *version.key.version != *LATEST,
     }
 }
 

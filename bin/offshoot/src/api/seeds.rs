@@ -28,6 +28,8 @@ pub struct Seed {
     pub learnt: Option<bool>,
     /// The template's process, on the daemon's machine.
     pub template_pid: Option<i32>,
+    /// What looks like a secret in the image, and where.
+    pub secrets: Option<String>,
     /// Why there cannot be one.
     pub reason: Option<String>,
 }

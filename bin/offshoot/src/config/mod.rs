@@ -11,6 +11,7 @@ mod error;
 mod file;
 mod policies;
 mod read;
+mod roles;
 mod rules;
 mod schema;
 mod settings;
@@ -22,6 +23,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use offshoot_node::{RoleSource, SecretPolicy};
 use offshoot_sandbox::NetworkPolicy;
 
 pub use error::{ConfigError, Place};
@@ -45,6 +47,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[seeds]`
     pub seeds: Seeds,
+    /// `[credentials]`.
+    pub credentials: Credentials,
     /// `[events]`.
     pub events: Events,
     /// `[network]`.
@@ -137,6 +141,17 @@ pub struct Seeds {
     pub disk_mb: u32,
     /// Whether language runtimes have seeds of their own, in whose clones functions without a seed initialise.
     pub runtime_seeds: bool,
+    /// Which variables are kept from seeds: patterns of their names.
+    pub secret_names: Vec<String>,
+    /// What follows when a seed's memory holds what looks like a key.
+    pub secrets: SecretPolicy,
+}
+
+/// Credentials for functions.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// Where they are, by the ARN of the role.
+    pub roles: BTreeMap<String, RoleSource>,
 }
 
 /// Asynchronous invocations.

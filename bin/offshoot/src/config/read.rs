@@ -3,8 +3,8 @@
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::schema::Kind;
-use super::value::{Fault, Value, access_keys, backoff, servers};
-use super::{AccessKey, policies};
+use super::value::{Fault, Value, access_keys, backoff, names, servers};
+use super::{AccessKey, policies, roles};
 
 impl Kind {
     /// The value that a TOML value means.
@@ -21,19 +21,25 @@ impl Kind {
             (Self::AccessKeys, DeValue::Array(pairs)) => pairs_of(pairs),
             (Self::Policies, DeValue::Table(table)) => policies::of_table(table),
             (Self::Servers, DeValue::Array(entries)) => {
-                let text = |entry: &DeValue<'_>| match entry {
-                    DeValue::String(text) => Ok(text.clone().into_owned()),
-                    other => Err(self.mismatch(other)),
-                };
-                let texts: Result<Vec<String>, Fault> =
-                    entries.iter().map(|entry| text(entry.get_ref())).collect();
-                servers(texts?.iter().map(String::as_str))
+                servers(self.texts(entries)?.iter().map(String::as_str))
             }
+            (Self::Names, DeValue::Array(entries)) => {
+                names(self.texts(entries)?.iter().map(String::as_str))
+            }
+            (Self::Roles, DeValue::Table(table)) => roles::of_table(table),
             (Self::Account, DeValue::Integer(number)) => Err(self
                 .mismatch(value)
                 .suggest(format!("put it into quotes: \"{number}\""))),
             _ => Err(self.mismatch(value)),
         }
+    }
+
+    fn texts(self, entries: &DeArray<'_>) -> Result<Vec<String>, Fault> {
+        let text = |entry: &DeValue<'_>| match entry {
+            DeValue::String(text) => Ok(text.clone().into_owned()),
+            other => Err(self.mismatch(other)),
+        };
+        entries.iter().map(|entry| text(entry.get_ref())).collect()
     }
 
     fn mismatch(self, value: &DeValue<'_>) -> Fault {

@@ -72,6 +72,10 @@ pub enum Kind {
     Policies,
     /// IP addresses of name servers.
     Servers,
+    /// Patterns of variables' names.
+    Names,
+    /// Sources of credentials by the role's ARN.
+    Roles,
 }
 
 /// What a number counts.
@@ -92,7 +96,7 @@ const COUNT: Kind = Kind::Integer {
 };
 
 /// Every key, in the order of the documentation.
-pub static KEYS: [Key; 30] = [
+pub static KEYS: [Key; 33] = [
     key("server", "listen", Kind::Address, "127.0.0.1:3001"),
     key("server", "state_dir", Kind::Path, "/var/lib/offshoot"),
     key("server", "drain_timeout_s", seconds(0, 3_600), "30"),
@@ -114,6 +118,14 @@ pub static KEYS: [Key; 30] = [
     key("seeds", "rotate_s", seconds(1, 31_536_000), "86400"),
     key("seeds", "disk_mb", COUNT, "4096"),
     key("seeds", "runtime_seeds", Kind::Boolean, "true"),
+    key("seeds", "secret_names", Kind::Names, SECRET_NAMES),
+    key(
+        "seeds",
+        "secrets",
+        Kind::Word(&["warn", "refuse", "ignore"]),
+        "warn",
+    ),
+    key("credentials", "roles", Kind::Roles, ""),
     key("events", "parallel", COUNT, "100"),
     key("events", "retry_backoff_s", Kind::Backoff, "60,120"),
     key("network", "egress", Kind::Boolean, "false"),
@@ -144,6 +156,10 @@ const ROTATE: Kind = Kind::Integer {
     max: 1 << 40,
     unit: Unit::None,
 };
+
+/// Names and ARNs of secrets are none themselves, and are mostly read at init.
+const SECRET_NAMES: &str = "*SECRET*,*PASSWORD*,*PASSWD*,*TOKEN*,*API_KEY*,*APIKEY*,*PRIVATE_KEY*,*CREDENTIAL*,\
+    AWS_ACCESS_KEY_ID,AWS_SECRET_ACCESS_KEY,AWS_SESSION_TOKEN,!*_ARN,!*_NAME";
 
 /// Half a megabyte each.
 const GHOSTS: Kind = Kind::Integer {

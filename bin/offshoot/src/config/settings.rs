@@ -6,14 +6,15 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use offshoot_node::{RoleSource, SecretPolicy};
 use offshoot_sandbox::NetworkPolicy;
 
 use super::error::{ConfigError, Place};
 use super::schema::{self, KEYS, Key};
 use super::value::Value;
 use super::{
-    AccessKey, AddressPool, Auth, Config, Events, FILE_VARIABLE, Lambda, Limits, Log, LogFormat,
-    LogLevel, Logs, Machine, Network, SYSTEM_FILE, Seeds, Server, file, policies,
+    AccessKey, AddressPool, Auth, Config, Credentials, Events, FILE_VARIABLE, Lambda, Limits, Log,
+    LogFormat, LogLevel, Logs, Machine, Network, SYSTEM_FILE, Seeds, Server, file, policies, roles,
 };
 use crate::nearest::nearest;
 
@@ -186,6 +187,15 @@ impl Settings {
                 rotate_after: seconds("seeds", "rotate_s"),
                 disk_mb: count("seeds", "disk_mb"),
                 runtime_seeds: self.get("seeds", "runtime_seeds").0 == Value::Boolean(true),
+                secret_names: self.secret_names(),
+                secrets: match text("seeds", "secrets").as_str() {
+                    "refuse" => SecretPolicy::Refuse,
+                    "ignore" => SecretPolicy::Ignore,
+                    _ => SecretPolicy::Warn,
+                },
+            },
+            credentials: Credentials {
+                roles: self.roles(),
             },
             events: Events {
                 parallel: count("events", "parallel"),
@@ -218,6 +228,20 @@ impl Settings {
         match &self.get("auth", "access_keys").0 {
             Value::Keys(keys) => keys.clone(),
             other => unreachable!("auth.access_keys is {other:?}"),
+        }
+    }
+
+    fn secret_names(&self) -> Vec<String> {
+        match &self.get("seeds", "secret_names").0 {
+            Value::Names(names) => names.clone(),
+            other => unreachable!("seeds.secret_names is {other:?}"),
+        }
+    }
+
+    fn roles(&self) -> BTreeMap<String, RoleSource> {
+        match &self.get("credentials", "roles").0 {
+            Value::Roles(roles) => roles.clone(),
+            other => unreachable!("credentials.roles is {other:?}"),
         }
     }
 
@@ -316,6 +340,8 @@ fn shown(value: &Value) -> serde_json::Value {
         Value::Pool(pool) => pool.to_string().into(),
         Value::Policies(policies) => policies::shown(policies),
         Value::Servers(servers) => servers.iter().map(ToString::to_string).collect(),
+        Value::Names(names) => names.clone().into(),
+        Value::Roles(roles) => roles::shown(roles),
         Value::Keys(keys) => keys
             .iter()
             .map(|key| serde_json::json!({ "id": key.id, "secret": "<redacted>" }))

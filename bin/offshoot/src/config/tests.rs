@@ -402,3 +402,76 @@ fn network_policy_that_cannot_be_carried_out_is_refused_with_its_function() {
         );
     }
 }
+
+#[test]
+fn secret_names_are_patterns() {
+    let file = "[seeds]\nsecret_names = [\"*KEY*\", \"!PUBLIC_KEY\"]\nsecrets = \"refuse\"\n";
+    let seeds = layered(file, &[], &[]).unwrap().seeds;
+    assert_eq!(seeds.secret_names, ["*KEY*", "!PUBLIC_KEY"]);
+    assert_eq!(seeds.secrets, SecretPolicy::Refuse);
+    let environment = [("OFFSHOOT_SEEDS_SECRET_NAMES", "A, B*")];
+    let seeds = layered(file, &environment, &[]).unwrap().seeds;
+    assert_eq!(seeds.secret_names, ["A", "B*"]);
+    let none = layered("[seeds]\nsecret_names = []\n", &[], &[]).unwrap();
+    assert!(none.seeds.secret_names.is_empty());
+    for wrong in ["[\"A-B\"]", "[\"\"]", "[\"!\"]", "[1]", "\"A\""] {
+        let (message, _) = refusal(&format!("[seeds]\nsecret_names = {wrong}\n"));
+        assert!(message.contains("seeds.secret_names"), "{wrong}: {message}");
+    }
+}
+
+#[test]
+fn roles_have_a_file_or_keys_and_show_no_secret() {
+    let file = r#"
+[credentials.roles]
+"arn:aws:iam::000000000000:role/file" = "/run/role.json"
+[credentials.roles."arn:aws:iam::000000000000:role/path/keys"]
+access_key_id = "AKEXAMPLE"
+secret_access_key = "open sesame"
+"#;
+    let settings = settings(file, &[], &[]).unwrap();
+    let config = settings.check().unwrap();
+    assert_eq!(config.credentials.roles.len(), 2);
+    let shown: Vec<_> = settings.rows().map(|(_, value, _)| value).collect();
+    assert!(!format!("{shown:?} {config:?}").contains("sesame"));
+    assert!(format!("{shown:?}").contains("/run/role.json"));
+}
+
+#[test]
+fn roles_that_cannot_be_used_are_refused_without_their_secrets() {
+    let role = "arn:aws:iam::000000000000:role/r";
+    for (source, problem) in [
+        ("\"role.json\"", "not the absolute path"),
+        ("3", "the path of a file or a table"),
+        ("{ access_key_id = \"A\" }", "has no secret_access_key"),
+        (
+            "{ access_key_id = 1, secret_access_key = \"sesame\" }",
+            "is not a string",
+        ),
+        (
+            "{ access_key_id = \"A\", secret_key = \"sesame\" }",
+            "unknown key secret_key",
+        ),
+    ] {
+        let (message, _) = refusal(&format!("[credentials.roles]\n\"{role}\" = {source}\n"));
+        assert!(
+            message.contains(role) && message.contains(problem) && !message.contains("sesame"),
+            "{source}: {message}"
+        );
+    }
+    for wrong in [
+        "r",
+        "arn:aws:iam::0:role/r",
+        "arn:aws:iam::000000000000:user/r",
+    ] {
+        let (message, hint) = refusal(&format!("[credentials.roles]\n\"{wrong}\" = \"/x\"\n"));
+        assert!(
+            message.contains("not the ARN of a role") && hint.is_some(),
+            "{message}"
+        );
+    }
+    for text in ["sesame", "{", "{}\nother = 1"] {
+        let error = layered("", &[("OFFSHOOT_CREDENTIALS_ROLES", text)], &[]).unwrap_err();
+        assert!(!error.to_string().contains("sesame"));
+    }
+}

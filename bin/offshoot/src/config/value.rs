@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use offshoot_node::RoleSource;
 use offshoot_sandbox::NetworkPolicy;
 
 use super::schema::{Kind, Unit};
-use super::{AccessKey, AddressPool, policies};
+use super::{AccessKey, AddressPool, policies, roles};
 
 /// AWS's secret keys have this many characters, and signatures are verified with such.
 const SECRET_CHARS: usize = 40;
@@ -29,6 +30,8 @@ pub enum Value {
     Keys(Vec<AccessKey>),
     Policies(BTreeMap<String, NetworkPolicy>),
     Servers(Vec<IpAddr>),
+    Names(Vec<String>),
+    Roles(BTreeMap<String, RoleSource>),
 }
 
 /// What is wrong with a value, as the rest of a sentence that begins with the key.
@@ -77,6 +80,12 @@ impl Kind {
             }
             Self::AccessKeys => access_keys_of(text),
             Self::Policies => policies::of_text(text),
+            Self::Roles => roles::of_text(text),
+            Self::Names => names(
+                text.split(',')
+                    .map(str::trim)
+                    .filter(|part| !part.is_empty()),
+            ),
             Self::Servers => servers(
                 text.split(',')
                     .map(str::trim)
@@ -96,12 +105,16 @@ impl Kind {
             Self::Region => region(text),
             Self::Account => account(text),
             Self::Integer { unit, .. } => Err(not_a_number(text, unit)),
-            Self::Boolean | Self::Backoff | Self::AccessKeys | Self::Policies | Self::Servers => {
-                Err(Fault::new(format!(
-                    "must be {}, not the string {text:?}",
-                    self.article()
-                )))
-            }
+            Self::Boolean
+            | Self::Backoff
+            | Self::AccessKeys
+            | Self::Policies
+            | Self::Servers
+            | Self::Names
+            | Self::Roles => Err(Fault::new(format!(
+                "must be {}, not the string {text:?}",
+                self.article()
+            ))),
         }
     }
 
@@ -124,9 +137,31 @@ impl Kind {
             Self::AccessKeys => "a list of tables, such as [{ id = \"...\", secret = \"...\" }]",
             Self::Policies => "a table of functions, such as { mailer = \"everywhere\" }",
             Self::Servers => "a list of addresses, such as [\"192.0.2.53\"]",
+            Self::Names => "a list of patterns, such as [\"*PASSWORD*\", \"!*_ARN\"]",
+            Self::Roles => {
+                "a table of roles, such as { \"arn:aws:iam::...:role/r\" = \"/path/of/a/file\" }"
+            }
             _ => "a string",
         }
     }
+}
+
+/// Patterns of names of variables: letters, digits, `_`, and `*` for any of them; a `!` before it takes names out.
+pub fn names<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Value, Fault> {
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'*');
+    let pattern = |text: &str| {
+        let bare = text.strip_prefix('!').unwrap_or(text);
+        if bare.is_empty() || !bare.bytes().all(good) {
+            return Err(Fault::new(format!(
+                "has {text:?}, which is no pattern of a variable's name: those have letters, digits, _ and *"
+            )));
+        }
+        Ok(text.to_owned())
+    };
+    texts
+        .map(pattern)
+        .collect::<Result<_, _>>()
+        .map(Value::Names)
 }
 
 /// Addresses of name servers; the port is 53.

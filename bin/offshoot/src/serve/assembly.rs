@@ -10,7 +10,8 @@ use offshoot_dispatch::{AsyncRunner, Dispatch, DispatchParts, NetworkPolicies};
 use offshoot_events::{Events, EventsConfig};
 use offshoot_gateway::{AccessKey, Gateway, GatewayParts, Keys};
 use offshoot_node::{
-    Forge, ForgeConfig, LogBook, LogLimits, Node, NodeConfig, SeedConfig, install_runtimes,
+    Forge, ForgeConfig, LogBook, LogLimits, Node, NodeConfig, Roles, SecretRules, SeedConfig,
+    install_runtimes,
 };
 use offshoot_package::{PackageStore, Worker};
 use offshoot_porter::{Porter, PorterConfig, SeedPolicy};
@@ -194,6 +195,7 @@ async fn node(config: &Config, owner: String, logs: &Arc<LogBook>) -> anyhow::Re
         logs: Arc::clone(logs),
         seeds: seeds(config)?,
         memory_bytes: config.limits.memory_bytes,
+        roles: Roles::new(config.credentials.roles.clone()),
         stay_awake: config.machine.stay_awake,
     }))
 }
@@ -216,6 +218,7 @@ fn seeds(config: &Config) -> anyhow::Result<Option<SeedConfig>> {
         forge,
         resident: config.seeds.resident as usize,
         disk_bytes: u64::from(config.seeds.disk_mb) << 20,
+        secrets: SecretRules::new(&config.seeds.secret_names, config.seeds.secrets),
         of_runtimes: config.seeds.runtime_seeds,
     }))
 }

@@ -91,6 +91,8 @@ pub struct Substituted {
     pub open_file: u32,
     /// Whether it is closed on exec.
     pub close_on_exec: bool,
+    /// The flags of its open file as `fcntl(F_GETFL)` told them. What is given for it should have the same.
+    pub flags: u32,
     /// What it was.
     pub description: String,
 }
@@ -208,12 +210,15 @@ fn credentials(builder: &mut Builder, manifest: &Manifest) -> Credentials {
 fn substituted(manifest: &Manifest) -> Vec<Substituted> {
     let mut all = Vec::new();
     for descriptor in &manifest.descriptors {
-        let open_file = manifest.open_files.get(descriptor.open_file as usize);
-        if let Some(OpenFileKind::Substituted { description }) = open_file.map(|file| &file.kind) {
+        let Some(open_file) = manifest.open_files.get(descriptor.open_file as usize) else {
+            continue;
+        };
+        if let OpenFileKind::Substituted { description } = &open_file.kind {
             all.push(Substituted {
                 number: descriptor.number,
                 open_file: descriptor.open_file,
                 close_on_exec: descriptor.close_on_exec,
+                flags: open_file.flags,
                 description: description.clone(),
             });
         }

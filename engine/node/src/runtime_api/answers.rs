@@ -22,6 +22,15 @@ pub(super) fn error(status: StatusCode, error_type: &str, message: &str) -> Answ
     json(status, body.to_string().into())
 }
 
+/// The answer to `restore/next`: go on.
+pub(super) fn restored() -> Answer {
+    json(StatusCode::OK, Bytes::new())
+}
+
+/// The same as bytes, for a connection whose request another process has sent.
+pub(super) const RESTORED: &[u8] =
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 0\r\n\r\n";
+
 pub(super) fn refused(refusal: Refusal) -> Answer {
     match refusal {
         Refusal::WrongRequest => error(

@@ -12,23 +12,29 @@
 
 mod answers;
 mod extensions;
+mod held;
 mod routes;
 mod state;
 
 use std::io;
-use std::net::TcpListener as StdTcpListener;
+use std::net::{SocketAddr, TcpListener as StdTcpListener};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::message::{Message, TransportError};
 use crate::{Event, InstanceSpec};
+use held::HeldCall;
+use offshoot_sandbox::ApiSockets;
 use state::{Invocation, Shared};
+
+pub(crate) use state::Role;
 
 /// Most connections that a sandbox may have open: a runtime needs one or two, each extension two.
 const MAX_CONNECTIONS: usize = 64;
@@ -41,21 +47,61 @@ pub(crate) struct ApiEnd {
     shared: Arc<Shared>,
     messages: mpsc::Receiver<Message>,
     server: AbortHandle,
+    /// Of a clone: has the call answered in which it waits since it was its seed. Taken by its first event.
+    go_on: Option<oneshot::Sender<()>>,
 }
 
 impl ApiEnd {
     /// Serves the Runtime API on `listener`.
-    pub(crate) fn serve(listener: StdTcpListener, spec: &InstanceSpec) -> io::Result<Self> {
+    pub(crate) fn serve(
+        listener: StdTcpListener,
+        spec: &InstanceSpec,
+        role: Role,
+    ) -> io::Result<Self> {
+        Self::start(listener, spec, role, None)
+    }
+
+    /// Serves it to a clone, which waits for the answer to `restore/next` on the other end that is returned.
+    pub(crate) fn serve_clone(
+        sockets: ApiSockets,
+        spec: &InstanceSpec,
+    ) -> io::Result<(Self, OwnedFd)> {
+        let (held, go_on) = HeldCall::new(sockets.server)?;
+        let mut end = Self::start(sockets.listener, spec, Role::Clone, Some(held))?;
+        end.go_on = Some(go_on);
+        Ok((end, sockets.client))
+    }
+
+    fn start(
+        listener: StdTcpListener,
+        spec: &InstanceSpec,
+        role: Role,
+        held: Option<HeldCall>,
+    ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
         let (sender, messages) = mpsc::channel(MESSAGE_BACKLOG);
-        let shared = Arc::new(Shared::new(spec, sender));
-        let server = tokio::spawn(accept(listener, Arc::clone(&shared))).abort_handle();
+        let shared = Arc::new(Shared::new(spec, sender, role));
+        let server = tokio::spawn(accept(listener, Arc::clone(&shared), held)).abort_handle();
         Ok(Self {
             shared,
             messages,
             server,
+            go_on: None,
         })
+    }
+
+    /// Has a clone go on that waits since it was frozen; the first time, and nothing later.
+    pub(crate) fn go_on(&mut self) {
+        if let Some(go_on) = self.go_on.take() {
+            // Nobody hears it only if the server has ended.
+            let _ = go_on.send(());
+        }
+    }
+
+    /// The other end of the connection over which the runtime has asked to be frozen, if it has.
+    pub(crate) fn held(&self) -> Option<SocketAddr> {
+        self.shared.held()
     }
 
     /// Gives the runtime an event, and tells extensions of it.
@@ -102,8 +148,16 @@ impl Drop for ApiEnd {
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+async fn accept(listener: TcpListener, shared: Arc<Shared>, held: Option<HeldCall>) {
     let mut connections = JoinSet::new();
+    if let Some(held) = held {
+        let shared = Arc::clone(&shared);
+        connections.spawn(async move {
+            if let Some(stream) = held.answered().await {
+                serve_connection(stream, shared).await;
+            }
+        });
+    }
     loop {
         tokio::select! {
             accepted = listener.accept() => {
@@ -119,7 +173,10 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 async fn serve_connection(stream: tokio::net::TcpStream, shared: Arc<Shared>) {
-    let service = service_fn(move |request| routes::answer(Arc::clone(&shared), request));
+    let Ok(peer) = stream.peer_addr() else {
+        return;
+    };
+    let service = service_fn(move |request| routes::answer(Arc::clone(&shared), peer, request));
     // A runtime may hold `next` open for ever and pipeline nothing; no idle limit, as on Lambda.
     let served = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -1,6 +1,7 @@
 //! The routes of the Runtime API.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use hyper::body::Incoming;
 use offshoot_channel::{MAX_CHUNK_BYTES, MAX_RESPONSE_BYTES, MAX_STREAM_BYTES};
 
 use super::answers::{self, Answer};
-use super::state::Shared;
+use super::state::{Restore, Shared};
 use crate::message::Message;
 
 const RUNTIME: &str = "/2018-06-01/runtime/";
@@ -20,14 +21,15 @@ const ERROR_BODY: &str = "lambda-runtime-function-error-body";
 /// As much of a response that is too long is read and thrown away, as on the channel.
 const MAX_SKIPPED_BYTES: u64 = 64 << 20;
 
-/// Answers one request of a runtime or an extension.
+/// Answers one request of a runtime or an extension, whose end of the connection is `peer`.
 pub(super) async fn answer(
     shared: Arc<Shared>,
+    peer: SocketAddr,
     request: Request<Incoming>,
 ) -> Result<Answer, Infallible> {
     let path = request.uri().path().to_owned();
     Ok(if let Some(call) = path.strip_prefix(RUNTIME) {
-        runtime(&shared, call, request).await
+        runtime(&shared, peer, call, request).await
     } else if let Some(call) = path.strip_prefix(EXTENSION) {
         shared.extensions.answer(call, request).await
     } else {
@@ -38,13 +40,22 @@ pub(super) async fn answer(
     })
 }
 
-async fn runtime(shared: &Shared, call: &str, request: Request<Incoming>) -> Answer {
+async fn runtime(
+    shared: &Shared,
+    peer: SocketAddr,
+    call: &str,
+    request: Request<Incoming>,
+) -> Answer {
     match (request.method(), call) {
         (&Method::GET, "invocation/next") => match shared.begin_next() {
             Ok(()) => answers::invocation(shared.next().await),
             Err(refusal) => answers::refused(refusal),
         },
-        (&Method::GET, "restore/next") => answers::json(StatusCode::OK, Bytes::new()),
+        (&Method::GET, "restore/next") => match shared.begin_restore(peer) {
+            Ok(Restore::Now) => answers::restored(),
+            Ok(Restore::Never) => std::future::pending().await,
+            Err(refusal) => answers::refused(refusal),
+        },
         (&Method::POST, "init/error" | "restore/error") => init_error(shared, request).await,
         (&Method::POST, call) => match call
             .strip_prefix("invocation/")

@@ -19,7 +19,8 @@ impl Seeds {
         if images.is_empty() {
             return;
         }
-        let wanted: BTreeSet<ImageName> = specs.iter().flat_map(names_of).collect();
+        let wanted: BTreeSet<ImageName> =
+            specs.iter().flat_map(|spec| self.names_of(spec)).collect();
         let gone = images.into_keys().filter(|image| !wanted.contains(image));
         // Differences before what they are differences to.
         let (runtimes, versions): (Vec<_>, Vec<_>) = gone.partition(name::is_of_runtime);
@@ -29,6 +30,12 @@ impl Seeds {
                 Err(error) => tracing::warn!(%image, %error, "a seed that no version has stays"),
             }
         }
+    }
+
+    /// The images that serve a version.
+    fn names_of(&self, spec: &InstanceSpec) -> impl Iterator<Item = ImageName> + use<> {
+        let runtime = environment::begins_in_runtime_seed(spec).then(|| name::of_runtime(spec));
+        std::iter::once(self.name_of(spec)).chain(runtime).flatten()
     }
 
     /// Removes images, those first that were used least lately, until all fit into the budget; never the one of `made`.
@@ -94,10 +101,4 @@ impl Candidate {
     fn used(&self) -> Option<Instant> {
         self.version.as_ref().map(|version| *lock(&version.used))
     }
-}
-
-/// The images that serve a version.
-fn names_of(spec: &InstanceSpec) -> impl Iterator<Item = ImageName> {
-    let runtime = environment::begins_in_runtime_seed(spec).then(|| name::of_runtime(spec));
-    std::iter::once(name::of(spec)).chain(runtime).flatten()
 }

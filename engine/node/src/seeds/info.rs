@@ -26,6 +26,8 @@ pub struct SeedInfo {
     pub learnt: Option<bool>,
     /// The template's process, on the daemon's machine.
     pub template_pid: Option<i32>,
+    /// What looks like a secret in its image, and where; known of images that this daemon made.
+    pub secrets: Option<Arc<str>>,
     /// Why there cannot be one.
     pub reason: Option<Arc<str>>,
 }
@@ -42,6 +44,7 @@ impl Version {
             stored_bytes: None,
             learnt: None,
             template_pid: None,
+            secrets: super::lock(&self.secrets).clone(),
             reason: None,
         };
         let image = || Some(self.name.to_string());

@@ -5,20 +5,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use offshoot_sandbox::{Launcher, Taken};
-use offshoot_seed::{Freeze, Report, SeedError};
+use offshoot_seed::{Freeze, Report, Secrets, SeedError};
 use rustix::fs::{Mode, OFlags};
 
 use super::train::train;
-use super::{Seeds, State, Version, chain};
+use super::{Seeds, State, Version, chain, connection};
 use crate::conversation::{Silence, hear};
-use crate::create::sandbox_spec;
+use crate::create::{create, sandbox_spec};
+use crate::credentials::Purpose;
 use crate::failure::INIT_REQUEST;
 use crate::instance::Instance;
 use crate::message::Message;
+use crate::secrets::refusal as refusal_of;
 use crate::{CreateFailure, Failure, InstanceSpec, Node, NodeError, Runtime, environment, level1};
 
-/// The descriptors that every clone is given: output twice, and the channel.
-const EXTERNAL: [u32; 3] = [1, 2, 3];
+/// The descriptors of output, which every clone is given.
+const OUTPUT: [u32; 2] = [1, 2];
+/// That of the channel, if it has one.
+const CHANNEL: u32 = 3;
 /// How long hooks before a freeze may take (AWS Lambda Developer Guide, "Runtime hooks for Lambda SnapStart").
 const HOOKS: Duration = Duration::from_secs(10);
 
@@ -39,25 +43,25 @@ pub(crate) async fn make(node: &Node, spec: Arc<InstanceSpec>) -> Result<Seeding
     let Some(seeds) = node.seeds() else {
         return Ok(Seeding::Refused("seeds are switched off".into()));
     };
-    if let Some(why) = refusal(&spec) {
+    let version = seeds.version(&spec)?;
+    if let Some(why) = refusal(node, seeds, &spec) {
+        version.set(State::Refused(why.into()));
         return Ok(Seeding::Refused(why.into()));
     }
-    let version = seeds.version(&spec)?;
-    ensure(node, seeds, &version, &spec, async || {
-        // What both have is stored once. Without it, which its own log tells, the image is whole.
-        let _ = super::runtime::make(node, seeds, Arc::clone(&spec)).await;
-        let instance = level1::create(node, Arc::clone(&spec)).await?;
-        train(node, instance).await
+    let secrets = seeds.rules().unwanted(&spec);
+    ensure(node, seeds, &version, &spec, secrets, async || {
+        begin(node, seeds, Arc::clone(&spec)).await
     })
     .await
 }
 
-/// Makes a seed of a process that `begin` gives, in its place in the sandbox of `spec`.
+/// Makes a seed of a process that `begin` gives, in its place in the sandbox of `spec`, without `secrets`.
 pub(super) async fn ensure(
     node: &Node,
     seeds: &Seeds,
     version: &Version,
     spec: &InstanceSpec,
+    secrets: Secrets,
     begin: impl AsyncFnOnce() -> Result<Instance, CreateFailure>,
 ) -> Result<Seeding, CreateFailure> {
     let _turn = version.making.lock().await;
@@ -72,7 +76,7 @@ pub(super) async fn ensure(
     }
     let begun = Instant::now();
     let (function, label) = (&*version.function, &*version.label);
-    match try_make(node, seeds, version, spec, begin).await {
+    match try_make(node, seeds, version, spec, secrets, begin).await {
         Ok(report) => {
             tracing::info!(
                 function,
@@ -115,8 +119,9 @@ pub(crate) async fn renew(node: &Node, spec: Arc<InstanceSpec>) -> Result<Seedin
     // Both have one name. Templates that were made of the old one go on.
     let removed = seeds.forge.remove(version.name.clone()).await;
     removed.map_err(|source| seeds.note(&version, source))?;
-    let begin = async || level1::create(node, Arc::clone(&spec)).await;
-    let renewed = try_make(node, seeds, &version, &spec, begin).await;
+    let begin = async || begin(node, seeds, Arc::clone(&spec)).await;
+    let secrets = seeds.rules().unwanted(&spec);
+    let renewed = try_make(node, seeds, &version, &spec, secrets, begin).await;
     if let Err(failure) = &renewed {
         let why = chain(failure);
         tracing::warn!(function = &*spec.function, %why, "the seed could not be made anew");
@@ -127,13 +132,40 @@ pub(crate) async fn renew(node: &Node, spec: Arc<InstanceSpec>) -> Result<Seedin
     renewed.map(|_| Seeding::Seeded)
 }
 
-/// What a specification tells already.
-fn refusal(spec: &InstanceSpec) -> Option<&'static str> {
+/// An instance that is to become the seed of its version.
+async fn begin(
+    node: &Node,
+    seeds: &Seeds,
+    spec: Arc<InstanceSpec>,
+) -> Result<Instance, CreateFailure> {
+    let seeds_own = seeds.rules().seed_spec(&spec);
     if !environment::speaks_channel(spec.runtime) {
-        return Some("its runtime does not speak the channel");
+        return create(node, seeds_own, Purpose::Seed).await;
     }
-    environment::has_extensions(spec)
-        .then_some("its layers bring extensions, which are processes of their own")
+    // What both have is stored once. Without it, which its own log tells, the image is whole.
+    let _ = super::runtime::make(node, seeds, spec).await;
+    let instance = level1::create(node, seeds_own, Purpose::Seed).await?;
+    train(node, instance).await
+}
+
+/// What a specification tells already.
+fn refusal(node: &Node, seeds: &Seeds, spec: &InstanceSpec) -> Option<&'static str> {
+    if environment::has_extensions(spec) {
+        return Some("its layers bring extensions, which are processes of their own");
+    }
+    if environment::speaks_channel(spec.runtime) {
+        return None;
+    }
+    if !spec.snap_start {
+        return Some(
+            "its runtime speaks the Runtime API, where only hooks of its own keep clones apart: publish it with SnapStart",
+        );
+    }
+    let has_secrets = seeds.rules().secret(spec).next().is_some() || node.roles().knows(spec);
+    has_secrets.then_some(
+        "its secret variables or its role's credentials are kept out of seeds, and the Runtime API has no message that could \
+         bring them to a clone: have it read them from elsewhere, or see seeds.secret_names",
+    )
 }
 
 async fn try_make(
@@ -141,14 +173,16 @@ async fn try_make(
     seeds: &Seeds,
     version: &Version,
     spec: &InstanceSpec,
+    secrets: Secrets,
     begin: impl AsyncFnOnce() -> Result<Instance, CreateFailure>,
 ) -> Result<Report, CreateFailure> {
-    let mut instance = begin().await?;
+    let told = |failure| withheld(version, &secrets, failure);
+    let mut instance = begin().await.map_err(told)?;
     if let Err(failure) = come_to_rest(&mut instance).await {
         node.end(instance);
-        return Err(CreateFailure::Function(failure));
+        return Err(told(CreateFailure::Function(failure)));
     }
-    let frozen = freeze(seeds, version, &instance).await;
+    let frozen = freeze(seeds, version, &instance, secrets).await;
     node.end(instance);
     let report = frozen?;
     version.set(State::Stored);
@@ -163,11 +197,28 @@ async fn try_make(
     }
 }
 
+/// A failure of the function, or that its seed lacks what is kept from seeds: then it is not tried again.
+fn withheld(version: &Version, secrets: &Secrets, failure: CreateFailure) -> CreateFailure {
+    match refusal_of(secrets, &failure) {
+        Some(why) => {
+            version.set(State::Refused(why.as_str().into()));
+            let function = version.function.to_string();
+            NodeError::Unseedable { function, why }.into()
+        }
+        None => failure,
+    }
+}
+
 /// Has the runtime's hooks run, and waits until it is at rest.
 async fn come_to_rest(instance: &mut Instance) -> Result<(), Failure> {
     let broken = |how: &str| Failure::broke_protocol(INIT_REQUEST, how);
     let sent = instance.transport.send_freeze().await;
-    sent.map_err(|error| broken(&error.to_string()))?;
+    let tells = sent.map_err(|error| broken(&error.to_string()))?;
+    if !tells {
+        // Official clients have run their hooks before they asked for it.
+        tokio::time::sleep(rest_of(instance.spec.runtime)).await;
+        return Ok(());
+    }
     match tokio::time::timeout(HOOKS, hear(instance)).await {
         Ok(Ok(Message::Frozen)) => {}
         Ok(Ok(Message::InitError { error_type, body })) => {
@@ -198,25 +249,53 @@ async fn freeze(
     seeds: &Seeds,
     version: &Version,
     instance: &Instance,
+    secrets: Secrets,
 ) -> Result<Report, NodeError> {
-    if let Some(left) = left_in_tmp(instance) {
-        let why = format!("its init has left {left} in /tmp, which clones would not have");
+    let refused = |why: String| {
         version.set(State::Refused(why.as_str().into()));
-        return Err(NodeError::Unseedable {
+        NodeError::Unseedable {
             function: version.function.to_string(),
             why,
-        });
+        }
+    };
+    if let Some(left) = left_in_tmp(instance) {
+        let why = format!("its init has left {left} in /tmp, which clones would not have");
+        return Err(refused(why));
     }
     let origin = instance.origin.as_ref();
     let freeze = Freeze {
         name: version.name.clone(),
         pid: instance.sandbox.program_pid().unsigned_abs(),
-        external: BTreeSet::from(EXTERNAL),
+        external: external(instance).map_err(|why| refused(why.to_owned()))?,
         // Of a clone of the runtime, the difference is stored.
         parent: origin.map(|(seed, _)| seed.name().clone()),
+        secrets,
     };
     let frozen = seeds.forge.freeze(freeze).await;
-    frozen.map_err(|source: SeedError| seeds.note(version, source))
+    let frozen = frozen.map_err(|source: SeedError| seeds.note(version, source))?;
+    version.note_findings(&frozen.findings);
+    Ok(frozen.report)
+}
+
+/// The descriptors that every clone is given: output, and what it is talked to over.
+fn external(instance: &Instance) -> Result<BTreeSet<u32>, &'static str> {
+    let mut external = BTreeSet::from(OUTPUT);
+    if environment::speaks_channel(instance.spec.runtime) {
+        external.insert(CHANNEL);
+        return Ok(external);
+    }
+    let local = instance.transport.held();
+    let local = local.ok_or("its runtime asks for events without having called restore/next")?;
+    let connection = connection::descriptors(instance.sandbox.program_pid(), local);
+    // At a number of output, it would be given a log.
+    let is_one = |found: &BTreeSet<u32>| found.iter().any(|number| !OUTPUT.contains(number));
+    let connection = connection.ok().filter(is_one);
+    external.extend(
+        connection.ok_or(
+            "restore/next was called by another process than the first one of its runtime",
+        )?,
+    );
+    Ok(external)
 }
 
 /// A file that an instance has in its `/tmp`.

@@ -11,6 +11,7 @@
 //! 6. [`Seeds::forget`] ends the templates and images of a function that has changed.
 
 mod budget;
+mod connection;
 mod info;
 pub(crate) mod keep;
 pub(crate) mod make;
@@ -24,12 +25,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use offshoot_sandbox::{Launcher, Taken};
-use offshoot_seed::{FileUser, Forge, ImageName, Learn, Seed, SeedError, Warm};
+use offshoot_seed::{FileUser, Finding, Forge, ImageName, Learn, Seed, SeedError, Warm, listed};
 
 pub use info::SeedInfo;
 pub use keep::TemplateInfo;
 
-use crate::{InstanceSpec, NodeError, SeedConfig};
+use crate::{InstanceSpec, NodeError, Roles, SecretRules, SeedConfig};
 
 /// How many clones of a seed are watched at most.
 const LESSONS: u32 = 3;
@@ -38,6 +39,8 @@ const LESSONS: u32 = 3;
 #[derive(Debug)]
 pub(crate) struct Seeds {
     forge: Forge,
+    rules: SecretRules,
+    roles: Roles,
     most_resident: usize,
     /// How much of the disk images may take, in bytes.
     disk_bytes: u64,
@@ -60,6 +63,8 @@ pub(crate) struct Version {
     making: tokio::sync::Mutex<()>,
     /// How many clones may still be watched: not every one lives until it can be looked at.
     lessons: AtomicU32,
+    /// What looks like a secret in its image, if that was made in this daemon's life.
+    secrets: Mutex<Option<Arc<str>>>,
 }
 
 /// What is known of a seed.
@@ -78,9 +83,11 @@ enum State {
 }
 
 impl Seeds {
-    pub(crate) fn new(config: SeedConfig) -> Self {
+    pub(crate) fn new(config: SeedConfig, roles: Roles) -> Self {
         Self {
             forge: config.forge,
+            rules: config.secrets,
+            roles,
             most_resident: config.resident.max(1),
             disk_bytes: config.disk_bytes,
             of_runtimes: config.of_runtimes,
@@ -88,11 +95,22 @@ impl Seeds {
         }
     }
 
+    /// Which variables are kept from seeds.
+    pub(crate) fn rules(&self) -> &SecretRules {
+        &self.rules
+    }
+
     /// The seed of a version, whatever is known of it.
     pub(crate) fn version(&self, spec: &InstanceSpec) -> Result<Arc<Version>, NodeError> {
-        let name = name::of(spec)?;
+        let name = self.name_of(spec)?;
         let whose = || (Arc::clone(&spec.function), Arc::clone(&spec.version));
         Ok(self.known(name, LESSONS, whose))
+    }
+
+    /// The name of the image of a version's seed, which has no secret variables.
+    fn name_of(&self, spec: &InstanceSpec) -> Result<ImageName, NodeError> {
+        let without = self.rules.without(spec);
+        name::of(without.as_ref().unwrap_or(spec), self.roles.knows(spec))
     }
 
     /// What is known under a name; `whose` gives its function and label if that is nothing.
@@ -113,6 +131,7 @@ impl Seeds {
                 used: Mutex::new(Instant::now()),
                 making: tokio::sync::Mutex::default(),
                 lessons: AtomicU32::new(lessons),
+                secrets: Mutex::default(),
             })
         });
         Arc::clone(version)
@@ -291,6 +310,22 @@ impl Version {
 
     pub(crate) fn function(&self) -> &str {
         &self.function
+    }
+
+    /// Tells and keeps what looks like a secret in its image.
+    fn note_findings(&self, findings: &[Finding]) {
+        if findings.is_empty() {
+            return;
+        }
+        let found = listed(findings);
+        let (function, version) = (&*self.function, &*self.label);
+        tracing::warn!(
+            function,
+            version,
+            found,
+            "a seed's image holds what looks like a secret"
+        );
+        *lock(&self.secrets) = Some(found.into());
     }
 
     fn use_now(&self) {

@@ -5,7 +5,7 @@ use offshoot_seed::ImageName;
 use crate::{InstanceSpec, NodeError, environment, runtimes};
 
 /// Counts changes of what a seed is that nothing else in its name shows.
-const GENERATION: u32 = 1;
+const GENERATION: u32 = 2;
 
 /// What names begin with.
 const VERSION: &str = "version";
@@ -13,9 +13,13 @@ const RUNTIME: &str = "runtime";
 
 /// The name of the image of a version's seed. Equal for two specifications only if a process of one serves for the other;
 /// files of the host (the interpreter, its libraries) are checked when a template opens them.
-pub(super) fn of(spec: &InstanceSpec) -> Result<ImageName, NodeError> {
+///
+/// `spec` is what the seed is made from ([`SecretRules`](crate::SecretRules)): of secret variables it has the names only, so
+/// that a seed outlives their values. `has_credentials` is whether its sandbox has an endpoint for them.
+pub(super) fn of(spec: &InstanceSpec, has_credentials: bool) -> Result<ImageName, NodeError> {
     let mut digest = Digest::new(spec);
     let mut put = |part: &[u8]| digest.put(part);
+    put(&[u8::from(has_credentials)]);
     put(&spec.memory_mb.to_le_bytes());
     put(&spec.ephemeral_mb.to_le_bytes());
     put(spec.task_dir.as_os_str().as_encoded_bytes());
@@ -84,34 +88,16 @@ impl Digest {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use std::collections::BTreeMap;
-    use std::time::Duration;
+    use std::sync::Arc;
 
     use super::*;
-    use crate::{LogFormat, NetworkPolicy, Runtime};
-
-    fn spec() -> InstanceSpec {
-        InstanceSpec {
-            function: "f".into(),
-            version: "1".into(),
-            runtime: Runtime::Python311,
-            handler: "app.handler".into(),
-            env: BTreeMap::from([("A".to_owned(), "BC".to_owned())]),
-            memory_mb: 128,
-            ephemeral_mb: 512,
-            timeout: Duration::from_secs(3),
-            task_dir: "/packages/1".into(),
-            layer_dirs: Vec::new(),
-            network: NetworkPolicy::None,
-            region: "us-east-1".into(),
-            account_id: "000000000000".into(),
-            log_format: LogFormat::Text,
-        }
-    }
+    use crate::spec::samples::spec;
+    use crate::{SecretPolicy, SecretRules};
 
     #[test]
     fn all_that_decides_what_a_process_is_changes_the_name() {
-        let name = of(&spec()).unwrap();
-        assert_eq!(name, of(&spec()).unwrap());
+        let name = of(&spec(), false).unwrap();
+        assert_eq!(name, of(&spec(), false).unwrap());
         let others = [
             InstanceSpec {
                 memory_mb: 256,
@@ -137,6 +123,10 @@ mod tests {
                 version: "2".into(),
                 ..spec()
             },
+            InstanceSpec {
+                snap_start: true,
+                ..spec()
+            },
             // The same letters, parted otherwise.
             InstanceSpec {
                 env: BTreeMap::from([("AB".to_owned(), "C".to_owned())]),
@@ -144,7 +134,28 @@ mod tests {
             },
         ];
         for other in others {
-            assert_ne!(name, of(&other).unwrap(), "{other:?}");
+            assert_ne!(name, of(&other, false).unwrap(), "{other:?}");
         }
+    }
+
+    #[test]
+    fn changed_secret_is_the_same_seed_and_another_rule_is_another_one() {
+        let with = |value: &str| {
+            let env = BTreeMap::from([("API_KEY".to_owned(), value.to_owned())]);
+            Arc::new(InstanceSpec { env, ..spec() })
+        };
+        let named = |patterns: &[&str], value: &str| {
+            let patterns: Vec<_> = patterns.iter().map(|&text| text.to_owned()).collect();
+            let rules = SecretRules::new(&patterns, SecretPolicy::Warn);
+            of(&rules.seed_spec(&with(value)), false).unwrap()
+        };
+        assert_eq!(named(&["*KEY"], "one"), named(&["*KEY"], "two"));
+        assert_ne!(named(&[], "one"), named(&[], "two"));
+        assert_ne!(named(&["*KEY"], "one"), named(&[], "one"));
+    }
+
+    #[test]
+    fn endpoint_for_credentials_is_another_seed() {
+        assert_ne!(of(&spec(), true).unwrap(), of(&spec(), false).unwrap());
     }
 }

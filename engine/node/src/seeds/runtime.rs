@@ -8,6 +8,7 @@ use super::make::{Seeding, ensure};
 use super::{Seeds, Version, name};
 use crate::conversation::{Silence, hear};
 use crate::create::{sandbox_spec, start};
+use crate::credentials::Purpose;
 use crate::failure::INIT_REQUEST;
 use crate::instance::Instance;
 use crate::message::Message;
@@ -41,15 +42,20 @@ pub(crate) async fn make(
             "the function needs a start of its own".into(),
         ));
     };
-    ensure(node, seeds, &runtime, &spec, async || {
-        begin(node, Arc::clone(&spec)).await
-    })
+    ensure(
+        node,
+        seeds,
+        &runtime,
+        &spec,
+        seeds.rules().shapes(),
+        async || begin(node, Arc::clone(&spec)).await,
+    )
     .await
 }
 
 /// A runtime that waits for a function.
 async fn begin(node: &Node, spec: Arc<InstanceSpec>) -> Result<Instance, CreateFailure> {
-    let mut instance = start(node, spec, furnish).await?;
+    let mut instance = start(node, spec, furnish, Purpose::Runtime).await?;
     let broken = |how: &str| Failure::broke_protocol(INIT_REQUEST, how);
     let failure = match hear(&mut instance).await {
         Ok(Message::Booted) => return Ok(instance),

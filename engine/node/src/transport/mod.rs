@@ -4,8 +4,12 @@
 //! event over either and yields the same [`Message`]s, so that `create` and `activate` know only one.
 
 mod channel;
+mod of_clone;
+
+use std::net::SocketAddr;
 
 pub(crate) use channel::ChannelEnd;
+pub(crate) use of_clone::{CloneEnd, of_clone};
 use offshoot_channel::ResumeMeta;
 
 use crate::Event;
@@ -24,8 +28,8 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
-    /// Hands the runtime an event, and before it what a clone needs that has had none yet (`resume`; the Runtime API
-    /// has no such message). `deadline_ms` is in milliseconds since the epoch.
+    /// Hands the runtime an event, and before it what a clone needs that has had none yet (`resume`; over the Runtime API,
+    /// that is the answer to `restore/next`, which carries nothing). `deadline_ms` is in milliseconds since the epoch.
     pub(crate) async fn send_invoke(
         &mut self,
         resume: Option<&ResumeMeta<'_>>,
@@ -36,6 +40,7 @@ impl Transport {
         match self {
             Self::Channel(end) => end.send_invoke(resume, event, deadline_ms, streaming).await,
             Self::Api(end) => {
+                end.go_on();
                 end.send_invoke(event, deadline_ms);
                 Ok(())
             }
@@ -52,6 +57,14 @@ impl Transport {
         match self {
             Self::Channel(end) | Self::Both(end, _) => end.send_freeze().await.map(|()| true),
             Self::Api(_) => Ok(false),
+        }
+    }
+
+    /// The runtime's end of the connection over which it has asked to be frozen, if it has.
+    pub(crate) fn held(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Channel(_) | Self::Both(..) => None,
+            Self::Api(end) => end.held(),
         }
     }
 

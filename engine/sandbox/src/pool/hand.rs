@@ -18,6 +18,7 @@ use offshoot_sys::namespace::{Namespaces, join, unshare_working_directory};
 pub struct Hand {
     home: File,
     home_name: File,
+    home_network: File,
     _not_send: PhantomData<*const ()>,
 }
 
@@ -34,6 +35,7 @@ impl Hand {
         Ok(Self {
             home: File::open("/proc/thread-self/ns/mnt")?,
             home_name: File::open("/proc/thread-self/ns/uts")?,
+            home_network: File::open("/proc/thread-self/ns/net")?,
             _not_send: PhantomData,
         })
     }
@@ -56,21 +58,36 @@ impl Hand {
         };
         join(process, namespaces)?;
         let result = work();
-        self.go_home(names);
-        result
-    }
-
-    #[expect(
-        clippy::panic,
-        reason = "a thread that is lost in a sandbox must not go on"
-    )]
-    fn go_home(&self, names: bool) {
         let mut left = join(self.home.as_fd(), Namespaces::MOUNT);
         if names {
             left = left.and_then(|()| join(self.home_name.as_fd(), Namespaces::UTS));
         }
-        if let Err(error) = left {
-            panic!("a thread cannot leave a sandbox: {error}");
-        }
+        must_have_left(left);
+        result
+    }
+
+    /// Makes something in a network namespace, such as sockets, which stay in it; and returns.
+    ///
+    /// # Panics
+    /// As [`Self::inside`].
+    pub(crate) fn in_network<T>(
+        &self,
+        network: BorrowedFd<'_>,
+        work: impl FnOnce() -> io::Result<T>,
+    ) -> io::Result<T> {
+        join(network, Namespaces::NET)?;
+        let result = work();
+        must_have_left(join(self.home_network.as_fd(), Namespaces::NET));
+        result
+    }
+}
+
+#[expect(
+    clippy::panic,
+    reason = "a thread that is lost in a sandbox must not go on"
+)]
+fn must_have_left(left: io::Result<()>) {
+    if let Err(error) = left {
+        panic!("a thread cannot leave a sandbox: {error}");
     }
 }

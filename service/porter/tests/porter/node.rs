@@ -250,7 +250,9 @@ pub fn target(function: &str, revision: &str, reserved_concurrency: Option<u32>)
         network: offshoot_node::NetworkPolicy::None,
         region: "us-east-1".into(),
         account_id: "000000000000".into(),
+        role: "arn:aws:iam::000000000000:role/r".into(),
         log_format: LogFormat::Text,
+        snap_start: false,
     };
     Arc::new(Target::new(
         Arc::new(spec),
