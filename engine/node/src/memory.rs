@@ -53,7 +53,7 @@ fn share(of_sandboxes: &MemoryUse) -> u64 {
 
 /// Memory of a process that is its own, in bytes: what it has written or been given, not files that it has mapped.
 pub(crate) fn own_bytes(pid: i32) -> Option<u64> {
-    let status = text(&format!("/proc/{pid}/status"));
+    let status = text(format!("/proc/{pid}/status"));
     let of = |name| kilobytes(&status, name);
     Some(of("RssAnon:")? + of("RssShmem:").unwrap_or(0))
 }
