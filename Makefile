@@ -57,11 +57,15 @@ clones: build ## does a program notice that it was frozen and cloned?
 	/usr/bin/python3 tests/engine/kill_sweep.py --bin target/release/offshoot
 	/usr/bin/python3 tests/engine/kill_checkpoint.py --bin target/release/offshoot
 
-bench: build ## `offshoot bench base`, `clone`, `sandbox`, `e2e`, `unique` and `noise`, raw data and docs/benchmarks.md
+# Recorded traces are no part of the project: with TRACE=FILE, one is replayed, too.
+bench: build ## every suite of `offshoot bench`, raw data and docs/benchmarks.md; TRACE=FILE replays a trace
 	target/release/offshoot bench base --json docs/benchmarks.jsonl
 	target/release/offshoot bench clone --json docs/benchmarks.jsonl
 	target/release/offshoot bench sandbox --json docs/benchmarks.jsonl
 	target/release/offshoot bench e2e --json docs/benchmarks.jsonl
+	target/release/offshoot bench ladder --json docs/benchmarks.jsonl
+	target/release/offshoot bench density --json docs/benchmarks.jsonl
+	$(if $(TRACE),target/release/offshoot bench trace --trace $(TRACE) --json docs/benchmarks.jsonl)
 	target/release/offshoot bench unique --json docs/benchmarks.jsonl
 	target/release/offshoot bench noise --json docs/benchmarks.jsonl
 	target/release/offshoot bench render --json docs/benchmarks.jsonl

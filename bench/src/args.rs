@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 /// What to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Suite {
-    /// Every scenario below but `clone`, `sandbox`, `e2e`, `unique` and `noise`.
+    /// The scenarios `hot`, `cold`, `throughput`, `idle`, `leak` and `async`.
     Base,
     /// Latency of warm invocations beside a bare Unix socket.
     Hot,
@@ -27,6 +27,12 @@ pub enum Suite {
     Sandbox,
     /// A first event end to end through HTTP, from each rung of the ladder, beside a hot one.
     E2e,
+    /// A first event as one part of the ladder after the other is added: from a cold start to parked clones.
+    Ladder,
+    /// How many instances are alive in so much memory: clones, and instances that were started cold.
+    Density,
+    /// A recorded load, replayed against keep-alive alone and against seeds, with less and less memory.
+    Trace,
     /// Random values that clones of one seed draw twice, by every generator of Python and Node.
     Unique,
     /// Latency of a neighbour and of the daemon while a function takes all that it can get.
@@ -59,6 +65,9 @@ pub struct BenchArgs {
     /// Few samples of few workloads, to see that everything works
     #[arg(long)]
     pub quick: bool,
+    /// For `trace` and `density`
+    #[command(flatten)]
+    pub replay: ReplayArgs,
     /// For `sandbox`: an hour of takers instead of five minutes
     #[arg(long)]
     pub soak: bool,
@@ -71,6 +80,29 @@ pub struct BenchArgs {
     /// The document that `render` writes into
     #[arg(long, value_name = "FILE", default_value = "docs/benchmarks.md")]
     pub doc: PathBuf,
+}
+
+/// Arguments of `offshoot bench trace` and `offshoot bench density`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct ReplayArgs {
+    /// For `trace`: the recorded load, `function,workload,mean_ms,m1,...` or `app,func,end_timestamp,duration`
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+    /// For `trace`: divide its times, and the keep-alive windows, by this [default: as much as makes a run last 75 s]
+    #[arg(long, value_name = "FACTOR", value_parser = clap::value_parser!(u32).range(1..=60))]
+    pub compress: Option<u32>,
+    /// For `trace`: replay its first so many minutes [default: all]
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub minutes: Option<u32>,
+    /// For `trace`: memory, in percent of what instances kept for ten minutes need [default: 100,50,25]
+    #[arg(long, value_name = "PERCENT", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub memory: Vec<u32>,
+    /// For `trace`: write a report with plots, one file that needs no other
+    #[arg(long, value_name = "REPORT")]
+    pub html: Option<PathBuf>,
+    /// For `density`: the memory that instances fill, in MiB [default: 4096]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(16..=1 << 20))]
+    pub budget: Option<u64>,
 }
 
 impl BenchArgs {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ const CALL_LIMIT: Duration = Duration::from_secs(60);
 
 type Scenario = fn(&Bench<'_>, &mut Recorder) -> anyhow::Result<()>;
 
-const SCENARIOS: [(Suite, &str, Scenario); 11] = [
+const SCENARIOS: [(Suite, &str, Scenario); 14] = [
     (Suite::Hot, "hot", scenario::hot::run),
     (Suite::Throughput, "throughput", scenario::throughput::run),
     (Suite::Cold, "cold", scenario::cold::run),
@@ -32,6 +33,9 @@ const SCENARIOS: [(Suite, &str, Scenario); 11] = [
     (Suite::Clone, "clone", scenario::clone::run),
     (Suite::Sandbox, "sandbox", scenario::sandbox::run),
     (Suite::E2e, "e2e", scenario::e2e::run),
+    (Suite::Ladder, "ladder", scenario::ladder::run),
+    (Suite::Density, "density", scenario::density::run),
+    (Suite::Trace, "trace", scenario::trace::run),
     (Suite::Unique, "unique", scenario::unique::run),
     (Suite::Noise, "noise", scenario::noise::run),
 ];
@@ -53,12 +57,7 @@ pub(crate) fn measure(args: &BenchArgs) -> anyhow::Result<Report> {
     let mut recorder = Recorder::open(args.json.as_deref())?;
     let mut failures = Vec::new();
     for (suite, name, scenario) in SCENARIOS {
-        // Most of these take as long as all others; one keeps the machine busy on purpose.
-        let apart = matches!(
-            suite,
-            Suite::Clone | Suite::Sandbox | Suite::E2e | Suite::Unique | Suite::Noise
-        );
-        let in_base = args.suite == Suite::Base && !apart;
+        let in_base = args.suite == Suite::Base && is_of_base(suite);
         if !in_base && args.suite != suite {
             continue;
         }
@@ -72,6 +71,15 @@ pub(crate) fn measure(args: &BenchArgs) -> anyhow::Result<Report> {
         measurements: recorder.into_measurements(),
         failures,
     })
+}
+
+/// The others take as long as all of these, or need more than a command without arguments gives; one keeps the machine busy
+/// on purpose.
+fn is_of_base(suite: Suite) -> bool {
+    matches!(
+        suite,
+        Suite::Hot | Suite::Throughput | Suite::Cold | Suite::Idle | Suite::Leak | Suite::Async
+    )
 }
 
 /// Runs a scenario on a thread of its own: it has a runtime of its own, which must not be inside of another one,
@@ -102,15 +110,36 @@ impl Bench<'_> {
         found.pop().context("there is no workload echo")
     }
 
+    /// Whether the program has a setting, such as `seeds.runtime_seeds`. One that cannot say has none.
+    pub(crate) fn knows(&self, setting: &str) -> bool {
+        let mut command = Command::new(&self.bin);
+        command.args(["config", "show", "--json"]);
+        let said = command.stdin(Stdio::null()).output();
+        let rows = said
+            .ok()
+            .and_then(|said| serde_json::from_slice::<Vec<serde_json::Value>>(&said.stdout).ok());
+        rows.is_some_and(|rows| rows.iter().any(|row| row["key"] == setting))
+    }
+
     /// A fresh daemon.
     pub(crate) fn daemon(&self, env: &[(&str, &str)]) -> anyhow::Result<Running> {
         let env = env
             .iter()
             .map(|(name, value)| ((*name).into(), (*value).into()))
             .collect();
+        self.daemon_on(env, None)
+    }
+
+    /// A daemon on a state directory that is kept; on one of its own without any.
+    pub(crate) fn daemon_on(
+        &self,
+        env: Vec<(String, String)>,
+        state_dir: Option<PathBuf>,
+    ) -> anyhow::Result<Running> {
         let options = DaemonOptions {
             bin: Some(self.bin.clone()),
             env,
+            state_dir,
             ..DaemonOptions::default()
         };
         let daemon = Daemon::start(options)?;
@@ -179,6 +208,15 @@ impl Running {
         Ok(())
     }
 
+    /// A page of the daemon's own, as JSON.
+    pub(crate) fn page(&self, path: &str) -> anyhow::Result<serde_json::Value> {
+        let mut connection = self.connect()?;
+        let asked = request("GET", path, &[("connection", "close")], b"");
+        let answer = connection.exchange(&asked)?;
+        ensure!(answer.status == 200, "{path}: status {}", answer.status);
+        serde_json::from_slice(answer.body).with_context(|| format!("{path} is no JSON"))
+    }
+
     /// A connection for measurements.
     pub(crate) fn connect(&self) -> anyhow::Result<HttpConnection> {
         connect(self.daemon.address())
@@ -196,6 +234,11 @@ fn connect(address: SocketAddr) -> anyhow::Result<HttpConnection> {
 
 /// The bytes of a synchronous invocation.
 pub(crate) fn invocation(workload: &Workload, headers: &[(&str, &str)]) -> Vec<u8> {
-    let path = format!("/2015-03-31/functions/{}/invocations", workload.name());
-    request("POST", &path, headers, &workload.event)
+    invocation_of(workload.name(), headers, &workload.event)
+}
+
+/// The same of any function.
+pub(crate) fn invocation_of(function: &str, headers: &[(&str, &str)], event: &[u8]) -> Vec<u8> {
+    let path = format!("/2015-03-31/functions/{function}/invocations");
+    request("POST", &path, headers, event)
 }

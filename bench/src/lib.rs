@@ -10,6 +10,7 @@
 mod args;
 mod baseline;
 mod bench;
+mod interrupt;
 mod machine;
 mod record;
 mod render;
@@ -25,7 +26,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 
-pub use args::{BenchArgs, Suite};
+pub use args::{BenchArgs, ReplayArgs, Suite};
 pub use record::{Measurement, Recorder};
 pub use render::render;
 pub use summary::{Samples, Summary};
@@ -38,6 +39,9 @@ Examples:
   offshoot bench sandbox --workloads take,scratch       some steps, beside runc create
   offshoot bench sandbox --workloads soak --soak        an hour of 24 takers, and what is left after it
   offshoot bench noise --workloads fork,log             does a neighbour notice a fork bomb or a flood of output?
+  offshoot bench ladder                                 what each rung of the ladder brings
+  offshoot bench density --budget 512                   clones that are alive in 512 MiB
+  offshoot bench trace --trace load.csv --html r.html   a recorded load, with less and less memory
   offshoot bench render --json figures.json             the tables of docs/benchmarks.md";
 
 /// What a run found.

@@ -13,12 +13,32 @@ pub(crate) enum Target {
     MoreThan(f64),
     /// No more than this many times the baseline.
     RatioAtMost(f64),
+    /// No less than this many times the baseline.
+    RatioAtLeast(f64),
 }
 
 /// Which figures a target is for: the scenario, or the part of it before `/`; the system; the metric.
 type Key = (&'static str, &'static str, &'static str);
 
-const TARGETS: [(Key, Target); 49] = [
+const TARGETS: [(Key, Target); 58] = [
+    (("e2e", "clone", "private_kb"), Target::RatioAtMost(0.1)),
+    (
+        ("e2e/concurrent@24", "offshoot", "cpu_p99_over_one"),
+        Target::AtMost(1.6),
+    ),
+    (
+        ("density", "clone", "instances"),
+        Target::RatioAtLeast(10.0),
+    ),
+    tail("trace/azure-5min@25"),
+    tail("trace/azure-2021-20min@25"),
+    image("seed/json", 2.0),
+    image("seed/python3.11", 12.0),
+    image("seed/nodejs20.x", 30.0),
+    (
+        ("e2e/node-render", "clone", "over_hot_us"),
+        Target::AtMost(2000.0),
+    ),
     over_hot("e2e/json", "clone", 3.0),
     over_hot("e2e/json", "parked", 1.3),
     over_hot("e2e/node-echo", "parked", 1.3),
@@ -104,6 +124,16 @@ const fn over_hot(scenario: &'static str, rung: &'static str, times: f64) -> (Ke
     ((scenario, rung, "latency_us"), Target::RatioAtMost(times))
 }
 
+/// The slowest answers of a trace, beside those of keep-alive in the same memory.
+const fn tail(scenario: &'static str) -> (Key, Target) {
+    ((scenario, "offshoot", "p99_us"), Target::RatioAtMost(0.1))
+}
+
+const fn image(scenario: &'static str, mb: f64) -> (Key, Target) {
+    let key = (scenario, "offshoot", "image_kb");
+    (key, Target::AtMost(mb * 1024.0))
+}
+
 const fn from_template(scenario: &'static str, forks: f64) -> (Key, Target) {
     let key = (scenario, "template-local", RESPONSE);
     (key, Target::RatioAtMost(forks))
@@ -135,10 +165,23 @@ struct Pair {
     metrics: Option<(&'static str, &'static str)>,
 }
 
-const PAIRS: [Pair; 18] = [
+const PAIRS: [Pair; 27] = [
     of_rung("parked"),
     of_rung("clone"),
+    of_rung("level1"),
     of_rung("cold"),
+    to_cold("pool", "latency_us"),
+    to_cold("level1", "latency_us"),
+    to_cold("level2", "latency_us"),
+    to_cold("parked", "latency_us"),
+    to_cold("level1", "private_kb"),
+    to_cold("clone", "private_kb"),
+    to_cold("clone", "instances"),
+    Pair {
+        system: "offshoot",
+        baseline: "keepalive-10m",
+        metrics: Some(("p99_us", "p99_us")),
+    },
     same("offshoot", "unix-socket"),
     same("offshoot", "runc"),
     same("offshoot-cold", "runc"),
@@ -162,6 +205,15 @@ const fn of_rung(system: &'static str) -> Pair {
         system,
         baseline: "hot",
         metrics: Some(("latency_us", "latency_us")),
+    }
+}
+
+/// A step of the ladder, or an instance, is compared with one that starts cold.
+const fn to_cold(system: &'static str, metric: &'static str) -> Pair {
+    Pair {
+        system,
+        baseline: "cold",
+        metrics: Some((metric, metric)),
     }
 }
 
@@ -207,6 +259,7 @@ impl std::fmt::Display for Target {
             Self::AtLeast(limit) => write!(f, "≥ {limit}"),
             Self::MoreThan(limit) => write!(f, "> {limit}"),
             Self::RatioAtMost(limit) => write!(f, "≤ {limit:.1} × baseline"),
+            Self::RatioAtLeast(limit) => write!(f, "≥ {limit:.1} × baseline"),
         }
     }
 }
@@ -226,6 +279,7 @@ pub(crate) fn standing(one: &Measurement, all: &[Measurement]) -> Standing {
         Target::AtLeast(limit) => Some(one.summary.p50 >= limit),
         Target::MoreThan(limit) => Some(one.summary.p50 > limit),
         Target::RatioAtMost(limit) => ratio.map(|ratio| ratio <= limit),
+        Target::RatioAtLeast(limit) => ratio.map(|ratio| ratio >= limit),
     });
     Standing { ratio, target, met }
 }
@@ -317,6 +371,25 @@ mod tests {
             assert_eq!((of(4).ratio, of(4).met), (None, Some(true)));
             assert_eq!((of(5).ratio, of(5).met), (Some(2.5), Some(false)));
         }
+    }
+
+    #[test]
+    fn steps_of_the_ladder_and_density_are_compared_with_cold_and_traces_with_keep_alive() {
+        let all = [
+            figure("ladder/json", "cold", "latency_us", 20_000.0),
+            figure("ladder/json", "pool", "latency_us", 16_000.0),
+            figure("ladder/json", "level1", "latency_us", 8_000.0),
+            figure("density/python-numpy", "cold", "instances", 12.0),
+            figure("density/python-numpy", "clone", "instances", 108.0),
+            figure("trace/azure-5min@25", "keepalive-10m", "p99_us", 500.0),
+            figure("trace/azure-5min@25", "offshoot", "p99_us", 50.0),
+            figure("trace/azure-5min@50", "offshoot", "p99_us", 50.0),
+        ];
+        let of = |at: usize| standing(&all[at], &all);
+        assert_eq!((of(1).ratio, of(2).ratio), (Some(0.8), Some(0.4)));
+        assert_eq!((of(4).ratio, of(4).met), (Some(9.0), Some(false)));
+        assert_eq!((of(6).ratio, of(6).met), (Some(0.1), Some(true)));
+        assert_eq!(of(7), Standing::default());
     }
 
     #[test]

@@ -29,6 +29,7 @@ fn measure(bin: PathBuf) -> Report {
         n: Some(2),
         seconds: Some(1),
         quick: true,
+        replay: offshoot_bench::ReplayArgs::default(),
         soak: false,
         bin: Some(bin),
         workloads_dir: Path::new(env!("CARGO_MANIFEST_DIR")).join("../workloads"),

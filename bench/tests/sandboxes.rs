@@ -32,6 +32,7 @@ fn measure(bin: PathBuf, steps: &[&str], n: Option<u64>) -> Report {
         n,
         seconds: Some(2),
         quick: true,
+        replay: offshoot_bench::ReplayArgs::default(),
         soak: false,
         bin: Some(bin),
         workloads_dir: Path::new(env!("CARGO_MANIFEST_DIR")).join("../workloads"),

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use offshoot_testkit::HttpConnection;
 
+use super::stages;
 use crate::baseline::Runc;
 use crate::bench::{Bench, Running, invocation};
 use crate::record::Recorder;
@@ -126,28 +127,5 @@ impl First {
             recorder.record(scenario, "offshoot-cold", &metric, "us", samples.summary())?;
         }
         Ok(())
-    }
-}
-
-/// Reads `queue=1;sandbox=2`; what is not understood is left out.
-fn stages(header: &str) -> Vec<(String, u64)> {
-    let stage = |part: &str| {
-        let (name, micros) = part.split_once('=')?;
-        Some((name.trim().to_owned(), micros.trim().parse().ok()?))
-    };
-    header.split(';').filter_map(stage).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn stages_are_read_from_the_header() {
-        let found = stages("queue=12;sandbox=3400; handler = 5;odd;x=y");
-        let expected = [("queue", 12), ("sandbox", 3400), ("handler", 5)]
-            .map(|(name, us)| (name.to_owned(), us));
-        assert_eq!(found, expected);
-        assert_eq!(stages(""), []);
     }
 }

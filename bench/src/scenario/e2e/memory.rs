@@ -1,12 +1,14 @@
-//! What an instance has of its own in memory when it has handled an event: one from nothing, and a clone.
+//! What an instance has of its own in memory when it has handled an event: one from nothing, a clone of its version's seed, and
+//! one of its runtime's.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use procfs::process::{Process, all_processes};
 
 use super::super::clone::memory::private_kb;
+use super::super::processes::{self, Kind};
+use super::rung::{NO_LEVEL1, NO_SEEDS, from_runtimes};
 use crate::bench::{Bench, Running, invocation};
 use crate::record::Recorder;
 use crate::summary::Samples;
@@ -22,13 +24,80 @@ const AT_ONCE: usize = 8;
 const SEEDING: Duration = Duration::from_secs(4);
 const LIMIT: Duration = Duration::from_secs(30);
 
-pub(super) fn run(bench: &Bench<'_>, recorder: &mut Recorder) -> anyhow::Result<()> {
+pub(super) fn run(
+    bench: &Bench<'_>,
+    runtime_seeds: bool,
+    recorder: &mut Recorder,
+) -> anyhow::Result<()> {
     let running = bench.daemon(&SETTINGS)?;
+    let level1 = runtime_seeds
+        .then(|| bench.daemon(&[NO_SEEDS, from_runtimes(true)]))
+        .transpose()?;
     for workload in bench.workloads()? {
         measure(&running, &workload, recorder)
             .with_context(|| format!("memory of {}", workload.name()))?;
+        measure_level1(level1.as_ref(), &workload, recorder)
+            .with_context(|| format!("memory of {} from level 1", workload.name()))?;
+    }
+    if let Some(level1) = level1 {
+        level1.stop()?;
     }
     running.stop()
+}
+
+/// One instance that began as a clone of its runtime's seed. Without such a rung, why there is no figure.
+fn measure_level1(
+    running: Option<&Running>,
+    workload: &Workload,
+    recorder: &mut Recorder,
+) -> anyhow::Result<()> {
+    let scenario = format!("e2e/{}", workload.name());
+    let mut absent =
+        |why: &str| recorder.record_absence(&scenario, "level1", "private_kb", "KiB", why);
+    let Some(running) = running else {
+        return absent(NO_LEVEL1);
+    };
+    running.deploy(workload)?;
+    at_once(running, workload)?;
+    let clones = processes::instances(running.pid()?, Kind::Clone)?;
+    if clones.is_empty() {
+        absent("no instance is a clone of its runtime's seed")?;
+    } else {
+        record(&scenario, "level1", clones, recorder)?;
+    }
+    running.block_on(running.client().delete(workload.name()))?;
+    wait_for_end(running)
+}
+
+fn record(
+    scenario: &str,
+    system: &str,
+    pids: Vec<i32>,
+    recorder: &mut Recorder,
+) -> anyhow::Result<()> {
+    let mut samples = Samples::numbers();
+    for pid in pids {
+        samples.record_number(private_kb(pid)?);
+    }
+    recorder.record(scenario, system, "private_kb", "KiB", samples.summary())
+}
+
+/// A workload's instances are no other's.
+fn wait_for_end(running: &Running) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    while instances(running.pid()?)? != (Vec::new(), Vec::new()) {
+        if begun.elapsed() > LIMIT {
+            bail!("instances of a deleted function are there after {LIMIT:?}");
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+/// Those from nothing, and clones.
+fn instances(daemon: i32) -> anyhow::Result<(Vec<i32>, Vec<i32>)> {
+    let started = processes::instances(daemon, Kind::Started)?;
+    Ok((started, processes::instances(daemon, Kind::Clone)?))
 }
 
 fn measure(running: &Running, workload: &Workload, recorder: &mut Recorder) -> anyhow::Result<()> {
@@ -47,19 +116,10 @@ fn measure(running: &Running, workload: &Workload, recorder: &mut Recorder) -> a
         }
     };
     let scenario = format!("e2e/{}", workload.name());
-    for (system, pids) in [("cold", cold), ("clone", clones)] {
-        let mut samples = Samples::numbers();
-        for pid in pids {
-            samples.record_number(private_kb(pid)?);
-        }
-        recorder.record(&scenario, system, "private_kb", "KiB", samples.summary())?;
-    }
+    record(&scenario, "cold", cold, recorder)?;
+    record(&scenario, "clone", clones, recorder)?;
     running.block_on(running.client().delete(workload.name()))?;
-    // Its instances are no other workload's.
-    while instances(running.pid()?)? != (Vec::new(), Vec::new()) {
-        thread::sleep(Duration::from_millis(50));
-    }
-    Ok(())
+    wait_for_end(running)
 }
 
 fn at_once(running: &Running, workload: &Workload) -> anyhow::Result<()> {
@@ -82,39 +142,4 @@ fn at_once(running: &Running, workload: &Workload) -> anyhow::Result<()> {
         }
         Ok(())
     })
-}
-
-/// The processes of instances below a daemon: those from nothing, and clones, whose parent is the nursery of templates.
-/// The templates themselves are there, too, as the daemon's own user.
-fn instances(daemon: i32) -> anyhow::Result<(Vec<i32>, Vec<i32>)> {
-    let (mut cold, mut clones) = (Vec::new(), Vec::new());
-    for process in all_processes()?.flatten() {
-        let Some((words, uid, parent)) = described(&process) else {
-            continue;
-        };
-        if uid == 0 || !words.iter().any(|word| word.contains("bootstrap.")) {
-            continue;
-        }
-        let Some(nursery) = Process::new(parent)
-            .ok()
-            .and_then(|parent| described(&parent))
-        else {
-            continue;
-        };
-        if nursery.2 != daemon {
-            continue;
-        }
-        if nursery.0.iter().any(|word| word == "__templates") {
-            clones.push(process.pid);
-        } else {
-            cold.push(process.pid);
-        }
-    }
-    Ok((cold, clones))
-}
-
-/// Command line, user and parent of a process that has not ended meanwhile.
-fn described(process: &Process) -> Option<(Vec<String>, u32, i32)> {
-    let words = process.cmdline().ok()?;
-    Some((words, process.uid().ok()?, process.stat().ok()?.ppid))
 }

@@ -86,14 +86,14 @@ impl Busy {
     }
 }
 
-fn processors() -> f64 {
+pub(in crate::scenario) fn processors() -> f64 {
     // Of the machine, whichever of them this process may use.
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
     let is_one = |line: &&str| line.starts_with("cpu") && !line.starts_with("cpu ");
     text.lines().filter(is_one).count() as f64
 }
 
-fn unused_s() -> anyhow::Result<f64> {
+pub(in crate::scenario) fn unused_s() -> anyhow::Result<f64> {
     let text = fs::read_to_string("/proc/stat").context("cannot read /proc/stat")?;
     let ticks = unused_ticks(&text).context("/proc/stat has no line of all processors")?;
     Ok(ticks as f64 / TICKS_PER_SECOND)

@@ -3,7 +3,7 @@
 //! This process is the launcher, and the measured program its nursery. What stands for a function's process is a static C
 //! program's child that joins a sandbox, writes a file and exits. `docs/benchmarks.md` says what each figure is.
 
-mod clock;
+pub(super) mod clock;
 mod crew;
 mod drift;
 mod footprint;
