@@ -1,10 +1,9 @@
 //! What is withheld, and what is said of it.
 #![allow(clippy::unwrap_used)]
 
-use std::time::Duration;
-
 use super::*;
-use crate::{Failure, LogFormat, NetworkPolicy, Runtime};
+use crate::Failure;
+use crate::spec::samples;
 
 fn rules() -> SecretRules {
     SecretRules::new(&["*PASSWORD*".to_owned()], Policy::Warn)
@@ -13,23 +12,10 @@ fn rules() -> SecretRules {
 pub(crate) fn spec(env: &[(&str, &str)]) -> Arc<InstanceSpec> {
     let env = env.iter();
     Arc::new(InstanceSpec {
-        function: "f".into(),
-        version: "1".into(),
-        runtime: Runtime::Python311,
-        handler: "app.handler".into(),
         env: env
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect(),
-        memory_mb: 128,
-        ephemeral_mb: 512,
-        timeout: Duration::from_secs(3),
-        task_dir: "/packages/1".into(),
-        layer_dirs: Vec::new(),
-        network: NetworkPolicy::None,
-        region: "us-east-1".into(),
-        account_id: "000000000000".into(),
-        role: "arn:aws:iam::000000000000:role/r".into(),
-        log_format: LogFormat::Text,
+        ..samples::spec()
     })
 }
 
