@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use offshoot_node::Rung;
-use offshoot_porter::{InvokeError, PorterConfig, SeedPolicy, ThrottleReason};
+use offshoot_porter::{InvokeError, KindHistory, PorterConfig, SeedPolicy, ThrottleReason};
 
 use crate::node::{CLONE, FakeNode, PARKED, driven, invoke, invoke_with, porter, settled, target};
 
@@ -234,13 +234,16 @@ async fn starts_are_counted_and_the_latest_are_kept_until_the_function_goes() {
     invoke(&porter, &target("f", "other", None)).await.unwrap();
     invoke(&porter, &target("g", "r", None)).await.unwrap();
     let history = porter.starts().of("f").unwrap();
-    // The simulated node says "cold" of each.
-    let [cold] = &history.kinds[..] else {
+    let [hot, cold] = &history.kinds[..] else {
         panic!("{history:?}");
     };
-    assert_eq!((cold.rung, cold.latency_us.len()), (Rung::Cold, 41));
-    let kept: Vec<u64> = cold.recent.iter().map(|start| start.number).collect();
-    assert_eq!(kept, (26..=41).collect::<Vec<_>>());
+    let kept =
+        |kind: &KindHistory| -> Vec<u64> { kind.recent.iter().map(|start| start.number).collect() };
+    assert_eq!((cold.rung, cold.latency_us.len()), (Rung::Cold, 2));
+    assert_eq!(kept(cold), [1, 41]);
+    // Of hot ones, one of sixteen.
+    assert_eq!((hot.rung, hot.latency_us.len()), (Rung::Hot, 39));
+    assert_eq!(kept(hot), [2, 18, 34]);
     let (latest, all) = porter.starts().latest(1);
     assert_eq!((latest.len(), all), (1, 2));
     porter.retire_function(&"f".into(), Some("1".into()));
