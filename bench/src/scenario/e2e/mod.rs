@@ -24,6 +24,8 @@ use rung::{Client, NO_LEVEL1, RUNTIME_SEEDS, Rung};
 
 /// What ends after an answer has ended by then, and what is made ahead is there.
 const PAUSE: Duration = Duration::from_millis(60);
+/// All variables of a function together have 4 KB, as on Lambda.
+const LONGEST_TRAINING_BYTES: usize = 3_500;
 
 pub(crate) fn run(bench: &Bench<'_>, recorder: &mut Recorder) -> anyhow::Result<()> {
     let runtime_seeds = bench.knows(RUNTIME_SEEDS);
@@ -34,30 +36,53 @@ pub(crate) fn run(bench: &Bench<'_>, recorder: &mut Recorder) -> anyhow::Result<
         }
     }
     let mut images = Images::default();
-    for workload in bench.workloads()? {
-        let scenario = format!("e2e/{}", workload.name());
+    for mut workload in bench.workloads()? {
+        let is_trained = bench.args.trained && train(&mut workload);
+        if bench.args.trained && !is_trained {
+            let name = workload.name();
+            eprintln!("bench: {name}: its event does not fit into a variable; it is left out");
+            continue;
+        }
+        let suite = if is_trained { "e2e-trained" } else { "e2e" };
+        let scenario = format!("{suite}/{}", workload.name());
         if !runtime_seeds {
             recorder.record_absence(&scenario, "level1", "latency_us", "us", NO_LEVEL1)?;
         }
-        let measured = measure(bench, &rungs, &workload, &mut images, recorder);
+        let measured = measure(bench, &rungs, &workload, &scenario, &mut images, recorder);
         measured.with_context(|| scenario.clone())?;
     }
     for (_, running) in rungs {
         running.stop()?;
+    }
+    if bench.args.trained {
+        return Ok(());
     }
     images.record(recorder)?;
     memory::run(bench, runtime_seeds, recorder)?;
     concurrent::run(bench, recorder)
 }
 
+/// Names the event for the seed's training, if it fits.
+fn train(workload: &mut Workload) -> bool {
+    let Ok(event) = String::from_utf8(workload.event.clone()) else {
+        return false;
+    };
+    let fits = event.len() <= LONGEST_TRAINING_BYTES;
+    if fits {
+        let variable = ("OFFSHOOT_TRAINING_EVENT".to_owned(), event);
+        workload.function.environment.push(variable);
+    }
+    fits
+}
+
 fn measure(
     bench: &Bench<'_>,
     rungs: &[(Rung, Running)],
     workload: &Workload,
+    scenario: &str,
     images: &mut Images,
     recorder: &mut Recorder,
 ) -> anyhow::Result<()> {
-    let scenario = format!("e2e/{}", workload.name());
     let mut clients: Vec<Sampled<'_>> = Vec::new();
     for (rung, running) in rungs {
         running.deploy(workload)?;
@@ -67,7 +92,7 @@ fn measure(
             Ok(()) => clients.push((client, Samples::microseconds(), running)),
             Err(error) if *rung == Rung::Level1 => {
                 let why = format!("{error:#}");
-                recorder.record_absence(&scenario, rung.name(), "latency_us", "us", &why)?;
+                recorder.record_absence(scenario, rung.name(), "latency_us", "us", &why)?;
             }
             Err(error) => return Err(error),
         }
@@ -87,15 +112,9 @@ fn measure(
     std::thread::sleep(PAUSE);
     for (client, samples, running) in &clients {
         let rung = client.rung();
-        recorder.record(
-            &scenario,
-            rung.name(),
-            "latency_us",
-            "us",
-            samples.summary(),
-        )?;
-        record_over_hot(&scenario, rung, &clients, recorder)?;
-        record_memory(&scenario, rung, running, recorder)?;
+        recorder.record(scenario, rung.name(), "latency_us", "us", samples.summary())?;
+        record_over_hot(scenario, rung, &clients, recorder)?;
+        record_memory(scenario, rung, running, recorder)?;
         if rung == Rung::Clone {
             images.look(running)?;
         }
