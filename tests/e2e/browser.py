@@ -7,12 +7,14 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
 ANSWER_LIMIT_S = 20
+STARTS = 3  # it now and then ends while it starts, for reasons of its own
 FLAGS = (
     "--headless=new",
     "--no-sandbox",  # root; the pages are our own
@@ -34,6 +36,17 @@ class BrowserError(Exception):
 class Browser:
     """A browser with one page. It writes down what goes wrong in the page: `complaints`."""
 
+    @classmethod
+    def start(cls):
+        """One that has started; what it said when it did not is shown."""
+        for left in reversed(range(STARTS)):
+            try:
+                return cls()
+            except BrowserError as error:
+                if left == 0:
+                    raise
+                print(f"chromium is started again: {error}", file=sys.stderr)
+
     def __init__(self):
         self.profile = Path(tempfile.mkdtemp(prefix="offshoot-chromium-"))
         self.number = 0
@@ -42,12 +55,13 @@ class Browser:
         self.complaints = []
         command_read, self.commands = os.pipe()
         self.answers, answer_write = os.pipe()
+        self.said = open(self.profile / "stderr", "w+b")
         self.process = subprocess.Popen(
             ["/bin/sh", "-c", f'exec "$@" 3<&{command_read} 4>&{answer_write}', "sh", PROGRAM, *FLAGS,
              f"--user-data-dir={self.profile}", "about:blank"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=self.said,
             pass_fds=(command_read, answer_write),
             # Its helpers end with it.
             start_new_session=True,
@@ -89,7 +103,8 @@ class Browser:
                 return None
             read = os.read(self.answers, 1 << 20)
             if not read:
-                raise BrowserError("the browser has ended")
+                self.said.seek(0)
+                raise BrowserError(f"the browser has ended: {self.said.read()[-2000:].decode(errors='replace')}")
             self.unread += read
         line, self.unread = self.unread.split(b"\0", 1)
         message = json.loads(line)
@@ -157,4 +172,5 @@ class Browser:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
         os.close(self.answers)
+        self.said.close()
         shutil.rmtree(self.profile, ignore_errors=True)

@@ -308,7 +308,12 @@ class Credentials(OwnDaemon):
 
 class CredentialsAboveRuntimes(Credentials):
     # No function gets a seed of its own here, but each is initialised in a clone of its runtime.
-    settings = {"limits.keep_alive_s": 0, "seeds.after_events": 1_000_000, "seeds.parked": 0}
+    settings = {
+        "limits.keep_alive_s": 0,
+        "seeds.after_events": 1_000_000,
+        "seeds.idle_after": 1_000_000,
+        "seeds.parked": 0,
+    }
     anew = clones = ("level1",)
 
     def setUp(self):

@@ -57,7 +57,7 @@ class BrowserTest(DaemonTest):
         if PROGRAM is None:
             raise AssertionError("chromium is missing: run make setup")
         super().setUpClass()
-        cls.browser = Browser()
+        cls.browser = Browser.start()
         cls.addClassCleanup(cls.browser.close)
 
     def setUp(self):
