@@ -345,6 +345,8 @@ class Runtimes(OwnDaemon):
     def test_damaged_seed_of_the_runtime_costs_a_cold_start_and_is_made_again(self):
         source = "def handler(event, context): return 1"
         self.ready(deploy, source)
+        # An image that is no image without its runtime's.
+        until(self.made, deploy(self.client, source), "clone")
         self.made.stop()
         for path in (self.made.state_dir / "seeds").iterdir():
             damage(path)

@@ -65,6 +65,18 @@ impl From<CheckpointError> for SeedError {
 }
 
 impl SeedError {
+    /// Whether the image that was to be used is no good: it is damaged or gone, or of another machine.
+    pub fn is_of_image(&self) -> bool {
+        matches!(
+            self,
+            Self::Open(_)
+                | Self::Template {
+                    source: TemplateError::Refused(_),
+                    ..
+                }
+        )
+    }
+
     /// Whether it will fail again, because of what the process is.
     pub fn is_final(&self) -> bool {
         matches!(

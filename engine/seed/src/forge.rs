@@ -142,6 +142,14 @@ impl Forge {
         self.ask(|reply| Work::Remove(name, reply)).await?
     }
 
+    /// Removes an image that is no good, and those that store only their difference to it: they are none without it.
+    ///
+    /// # Errors
+    /// See [`SeedError`].
+    pub async fn discard(&self, name: ImageName) -> Result<(), SeedError> {
+        self.ask(|reply| Work::Discard(name, reply)).await?
+    }
+
     /// The images that there are, with what belongs to them: by name, and how much of the pool each takes, in bytes.
     ///
     /// # Errors

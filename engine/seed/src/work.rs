@@ -27,6 +27,7 @@ pub(crate) enum Work {
     Find(ImageName, Sender<bool>),
     List(Sender<Result<BTreeMap<ImageName, u64>, SeedError>>),
     Remove(ImageName, Sender<Result<(), SeedError>>),
+    Discard(ImageName, Sender<Result<(), SeedError>>),
 }
 
 /// What the thread owns.
@@ -94,6 +95,7 @@ impl Workshop {
             Work::Warm(warm, reply) => drop(reply.send(self.warm(&warm))),
             Work::Learn(learn, reply) => drop(reply.send(self.learn(&learn))),
             Work::Find(name, reply) => drop(reply.send(self.pool.open_lineage(&name).is_ok())),
+            Work::Discard(name, reply) => drop(reply.send(self.discard(&name))),
             Work::List(reply) => drop(reply.send(self.images())),
             Work::Remove(name, reply) => {
                 drop(reply.send(self.remove(&name)));
@@ -216,6 +218,18 @@ impl Workshop {
             }
         }
         Ok(self.pool.remove(name)?)
+    }
+
+    fn discard(&self, name: &ImageName) -> Result<(), SeedError> {
+        loop {
+            match self.remove(name) {
+                // Each time round there is one image less.
+                Err(SeedError::Remove(RemoveError::InUse { by, .. })) => {
+                    self.discard(&of_learnt(by))?;
+                }
+                removed => return removed,
+            }
+        }
     }
 
     fn images(&self) -> Result<BTreeMap<ImageName, u64>, SeedError> {

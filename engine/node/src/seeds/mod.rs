@@ -171,7 +171,7 @@ impl Seeds {
         match warmed {
             Ok(seed) => Ok(Some((seed, true))),
             Err(source) => {
-                let is_useless = source.is_final();
+                let is_useless = source.is_of_image();
                 let error = self.note(version, source);
                 if is_useless {
                     self.discard(version).await;
@@ -185,7 +185,7 @@ impl Seeds {
     async fn discard(&self, version: &Version) {
         version.set(State::Absent);
         let (function, image) = (version.function(), &version.name);
-        match self.forge.remove(version.name.clone()).await {
+        match self.forge.discard(version.name.clone()).await {
             Ok(()) => tracing::warn!(function, %image, "a seed that was no good is removed"),
             Err(error) => tracing::warn!(function, %image, %error, "a seed that is no good stays"),
         }
