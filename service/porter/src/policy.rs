@@ -79,7 +79,11 @@ impl PorterConfig {
         };
         Policy {
             keep_alive_max_us: keep_alive_us,
-            keep_alive_min_us: keep_alive_us.min(SHORTEST_WINDOW_US),
+            // Without seeds the next start is a cold one: only pressure makes a window shorter then.
+            keep_alive_min_us: match seeds.after_events {
+                0 => keep_alive_us,
+                _ => keep_alive_us.min(SHORTEST_WINDOW_US),
+            },
             seed_after: after(seeds.after_events),
             seed_early_after: seeds.idle_after.map_or(u64::MAX, after),
             // A runtime's seed is the node's own affair.
@@ -120,6 +124,7 @@ mod tests {
         };
         let policy = config.policy();
         assert_eq!(policy.seed_after, u64::MAX);
+        assert_eq!(policy.keep_alive_min_us, policy.keep_alive_max_us);
         assert_eq!(policy.seed_early_after, u64::MAX);
         assert_eq!(PorterConfig::default().policy().seed_after, 16);
     }

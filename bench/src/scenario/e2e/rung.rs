@@ -51,6 +51,12 @@ impl Rung {
             Self::Hot => vec![NO_SEEDS],
             Self::Parked => vec![KEEP_NONE, SEED_AT_ONCE, ("OFFSHOOT_SEEDS_PARKED", "2")],
             Self::Clone => vec![KEEP_NONE, SEED_AT_ONCE, ("OFFSHOOT_SEEDS_PARKED", "0")],
+            // A daemon without any seed has none of runtimes: those of versions come later than anybody waits.
+            Self::Level1 if runtime_seeds => vec![
+                KEEP_NONE,
+                ("OFFSHOOT_SEEDS_AFTER_EVENTS", LATE),
+                ("OFFSHOOT_SEEDS_IDLE_AFTER", LATE),
+            ],
             Self::Level1 | Self::Cold => vec![KEEP_NONE, NO_SEEDS],
         };
         if runtime_seeds && matches!(self, Self::Hot | Self::Level1 | Self::Cold) {
@@ -65,6 +71,8 @@ pub(in crate::scenario) const RUNTIME_SEEDS: &str = "seeds.runtime_seeds";
 /// Why there is no such rung.
 pub(in crate::scenario) const NO_LEVEL1: &str = "the program has no setting seeds.runtime_seeds";
 
+/// So many events that nobody sends.
+const LATE: &str = "1000000";
 const KEEP_NONE: (&str, &str) = ("OFFSHOOT_LIMITS_KEEP_ALIVE_S", "0");
 const SEED_AT_ONCE: (&str, &str) = ("OFFSHOOT_SEEDS_AFTER_EVENTS", "1");
 pub(in crate::scenario) const NO_SEEDS: (&str, &str) = ("OFFSHOOT_SEEDS_AFTER_EVENTS", "0");
