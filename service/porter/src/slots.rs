@@ -136,9 +136,9 @@ impl<I> Slots<I> {
         Some(taken)
     }
 
-    /// The parked clone that was made last.
+    /// The parked clone that was made first: one from before its seed had learnt, or was made anew, does not stay.
     pub(crate) fn take_parked(&mut self, id: FunctionId) -> Option<Waiting<I>> {
-        self.slots.get_mut(&id)?.parked.pop_back()
+        self.slots.get_mut(&id)?.parked.pop_front()
     }
 
     /// How many clones are parked.

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 
 use super::super::clone::memory::private_kb;
 use super::super::processes::{self, Kind};
-use super::rung::{NO_LEVEL1, NO_SEEDS, from_runtimes};
+use super::rung::{NO_LEVEL1, SEEDS_LATE, from_runtimes};
 use crate::bench::{Bench, Running, invocation};
 use crate::record::Recorder;
 use crate::summary::Samples;
@@ -31,7 +31,7 @@ pub(super) fn run(
 ) -> anyhow::Result<()> {
     let running = bench.daemon(&SETTINGS)?;
     let level1 = runtime_seeds
-        .then(|| bench.daemon(&[NO_SEEDS, from_runtimes(true)]))
+        .then(|| bench.daemon(&[SEEDS_LATE[0], SEEDS_LATE[1], from_runtimes(true)]))
         .transpose()?;
     for workload in bench.workloads()? {
         measure(&running, &workload, recorder)

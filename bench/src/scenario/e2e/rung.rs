@@ -52,11 +52,11 @@ impl Rung {
             Self::Parked => vec![KEEP_NONE, SEED_AT_ONCE, ("OFFSHOOT_SEEDS_PARKED", "2")],
             Self::Clone => vec![KEEP_NONE, SEED_AT_ONCE, ("OFFSHOOT_SEEDS_PARKED", "0")],
             // A daemon without any seed has none of runtimes: those of versions come later than anybody waits.
-            Self::Level1 if runtime_seeds => vec![
-                KEEP_NONE,
-                ("OFFSHOOT_SEEDS_AFTER_EVENTS", LATE),
-                ("OFFSHOOT_SEEDS_IDLE_AFTER", LATE),
-            ],
+            Self::Level1 if runtime_seeds => {
+                let mut settings = vec![KEEP_NONE];
+                settings.extend(SEEDS_LATE);
+                settings
+            }
             Self::Level1 | Self::Cold => vec![KEEP_NONE, NO_SEEDS],
         };
         if runtime_seeds && matches!(self, Self::Hot | Self::Level1 | Self::Cold) {
@@ -71,11 +71,14 @@ pub(in crate::scenario) const RUNTIME_SEEDS: &str = "seeds.runtime_seeds";
 /// Why there is no such rung.
 pub(in crate::scenario) const NO_LEVEL1: &str = "the program has no setting seeds.runtime_seeds";
 
-/// So many events that nobody sends.
-const LATE: &str = "1000000";
+/// Versions get seeds after so many events that nobody sends.
+pub(in crate::scenario) const SEEDS_LATE: [(&str, &str); 2] = [
+    ("OFFSHOOT_SEEDS_AFTER_EVENTS", "1000000"),
+    ("OFFSHOOT_SEEDS_IDLE_AFTER", "1000000"),
+];
 const KEEP_NONE: (&str, &str) = ("OFFSHOOT_LIMITS_KEEP_ALIVE_S", "0");
 const SEED_AT_ONCE: (&str, &str) = ("OFFSHOOT_SEEDS_AFTER_EVENTS", "1");
-pub(in crate::scenario) const NO_SEEDS: (&str, &str) = ("OFFSHOOT_SEEDS_AFTER_EVENTS", "0");
+const NO_SEEDS: (&str, &str) = ("OFFSHOOT_SEEDS_AFTER_EVENTS", "0");
 
 /// Whether instances come from the seeds of their runtimes.
 pub(in crate::scenario) const fn from_runtimes(yes: bool) -> (&'static str, &'static str) {
