@@ -293,7 +293,8 @@ class Runtimes(OwnDaemon):
     """Functions without a seed begin in a clone of their runtime."""
 
     def setUp(self):
-        self.made = self.daemon({"limits.keep_alive_s": 0, "seeds.after_events": 3, "seeds.parked": 0}).start()
+        settings = {"limits.keep_alive_s": 0, "seeds.after_events": 3, "seeds.idle_after": 3, "seeds.parked": 0}
+        self.made = self.daemon(settings).start()
         self.client = self.made.client()
 
     def ready(self, deploy, source):
@@ -309,8 +310,10 @@ class Runtimes(OwnDaemon):
     def assert_first_is_level1_and_seed_a_difference(self, deploy, source, at_most_kb):
         self.ready(deploy, source)
         name = deploy(self.client, source)
-        first = start(self.made, name)
-        self.assertEqual(first[0], "level1", self.made.log())
+        first, second = (start(self.made, name) for _ in range(2))
+        self.assertEqual((first[0], second[0]), ("level1", "level1"), self.made.log())
+        for generator, drawn in first[1]["draws"].items():
+            self.assertNotEqual(drawn, second[1]["draws"][generator], f"{generator} repeats in two clones of the runtime")
         until(self.made, name, "clone")
         listed = json.loads(self.made.cli("seed", "list", "--json").stdout)["seeds"]
         seed = next(seed for seed in listed if seed["function"] == name)
