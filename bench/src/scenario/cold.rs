@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use offshoot_testkit::HttpConnection;
 
+use super::e2e::rung::{RUNTIME_SEEDS, Rung};
 use super::stages;
 use crate::baseline::Runc;
 use crate::bench::{Bench, Running, invocation};
@@ -24,7 +25,7 @@ const START: &str = "x-offshoot-start";
 const PAUSE: Duration = Duration::from_millis(50);
 
 pub(crate) fn run(bench: &Bench<'_>, recorder: &mut Recorder) -> anyhow::Result<()> {
-    let running = bench.daemon(&[])?;
+    let running = bench.daemon(&Rung::Cold.settings(bench.knows(RUNTIME_SEEDS)))?;
     for workload in bench.workloads()? {
         measure(bench, &running, &workload, recorder)
             .with_context(|| format!("cold/{}", workload.name()))?;
