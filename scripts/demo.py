@@ -76,6 +76,7 @@ class Lambda:
             "Role": "arn:aws:iam::000000000000:role/demo",
             "MemorySize": manifest["memory_mb"],
             "Timeout": manifest["timeout_s"],
+            "Environment": {"Variables": manifest["environment"]},
             "Code": {"ZipFile": base64.b64encode(package).decode()},
         }
         self.call("POST", "/2015-03-31/functions", json.dumps(function))

@@ -27,7 +27,9 @@ HERE = Path(__file__).resolve().parent
 DEFAULT_OUT = HERE / ".build"
 PYTHON = "/usr/bin/python3"
 NOT_PACKAGED = {"check.py", "workload.json", "__pycache__", "node_modules"}
-BUILD_RULES = 1  # raise it when `build` makes other packages from the same sources
+TRAINING_EVENT = "training.json"  # in each package: what seeds handle before they are frozen
+TRAINING_SEED = 2  # events of tests and benchmarks have others
+BUILD_RULES = 2  # raise it when `build` makes other packages from the same sources
 
 
 class Failure(Exception):
@@ -105,6 +107,7 @@ def build_alone(workload, out):
             target = staging / source.relative_to(workload.folder)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
+        (staging / TRAINING_EVENT).write_text(json.dumps(workload.event(TRAINING_SEED)))
         if workload.manifest["runtime"].startswith("python"):
             install_python(staging, out)
         else:
@@ -122,7 +125,8 @@ def build_alone(workload, out):
 
 def source_hash(workload):
     digest = hashlib.sha256(f"{BUILD_RULES} {workload.manifest['runtime']}".encode())
-    for source in workload.sources():
+    # check.py makes the training event.
+    for source in [*workload.sources(), workload.folder / "check.py"]:
         data = source.read_bytes()
         digest.update(f"\0{source.relative_to(workload.folder)}\0{len(data)}\0".encode() + data)
     return digest.hexdigest()
@@ -283,7 +287,8 @@ def changed(value):
 def command_list(options):
     found = every_workload().values()
     if options.json:
-        print(json.dumps([{**w.manifest, "folder": str(w.folder)} for w in found], indent=2))
+        environment = {"OFFSHOOT_TRAINING_EVENT": f"@{TRAINING_EVENT}"}
+        print(json.dumps([{**w.manifest, "environment": environment, "folder": str(w.folder)} for w in found], indent=2))
     else:
         for workload in found:
             print(f"{workload.name:15} {workload.manifest['runtime']:11} {workload.manifest['kind']:7} {workload.manifest['about']}")

@@ -65,9 +65,9 @@ pub struct BenchArgs {
     /// Few samples of few workloads, to see that everything works
     #[arg(long)]
     pub quick: bool,
-    /// For `e2e`: seeds are trained with the event that is measured, where it fits into a variable
+    /// For `e2e`: seeds are not trained, though the workloads name an event for it
     #[arg(long)]
-    pub trained: bool,
+    pub untrained: bool,
     /// For `trace` and `density`
     #[command(flatten)]
     pub replay: ReplayArgs,

@@ -1,5 +1,6 @@
 //! The workloads, through their own tool `workloads.py`: what there is, packages, events, and verdicts.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -38,6 +39,7 @@ struct Manifest {
     handler: String,
     memory_mb: u32,
     timeout_s: u32,
+    environment: BTreeMap<String, String>,
 }
 
 /// A workload that is built and has an event.
@@ -156,7 +158,7 @@ fn prepare(tool: &Tool, manifest: Manifest) -> anyhow::Result<Workload> {
         handler: manifest.handler,
         memory_mb: manifest.memory_mb,
         timeout_s: manifest.timeout_s,
-        environment: Vec::new(),
+        environment: manifest.environment.into_iter().collect(),
     };
     Ok(Workload {
         function,
@@ -194,6 +196,7 @@ mod tests {
             handler: "app.handler".into(),
             memory_mb: 128,
             timeout_s: 3,
+            environment: BTreeMap::new(),
         };
         ["bfs", "echo", "node-echo"].map(one).into()
     }

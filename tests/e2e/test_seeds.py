@@ -177,6 +177,18 @@ class Training(DaemonTest):
         # The control: without one, a clone has seen nothing but its own event.
         self.assertEqual(self.seen_by_clone()["before"], 0)
 
+    def test_training_event_is_a_file_of_the_package(self):
+        files = {"app.py": TRAINED, "events/training.json": '{"kind": "from a file"}'}
+        variables = {"OFFSHOOT_TRAINING_EVENT": "@events/training.json"}
+        name = deploy(self.client, files=files, Environment={"Variables": variables})
+        self.assertEqual(until(self.daemon, name, "clone"), {"before": 16, "first": {"kind": "from a file"}})
+
+    def test_training_event_that_is_not_there_is_no_reason_against_a_seed(self):
+        variables = {"OFFSHOOT_TRAINING_EVENT": "@../../etc/passwd"}
+        name = deploy(self.client, TRAINED, Environment={"Variables": variables})
+        self.assertEqual(until(self.daemon, name, "clone")["before"], 0)
+        self.assertIn("the training event cannot be read", self.daemon.log())
+
     def test_training_that_fails_is_no_reason_against_a_seed(self):
         source = "def handler(event, context):\n    if event.get('train'): raise ValueError('untrainable')\n    return 1"
         variables = {"OFFSHOOT_TRAINING_EVENT": '{"train": true}'}

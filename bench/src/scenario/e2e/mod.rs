@@ -24,8 +24,8 @@ use rung::{Client, NO_LEVEL1, RUNTIME_SEEDS, Rung};
 
 /// What ends after an answer has ended by then, and what is made ahead is there.
 const PAUSE: Duration = Duration::from_millis(60);
-/// All variables of a function together have 4 KB, as on Lambda.
-const LONGEST_TRAINING_BYTES: usize = 3_500;
+/// A workload names an event of its own for its seeds' training: another one than is measured.
+const TRAINING: &str = "OFFSHOOT_TRAINING_EVENT";
 
 pub(crate) fn run(bench: &Bench<'_>, recorder: &mut Recorder) -> anyhow::Result<()> {
     let runtime_seeds = bench.knows(RUNTIME_SEEDS);
@@ -37,13 +37,12 @@ pub(crate) fn run(bench: &Bench<'_>, recorder: &mut Recorder) -> anyhow::Result<
     }
     let mut images = Images::default();
     for mut workload in bench.workloads()? {
-        let is_trained = bench.args.trained && train(&mut workload);
-        if bench.args.trained && !is_trained {
-            let name = workload.name();
-            eprintln!("bench: {name}: its event does not fit into a variable; it is left out");
-            continue;
+        let untrained = bench.args.untrained;
+        if untrained {
+            let variables = &mut workload.function.environment;
+            variables.retain(|(name, _)| name != TRAINING);
         }
-        let suite = if is_trained { "e2e-trained" } else { "e2e" };
+        let suite = if untrained { "e2e-untrained" } else { "e2e" };
         let scenario = format!("{suite}/{}", workload.name());
         if !runtime_seeds {
             recorder.record_absence(&scenario, "level1", "latency_us", "us", NO_LEVEL1)?;
@@ -54,25 +53,12 @@ pub(crate) fn run(bench: &Bench<'_>, recorder: &mut Recorder) -> anyhow::Result<
     for (_, running) in rungs {
         running.stop()?;
     }
-    if bench.args.trained {
+    if bench.args.untrained {
         return Ok(());
     }
     images.record(recorder)?;
     memory::run(bench, runtime_seeds, recorder)?;
     concurrent::run(bench, recorder)
-}
-
-/// Names the event for the seed's training, if it fits.
-fn train(workload: &mut Workload) -> bool {
-    let Ok(event) = String::from_utf8(workload.event.clone()) else {
-        return false;
-    };
-    let fits = event.len() <= LONGEST_TRAINING_BYTES;
-    if fits {
-        let variable = ("OFFSHOOT_TRAINING_EVENT".to_owned(), event);
-        workload.function.environment.push(variable);
-    }
-    fits
 }
 
 fn measure(
