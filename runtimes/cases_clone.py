@@ -5,7 +5,7 @@ import time
 
 import driver
 from cases import BIG, Case
-from driver import FROZEN, INIT_ERROR
+from driver import COLLECTED, FROZEN, INIT_ERROR
 
 
 class Cloned(Case):
@@ -39,15 +39,32 @@ class Cloned(Case):
         self.assertEqual([self.answer(runtime.receive()) for _ in range(2)], ["y" * BIG, 3])
 
     def assert_refuses_bodies(self, start):
-        for kind in (driver.RESUME, driver.FREEZE):
+        for kind in (driver.RESUME, driver.FREEZE, driver.COLLECT):
             runtime = start()
             runtime.channel.sendall(driver.frame(kind, {"env": {}}, b"x"))
             self.assertEqual(runtime.exit_status(), 1)
+
+    def assert_collects(self, runtime):
+        """`runtime` tells whether something that nobody holds is still there, and makes another such thing."""
+        self.assertIsNone(self.answer(runtime.invoke({})))
+        self.assertTrue(self.answer(runtime.invoke({})), "the control: it stays until somebody collects it")
+        self.assertEqual(runtime.collect().kind, COLLECTED, runtime.log())
+        self.assertFalse(self.answer(runtime.invoke({})))
+        self.assertEqual(runtime.freeze().kind, FROZEN, runtime.log())
+        self.assertIsNotNone(self.answer(runtime.resume({})))
 
 
 class PythonClone(Cloned):
     runtime = "python3.11"
     ECHO = {"app.py": "def handler(e, c): return e\n"}
+
+    def test_garbage_is_collected_between_events(self):
+        source = (
+            "import weakref\nclass Thing: pass\nlast = None\ndef handler(e, c):\n"
+            " global last\n was = None if last is None else last() is not None\n"
+            " thing = Thing()\n thing.itself = thing\n last = weakref.ref(thing)\n return was\n"
+        )
+        self.assert_collects(self.start({"app.py": source}, "app.handler"))
 
     def test_resume_and_events_in_any_pieces(self):
         self.assert_serves_frames_in_any_pieces(self.frozen(self.ECHO, "app.handler"))
@@ -184,6 +201,14 @@ class NodeClone(Cloned):
         )
         env = {"NEW": "ü", "LANG": None, "NEVER_SET": None, "AWS_LAMBDA_LOG_STREAM_NAME": "mine", "TZ": "Etc/GMT-5"}
         self.assertEqual(self.answer(runtime.resume({}, env)), ["ü", None, "mine", 5])
+
+    def test_garbage_is_collected_between_events(self):
+        source = (
+            "let last;\nexports.handler = async () => {\n"
+            "  const was = last === undefined ? null : last.deref() !== undefined;\n"
+            "  last = new WeakRef({});\n  return was;\n};"
+        )
+        self.assert_collects(self.start({"index.js": source}, "index.handler"))
 
     def test_hooks_run_last_first_before_and_first_first_after(self):
         runtime = self.function(

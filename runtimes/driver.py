@@ -16,9 +16,9 @@ COMMANDS = {
     "nodejs20.x": ["/usr/bin/node", str(HERE / "node" / "bootstrap.mjs")],
 }
 HEADER = struct.Struct("<BBHIQ")
-INVOKE, RESUME, FREEZE = 1, 2, 3
+INVOKE, RESUME, FREEZE, COLLECT = 1, 2, 3, 4
 BOOTED, READY, INIT_ERROR, RESPONSE, ERROR = 15, 16, 17, 18, 19
-STREAM_BEGIN, STREAM_CHUNK, STREAM_END, STREAM_ERROR, FROZEN = 20, 21, 22, 23, 24
+STREAM_BEGIN, STREAM_CHUNK, STREAM_END, STREAM_ERROR, FROZEN, COLLECTED = 20, 21, 22, 23, 24, 25
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:tested"
 
 
@@ -100,6 +100,11 @@ class Conversation:
     def freeze(self):
         """Tells the runtime that it will be frozen; its answer."""
         self.channel.sendall(frame(FREEZE))
+        return self.receive()
+
+    def collect(self):
+        """Has the runtime collect its garbage; its answer."""
+        self.channel.sendall(frame(COLLECT))
         return self.receive()
 
 

@@ -9,9 +9,10 @@
 // bootstrap keeps the loop alive while a handler runs.
 
 import {
-  BOOTED, ERROR, FREEZE, FROZEN, INIT_ERROR, INVOKE, READY, RESPONSE, STREAM_END, STREAM_ERROR, receive, rehearse, send,
+  BOOTED, COLLECT, COLLECTED, ERROR, FREEZE, FROZEN, INIT_ERROR, INVOKE, READY, RESPONSE, STREAM_END, STREAM_ERROR, receive,
+  rehearse, send,
 } from './channel.mjs';
-import { freeze, releaseWith, resume } from './clone.mjs';
+import { collectForTraining, freeze, releaseWith, resume } from './clone.mjs';
 import { logError, patchConsole, readLogSettings, setRequestId, whenFlushed } from './console.mjs';
 import { NodeJsExit, InvalidStreamingOperation, UnhandledPromiseRejection, toAnswer } from './faults.mjs';
 import { loadHandler, prepareGlobals } from './loader.mjs';
@@ -114,21 +115,23 @@ function next() {
     if (handler === undefined) process.exit(1); // it was promised a function first
     invoke(JSON.parse(metaText), body);
   }
-  else if (kind === FREEZE) prepareToFreeze();
+  else if (kind === FREEZE) prepare(() => freeze(rehearseEvents), FROZEN);
+  else if (kind === COLLECT) prepare(collectForTraining, COLLECTED);
   else becomeClone(JSON.parse(metaText).env);
 }
 
-async function prepareToFreeze() {
+/** Does what a process needs that is to be frozen, and says that it is done. */
+async function prepare(work, done) {
   const run = new HookRun('Runtime.BeforeSnapshotError', 64);
   invocation = run;
   setRequestId(undefined);
   try {
-    await freeze(rehearseEvents);
+    await work();
   } catch (error) {
     run.fail(error);
     return;
   }
-  if (!run.answered) run.answer(FROZEN);
+  if (!run.answered) run.answer(done);
 }
 
 const REHEARSALS = 8;

@@ -9,6 +9,7 @@ import { closeSync, openSync, readSync, writeSync, writevSync } from 'node:fs';
 export const INVOKE = 1;
 export const RESUME = 2;
 export const FREEZE = 3;
+export const COLLECT = 4;
 export const BOOTED = 15;
 export const READY = 16;
 export const INIT_ERROR = 17;
@@ -19,6 +20,7 @@ export const STREAM_CHUNK = 21;
 export const STREAM_END = 22;
 export const STREAM_ERROR = 23;
 export const FROZEN = 24;
+export const COLLECTED = 25;
 export const CHUNK_LIMIT_BYTES = 1 << 20;
 
 const VERSION = 1;
@@ -46,7 +48,7 @@ export function receive() {
   const kind = inbox[0];
   const metaBytes = inbox.readUInt32LE(4);
   const bodyBytes = inbox.readUInt32LE(8) + inbox.readUInt32LE(12) * 2 ** 32;
-  const known = kind === INVOKE || ((kind === RESUME || kind === FREEZE) && bodyBytes === 0);
+  const known = kind === INVOKE || ([RESUME, FREEZE, COLLECT].includes(kind) && bodyBytes === 0);
   if (!known || inbox[1] !== VERSION || metaBytes > META_LIMIT_BYTES || bodyBytes > BODY_LIMIT_BYTES) {
     writeSync(2, `channel: unusable frame (kind ${kind}, version ${inbox[1]})\n`);
     process.exit(1);

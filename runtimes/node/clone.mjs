@@ -33,9 +33,23 @@ export async function freeze(rehearseEvents) {
   if (isLoaded('https')) dropSessions();
   await rehearseEvents();
   for (let time = 0; time < REHEARSALS; time += 1) renew();
+  // What is old was collected, and what is compiled since was compiled for what is there now.
+  await quieten(trained ? { type: 'minor' } : undefined);
+  trained = false;
+}
+
+let trained = false;
+
+/** Collects garbage before the last events of a training, so that `freeze` need not: that drops code that was compiled. */
+export async function collectForTraining() {
+  await quieten();
+  trained = true;
+}
+
+async function quieten(what) {
   const collect = collector();
   for (let turn = 0; turn < QUIET_TURNS; turn += 1) {
-    collect();
+    collect(what);
     await new Promise((resolve) => setImmediate(resolve));
   }
 }

@@ -19,8 +19,8 @@ import sys
 import time
 from struct import Struct
 
-INVOKE, RESUME, FREEZE = 1, 2, 3
-BOOTED, READY, INIT_ERROR, RESPONSE, ERROR, FROZEN = 15, 16, 17, 18, 19, 24
+INVOKE, RESUME, FREEZE, COLLECT = 1, 2, 3, 4
+BOOTED, READY, INIT_ERROR, RESPONSE, ERROR, FROZEN, COLLECTED = 15, 16, 17, 18, 19, 24, 25
 HEADER = Struct("<BBHIQ")  # kind, version, reserved, meta_len, body_len
 HEADER_BYTES = HEADER.size
 VERSION = 1
@@ -148,7 +148,7 @@ def receive():
             leave(0 if not data else 1)
         data += more
     kind, version, _, meta_bytes, body_bytes = HEADER.unpack_from(data)
-    known = kind == INVOKE or (kind in (RESUME, FREEZE) and body_bytes == 0)
+    known = kind == INVOKE or (kind in (RESUME, FREEZE, COLLECT) and body_bytes == 0)
     if not known or version != VERSION or meta_bytes > META_LIMIT_BYTES or body_bytes > BODY_LIMIT_BYTES:
         print(f"channel: unusable frame (kind {kind}, version {version})", file=sys.stderr)
         leave(1)
@@ -427,7 +427,7 @@ def await_function():
     send(BOOTED)
     while "_HANDLER" not in os.environ:
         kind, meta, _ = receive()
-        if kind == INVOKE:
+        if kind in (INVOKE, COLLECT):
             leave(1)
         obey(kind, meta)
     seed.meet_function()
@@ -455,6 +455,9 @@ def serve():
         kind, meta, body = receive()
         if kind == INVOKE:
             send(*answer(handler, DECODER.decode(str(meta, "utf-8")), body))
+        elif kind == COLLECT:
+            gc.collect()
+            send(COLLECTED)
         else:
             obey(kind, meta)
 

@@ -69,7 +69,13 @@ pub(crate) async fn converse(
                 instance.sandbox.kill();
                 return ended(Answer::Failure(Failure::raised(body, error_type)), false);
             }
-            Ok(Message::Booted | Message::Ready | Message::Frozen | Message::InitError { .. }) => {
+            Ok(
+                Message::Booted
+                | Message::Ready
+                | Message::Frozen
+                | Message::Collected
+                | Message::InitError { .. },
+            ) => {
                 instance.sandbox.kill();
                 let failure = Failure::broke_protocol(&event.request_id, "it reported init twice");
                 return ended(Answer::Failure(failure), false);

@@ -16,6 +16,8 @@ pub(crate) enum Message {
     },
     /// It may be frozen now.
     Frozen,
+    /// Its garbage is collected.
+    Collected,
     /// The whole response.
     Response(Bytes),
     /// The handler failed; the error object.

@@ -26,6 +26,8 @@ pub enum Kind {
     Resume = 2,
     /// This process is about to be frozen.
     Freeze = 3,
+    /// Garbage is to be collected; events follow.
+    Collect = 4,
     /// The language runtime is up; user code is loaded next.
     Booted = 15,
     /// User code is initialised.
@@ -46,6 +48,8 @@ pub enum Kind {
     StreamError = 23,
     /// The process may be frozen now.
     Frozen = 24,
+    /// Garbage is collected.
+    Collected = 25,
 }
 
 /// Why a header is refused.
@@ -83,11 +87,13 @@ impl Kind {
             Self::StreamChunk | Self::StreamError => MAX_CHUNK_BYTES,
             Self::Resume
             | Self::Freeze
+            | Self::Collect
             | Self::Booted
             | Self::Ready
             | Self::StreamBegin
             | Self::StreamEnd
-            | Self::Frozen => 0,
+            | Self::Frozen
+            | Self::Collected => 0,
         }
     }
 
@@ -96,6 +102,7 @@ impl Kind {
             1 => Self::Invoke,
             2 => Self::Resume,
             3 => Self::Freeze,
+            4 => Self::Collect,
             15 => Self::Booted,
             16 => Self::Ready,
             17 => Self::InitError,
@@ -106,6 +113,7 @@ impl Kind {
             22 => Self::StreamEnd,
             23 => Self::StreamError,
             24 => Self::Frozen,
+            25 => Self::Collected,
             _ => return None,
         })
     }
@@ -184,7 +192,14 @@ mod tests {
 
     #[test]
     fn frames_about_clones_have_their_numbers_and_no_body() {
-        for (number, kind) in [(2, Kind::Resume), (3, Kind::Freeze), (24, Kind::Frozen)] {
+        let kinds = [
+            (2, Kind::Resume),
+            (3, Kind::Freeze),
+            (4, Kind::Collect),
+            (24, Kind::Frozen),
+            (25, Kind::Collected),
+        ];
+        for (number, kind) in kinds {
             let header = Header {
                 kind,
                 meta_len: 5,

@@ -219,21 +219,25 @@ async fn come_to_rest(instance: &mut Instance) -> Result<(), Failure> {
         tokio::time::sleep(rest_of(instance.spec.runtime)).await;
         return Ok(());
     }
-    match tokio::time::timeout(HOOKS, hear(instance)).await {
-        Ok(Ok(Message::Frozen)) => {}
-        Ok(Ok(Message::InitError { error_type, body })) => {
-            return Err(Failure::raised(body, error_type));
-        }
-        Ok(Ok(_)) => return Err(broken("it answered before it was frozen")),
-        Ok(Err(Silence::Exited(exit))) => {
-            let out_of_memory = instance.sandbox.oom_kills() > 0;
-            return Err(Failure::exited(INIT_REQUEST, exit, out_of_memory));
-        }
-        Ok(Err(Silence::Protocol(how))) => return Err(broken(&how)),
-        Err(_elapsed) => return Err(Failure::timed_out(INIT_REQUEST, HOOKS.as_secs_f64())),
-    }
+    answered(instance, &Message::Frozen).await?;
     tokio::time::sleep(rest_of(instance.spec.runtime)).await;
     Ok(())
+}
+
+/// Waits until the runtime has done what it was told, which `wanted` says.
+pub(super) async fn answered(instance: &mut Instance, wanted: &Message) -> Result<(), Failure> {
+    let broken = |how: &str| Failure::broke_protocol(INIT_REQUEST, how);
+    match tokio::time::timeout(HOOKS, hear(instance)).await {
+        Ok(Ok(message)) if message == *wanted => Ok(()),
+        Ok(Ok(Message::InitError { error_type, body })) => Err(Failure::raised(body, error_type)),
+        Ok(Ok(_)) => Err(broken("it answered something else")),
+        Ok(Err(Silence::Exited(exit))) => {
+            let out_of_memory = instance.sandbox.oom_kills() > 0;
+            Err(Failure::exited(INIT_REQUEST, exit, out_of_memory))
+        }
+        Ok(Err(Silence::Protocol(how))) => Err(broken(&how)),
+        Err(_elapsed) => Err(Failure::timed_out(INIT_REQUEST, HOOKS.as_secs_f64())),
+    }
 }
 
 /// How long a runtime needs until it does nothing more of itself: what it has begun, every clone would go on with.

@@ -12,9 +12,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2};
 
+use super::make::answered;
 use crate::activate::activate;
 use crate::failure::INIT_REQUEST;
 use crate::instance::Instance;
+use crate::message::Message;
 use crate::{Activated, Answer, CreateFailure, Event, Failure, InstanceSpec, Node, Reply};
 
 /// The variable whose value each seed of the function handles before it is frozen: JSON, or [`FILE`] and the path of a file of
@@ -26,6 +28,9 @@ const FILE: char = '@';
 const LONGEST_BYTES: u64 = 6 << 20;
 /// How often: CPython 3.11 specialises code after eight runs, and V8 has compiled by then what it compiles early.
 const ROUNDS: usize = 16;
+/// Before this round garbage is collected. A whole collection has V8 drop compiled code along with objects that it was
+/// compiled for: the last rounds compile it again, for what has stayed.
+const COLLECTED_BEFORE: usize = 10;
 
 /// Has an instance handle its function's training event, if it has one. Errors of the handler are logged, as ever, and no
 /// reason against a seed.
@@ -43,7 +48,10 @@ pub(super) async fn train(node: &Node, mut instance: Instance) -> Result<Instanc
             return Ok(instance);
         }
     };
-    for _ in 0..ROUNDS {
+    for round in 0..ROUNDS {
+        if round == COLLECTED_BEFORE {
+            collect(&mut instance).await?;
+        }
         let activated = activate(node, instance, event.clone(), Reply::Whole).await;
         let Activated {
             outcome,
@@ -65,6 +73,16 @@ pub(super) async fn train(node: &Node, mut instance: Instance) -> Result<Instanc
         };
     }
     Ok(instance)
+}
+
+async fn collect(instance: &mut Instance) -> Result<(), CreateFailure> {
+    let sent = instance.transport.send_collect().await;
+    let sent = sent.map_err(|error| Failure::broke_protocol(INIT_REQUEST, &error.to_string()));
+    if sent.map_err(CreateFailure::Function)? {
+        let answered = answered(instance, &Message::Collected).await;
+        answered.map_err(CreateFailure::Function)?;
+    }
+    Ok(())
 }
 
 fn event(spec: &InstanceSpec) -> io::Result<Option<Event>> {

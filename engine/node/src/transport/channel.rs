@@ -56,8 +56,18 @@ impl ChannelEnd {
 
     /// Tells the runtime that it will be frozen; it answers with `Message::Frozen` or `Message::InitError`.
     pub(crate) async fn send_freeze(&mut self) -> Result<(), TransportError> {
+        self.send_alone(Kind::Freeze).await
+    }
+
+    /// Has the runtime collect its garbage; it answers with `Message::Collected`.
+    pub(crate) async fn send_collect(&mut self) -> Result<(), TransportError> {
+        self.send_alone(Kind::Collect).await
+    }
+
+    /// Sends a frame that has neither metadata nor body.
+    async fn send_alone(&mut self, kind: Kind) -> Result<(), TransportError> {
         let header = Header {
-            kind: Kind::Freeze,
+            kind,
             meta_len: 0,
             body_len: 0,
         };
@@ -259,6 +269,7 @@ fn message(kind: Kind, meta: &[u8], body: Bytes) -> Result<Message, TransportErr
         Kind::Booted => Message::Booted,
         Kind::Ready => Message::Ready,
         Kind::Frozen => Message::Frozen,
+        Kind::Collected => Message::Collected,
         Kind::InitError => Message::InitError {
             error_type: stream_meta()?.error_type,
             body,
@@ -277,7 +288,7 @@ fn message(kind: Kind, meta: &[u8], body: Bytes) -> Result<Message, TransportErr
             error_type: stream_meta()?.error_type,
             body,
         },
-        Kind::Invoke | Kind::Resume | Kind::Freeze => {
+        Kind::Invoke | Kind::Resume | Kind::Freeze | Kind::Collect => {
             let problem = format!("{kind:?} came from the runtime");
             return Err(TransportError::Protocol(problem));
         }
@@ -440,6 +451,11 @@ mod tests {
         theirs.write_all(&frame(Kind::Frozen, b"")).unwrap();
         assert_eq!(end.receive().await.unwrap(), Message::Frozen);
 
+        end.send_collect().await.unwrap();
+        assert_eq!(one_read(&mut theirs), frame(Kind::Collect, b""));
+        theirs.write_all(&frame(Kind::Collected, b"")).unwrap();
+        assert_eq!(end.receive().await.unwrap(), Message::Collected);
+
         let meta = br#"{"errorType":"Runtime.BeforeSnapshotError"}"#;
         let header = Header {
             kind: Kind::InitError,
@@ -457,7 +473,7 @@ mod tests {
 
     #[tokio::test]
     async fn frames_for_runtimes_are_refused_from_one() {
-        for kind in [Kind::Invoke, Kind::Resume, Kind::Freeze] {
+        for kind in [Kind::Invoke, Kind::Resume, Kind::Freeze, Kind::Collect] {
             let all = received(frame(kind, b"")).await;
             assert!(matches!(all[0], Err(TransportError::Protocol(_))));
         }

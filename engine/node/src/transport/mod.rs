@@ -60,6 +60,15 @@ impl Transport {
         }
     }
 
+    /// Has the runtime collect its garbage: `Message::Collected` answers. False if it speaks the Runtime API, which has no
+    /// word for that.
+    pub(crate) async fn send_collect(&mut self) -> Result<bool, TransportError> {
+        match self {
+            Self::Channel(end) | Self::Both(end, _) => end.send_collect().await.map(|()| true),
+            Self::Api(_) => Ok(false),
+        }
+    }
+
     /// The runtime's end of the connection over which it has asked to be frozen, if it has.
     pub(crate) fn held(&self) -> Option<SocketAddr> {
         match self {
