@@ -29,7 +29,7 @@ PYTHON = "/usr/bin/python3"
 NOT_PACKAGED = {"check.py", "workload.json", "__pycache__", "node_modules"}
 TRAINING_EVENT = "training.json"  # in each package: what seeds handle before they are frozen
 TRAINING_SEED = 2  # events of tests and benchmarks have others
-BUILD_RULES = 2  # raise it when `build` makes other packages from the same sources
+BUILD_RULES = 3  # raise it when `build` makes other packages from the same sources
 
 
 class Failure(Exception):
@@ -48,6 +48,9 @@ class Workload:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module
+
+    def environment(self):
+        return {"OFFSHOOT_TRAINING_EVENT": f"@{TRAINING_EVENT}"} if self.manifest["training"] else {}
 
     def event(self, seed):
         return self.check_module().generate(random.Random(seed))
@@ -107,7 +110,8 @@ def build_alone(workload, out):
             target = staging / source.relative_to(workload.folder)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
-        (staging / TRAINING_EVENT).write_text(json.dumps(workload.event(TRAINING_SEED)))
+        if workload.manifest["training"]:
+            (staging / TRAINING_EVENT).write_text(json.dumps(workload.event(TRAINING_SEED)))
         if workload.manifest["runtime"].startswith("python"):
             install_python(staging, out)
         else:
@@ -287,8 +291,7 @@ def changed(value):
 def command_list(options):
     found = every_workload().values()
     if options.json:
-        environment = {"OFFSHOOT_TRAINING_EVENT": f"@{TRAINING_EVENT}"}
-        print(json.dumps([{**w.manifest, "environment": environment, "folder": str(w.folder)} for w in found], indent=2))
+        print(json.dumps([{**w.manifest, "environment": w.environment(), "folder": str(w.folder)} for w in found], indent=2))
     else:
         for workload in found:
             print(f"{workload.name:15} {workload.manifest['runtime']:11} {workload.manifest['kind']:7} {workload.manifest['about']}")
