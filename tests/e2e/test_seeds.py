@@ -402,6 +402,30 @@ class Faults(OwnDaemon):
         self.assertIn(start(self.made, self.name)[0], ("restore", "clone"))
         self.assertEqual(start(self.made, self.name)[0], "clone")
 
+    def test_crowd_of_callers_gets_another_template_and_outlives_the_first(self):
+        self.assertEqual(self.seed()["templates"], 1)
+        with ThreadPoolExecutor(16) as callers:
+
+            def crowded():
+                rungs = [answer[0] for answer in callers.map(lambda _: start(self.made, self.name), range(64))]
+                self.assertEqual(set(rungs), {"clone"})
+                return self.seed()["templates"] > 1
+
+            if os.cpu_count() == 1:
+                crowded()
+                self.assertEqual(self.seed()["templates"], 1, "a processor has no use for another one")
+                return
+            self.assertTrue(eventually(crowded, 60), "callers wait for one template all the time")
+        first = self.seed()["templatePid"]
+        os.kill(first, signal.SIGKILL)
+        rungs = [start(self.made, self.name)[0] for _ in range(8)]
+        self.assertEqual(set(rungs), {"clone"}, "nothing is restored while there is another one")
+        self.assertNotEqual(self.seed()["templatePid"], first)
+
+    def seed(self):
+        seeds = json.loads(self.made.request("GET", "/offshoot/v1/seeds")[2])["seeds"]
+        return next(seed for seed in seeds if seed["function"] == self.name)
+
     def test_damaged_image_costs_a_cold_start_and_no_answer(self):
         self.made.stop()
         for path in (self.made.state_dir / "seeds").iterdir():

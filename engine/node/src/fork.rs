@@ -112,7 +112,10 @@ async fn try_fork(
         watch: version.takes_lesson(&seed),
     };
     let watched = outfit.watch.then(|| Arc::clone(version));
-    let (taken, cloned) = multiply(&seed, outfit).await;
+    let (taken, waits, cloned) = multiply(&seed, outfit).await;
+    if version.is_crowded(waits) {
+        node.grow(Arc::clone(version), Arc::clone(&spec));
+    }
     let cloned = match cloned {
         Ok(cloned) => cloned,
         Err(error) => {
@@ -165,12 +168,13 @@ async fn try_fork(
     }))
 }
 
-/// The fork itself blocks for as long as the template needs.
-async fn multiply(seed: &Arc<Seed>, outfit: Outfit) -> (Taken, Result<Cloned, ForkError>) {
+/// The fork itself blocks for as long as the template needs. The flag says whether others came first.
+async fn multiply(seed: &Arc<Seed>, outfit: Outfit) -> (Taken, bool, Result<Cloned, ForkError>) {
     let seed = Arc::clone(seed);
     let forked = tokio::task::spawn_blocking(move || {
+        let waits = seed.waiting() > 0;
         let cloned = fork_into(&seed, &outfit);
-        (outfit.taken, cloned)
+        (outfit.taken, waits, cloned)
     });
     match forked.await {
         Ok(forked) => forked,

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::credentials::Purpose;
 use crate::seeds::keep::warm;
 use crate::seeds::make::{learn, make, renew};
+use crate::seeds::templates::grow;
 use crate::seeds::{CloneInfo, Clones, SeedInfo, Seeds, Version};
 use crate::wakefulness::Wakefulness;
 use crate::{
@@ -191,6 +192,17 @@ impl Node {
                 if let Some(seeds) = node.seeds() {
                     // It says itself why there is none.
                     let _ = seeds::runtime::make(&node, seeds, spec).await;
+                }
+            }));
+    }
+
+    /// Gives a seed another template in the background.
+    pub(crate) fn grow(&self, version: Arc<Version>, spec: Arc<InstanceSpec>) {
+        let (node, closing) = (self.clone(), self.closing.clone());
+        self.ending
+            .spawn(closing.run_until_cancelled_owned(async move {
+                if let Some(seeds) = node.seeds() {
+                    grow(&node, seeds, &version, &spec).await;
                 }
             }));
     }

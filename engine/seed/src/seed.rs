@@ -1,6 +1,7 @@
 //! A resident seed: a template that makes clones.
 
 use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use offshoot_clone::{Cloned, Failure, Fork, ForkError, SandboxJoin, Substituted, Template, Who};
@@ -11,6 +12,8 @@ use offshoot_pool::ImageName;
 #[derive(Debug)]
 pub struct Seed {
     template: Mutex<Template>,
+    /// Callers of [`Seed::fork`].
+    waiting: AtomicU32,
     needs: Vec<Substituted>,
     name: ImageName,
     image: ImageId,
@@ -47,6 +50,7 @@ impl Seed {
             pid: template.pid(),
             needs: template.needs().to_vec(),
             template: Mutex::new(template),
+            waiting: AtomicU32::new(0),
             name,
             image,
             stored_bytes,
@@ -104,12 +108,24 @@ impl Seed {
         template.failure_of(token)
     }
 
+    /// The clones that it is asked for now: the one that is being made, and those after it.
+    pub fn waiting(&self) -> u32 {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     /// Makes a clone: when this returns its process exists. A parked one is ready then. Blocks for some hundred
     /// microseconds.
     ///
     /// # Errors
     /// See [`ForkError`]. After [`ForkError::Ended`] and [`ForkError::Talk`] the template is no good any more.
     pub fn fork(&self, given: &Given<'_>) -> Result<Cloned, ForkError> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let cloned = self.fork_in_turn(given);
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        cloned
+    }
+
+    fn fork_in_turn(&self, given: &Given<'_>) -> Result<Cloned, ForkError> {
         let mut template = self.template.lock().unwrap_or_else(PoisonError::into_inner);
         // The numbers of duplicates that are not given get the file of the one that is.
         let wanted: Vec<u32> = self.needs.iter().map(|need| need.number).collect();

@@ -26,8 +26,10 @@ pub struct Seed {
     pub stored_bytes: Option<u64>,
     /// Whether it is known which pages clones need.
     pub learnt: Option<bool>,
-    /// The template's process, on the daemon's machine.
+    /// The first template's process, on the daemon's machine.
     pub template_pid: Option<i32>,
+    /// How many templates there are.
+    pub templates: usize,
     /// What looks like a secret in the image, and where.
     pub secrets: Option<String>,
     /// Why there cannot be one.

@@ -24,8 +24,10 @@ pub struct SeedInfo {
     pub stored_bytes: Option<u64>,
     /// Whether it is known which pages clones need; of resident ones.
     pub learnt: Option<bool>,
-    /// The template's process, on the daemon's machine.
+    /// The first template's process, on the daemon's machine.
     pub template_pid: Option<i32>,
+    /// How many templates there are: more than one while one is not enough.
+    pub templates: usize,
     /// What looks like a secret in its image, and where; known of images that this daemon made.
     pub secrets: Option<Arc<str>>,
     /// Why there cannot be one.
@@ -44,6 +46,7 @@ impl Version {
             stored_bytes: None,
             learnt: None,
             template_pid: None,
+            templates: 0,
             secrets: super::lock(&self.secrets).clone(),
             reason: None,
         };
@@ -55,14 +58,18 @@ impl Version {
                 image: image(),
                 ..bare("stored")
             },
-            State::Resident(seed) => SeedInfo {
-                image: image(),
-                parent: seed.parent().map(ToString::to_string),
-                stored_bytes: Some(seed.stored_bytes()),
-                learnt: Some(seed.is_learnt()),
-                template_pid: Some(seed.template_pid()),
-                ..bare("resident")
-            },
+            State::Resident(templates) => {
+                let seed = templates.first();
+                SeedInfo {
+                    image: image(),
+                    parent: seed.parent().map(ToString::to_string),
+                    stored_bytes: Some(seed.stored_bytes()),
+                    learnt: Some(seed.is_learnt()),
+                    template_pid: Some(seed.template_pid()),
+                    templates: templates.all().len(),
+                    ..bare("resident")
+                }
+            }
             State::Refused(reason) => SeedInfo {
                 reason: Some(reason),
                 ..bare("refused")

@@ -7,14 +7,14 @@ use super::{Seeds, State, lock};
 use crate::memory::own_bytes;
 use crate::{InstanceSpec, Node, NodeError};
 
-/// A template that is at hand.
+/// A seed whose template is at hand, or templates are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateInfo {
     /// The function.
     pub function: Arc<str>,
     /// `$LATEST` or a number.
     pub version: Arc<str>,
-    /// Memory that is its own, in bytes.
+    /// Memory that is their own, in bytes.
     pub own_bytes: u64,
     /// How much of the disk its image takes, in bytes.
     pub image_bytes: u64,
@@ -25,18 +25,22 @@ impl Seeds {
     pub(crate) fn templates(&self) -> Vec<TemplateInfo> {
         let versions: Vec<_> = lock(&self.versions).values().cloned().collect();
         let templates = versions.iter().filter_map(|version| match version.state() {
-            State::Resident(seed) => Some(TemplateInfo {
-                function: Arc::clone(&version.function),
-                version: Arc::clone(&version.label),
-                own_bytes: own_bytes(seed.template_pid()).unwrap_or(0),
-                image_bytes: seed.stored_bytes(),
-            }),
+            State::Resident(templates) => {
+                let own = templates.all().iter();
+                let own = own.filter_map(|seed| own_bytes(seed.template_pid()));
+                Some(TemplateInfo {
+                    function: Arc::clone(&version.function),
+                    version: Arc::clone(&version.label),
+                    own_bytes: own.sum(),
+                    image_bytes: templates.first().stored_bytes(),
+                })
+            }
             _ => None,
         });
         templates.collect()
     }
 
-    /// Ends a version's template; its image stays. Clones that are being made of it still are.
+    /// Ends a version's templates; its image stays. Clones that are being made of it still are.
     pub(crate) fn chill(&self, spec: &InstanceSpec) -> Result<(), NodeError> {
         let version = self.version(spec)?;
         let mut state = lock(&version.state);

@@ -8,7 +8,8 @@
 //! 4. [`Seeds::runtime`] is the seed of a language runtime without a function, in whose clones functions initialise
 //!    ([`crate::level1`]); what is made of such a clone stores only the difference.
 //! 5. Images are kept within a budget, and those of versions that are gone are removed at the start ([`budget`]).
-//! 6. [`Seeds::forget`] ends the templates and images of a function that has changed.
+//! 6. A seed has more than one template while one is not enough ([`templates`]).
+//! 7. [`Seeds::forget`] ends the templates and images of a function that has changed.
 
 mod budget;
 mod clones;
@@ -18,9 +19,11 @@ pub(crate) mod keep;
 pub(crate) mod make;
 mod name;
 pub(crate) mod runtime;
+pub(crate) mod templates;
 mod train;
 
 use std::collections::HashMap;
+use std::num::NonZero;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -33,6 +36,7 @@ pub(crate) use clones::{Clones, Listed};
 pub use info::SeedInfo;
 pub use keep::TemplateInfo;
 
+use self::templates::{Crowd, Templates};
 use crate::{InstanceSpec, NodeError, Roles, SecretRules, SeedConfig};
 
 /// How many clones of a seed are watched at most.
@@ -45,6 +49,8 @@ pub(crate) struct Seeds {
     rules: SecretRules,
     roles: Roles,
     most_resident: usize,
+    /// How many templates a seed may have: one for each processor, where each makes its clones.
+    most_each: usize,
     /// How much of the disk images may take, in bytes.
     disk_bytes: u64,
     of_runtimes: bool,
@@ -64,6 +70,7 @@ pub(crate) struct Version {
     used: Mutex<Instant>,
     /// Held by whoever makes the image or the template.
     making: tokio::sync::Mutex<()>,
+    crowd: Crowd,
     /// How many clones may still be watched: not every one lives until it can be looked at.
     lessons: AtomicU32,
     /// What looks like a secret in its image, if that was made in this daemon's life.
@@ -79,8 +86,8 @@ enum State {
     Absent,
     /// There is an image, and no template.
     Stored,
-    /// There is a template.
-    Resident(Arc<Seed>),
+    /// There is a template, or there are several.
+    Resident(Templates),
     /// There cannot be one; why.
     Refused(Arc<str>),
 }
@@ -92,6 +99,7 @@ impl Seeds {
             rules: config.secrets,
             roles,
             most_resident: config.resident.max(1),
+            most_each: std::thread::available_parallelism().map_or(1, NonZero::get),
             disk_bytes: config.disk_bytes,
             of_runtimes: config.of_runtimes,
             versions: Mutex::default(),
@@ -133,6 +141,7 @@ impl Seeds {
                 state: Mutex::new(State::Unknown),
                 used: Mutex::new(Instant::now()),
                 making: tokio::sync::Mutex::default(),
+                crowd: Crowd::default(),
                 lessons: AtomicU32::new(lessons),
                 secrets: Mutex::default(),
             })
@@ -140,7 +149,7 @@ impl Seeds {
         Arc::clone(version)
     }
 
-    /// The template of a version's image, which is made if need be; `room` gives a sandbox with the version's files. The
+    /// A template of a version's image, which is made if need be; `room` gives a sandbox with the version's files. The
     /// flag says whether it was made. None if there is no image.
     pub(crate) async fn resident(
         &self,
@@ -150,13 +159,13 @@ impl Seeds {
     ) -> Result<Option<(Arc<Seed>, bool)>, NodeError> {
         version.use_now();
         match version.state() {
-            State::Resident(seed) => return Ok(Some((seed, false))),
+            State::Resident(templates) => return Ok(Some((templates.idlest(), false))),
             State::Absent | State::Refused(_) => return Ok(None),
             State::Unknown | State::Stored => {}
         }
         let _turn = version.making.lock().await;
         match version.state() {
-            State::Resident(seed) => return Ok(Some((seed, false))),
+            State::Resident(templates) => return Ok(Some((templates.idlest(), false))),
             State::Absent | State::Refused(_) => return Ok(None),
             State::Unknown if !self.has_image(version).await? => {
                 version.set(State::Absent);
@@ -191,8 +200,16 @@ impl Seeds {
         }
     }
 
-    /// Makes the template of an image, in a sandbox with the files that it has mapped.
+    /// Makes the template of an image, in a sandbox with the files that it has mapped, and keeps it.
     async fn warm(&self, version: &Version, taken: &Taken) -> Result<Arc<Seed>, SeedError> {
+        let seed = self.template(version, taken).await?;
+        version.use_now();
+        version.set(State::Resident(Templates::one(Arc::clone(&seed))));
+        self.keep_most_used();
+        Ok(seed)
+    }
+
+    async fn template(&self, version: &Version, taken: &Taken) -> Result<Arc<Seed>, SeedError> {
         let root = taken.root().map_err(SeedError::Root)?;
         let user = taken.join().map_or(0, |join| join.uid);
         let warm = Warm {
@@ -200,22 +217,32 @@ impl Seeds {
             root,
             files_as: FileUser { user, group: user },
         };
-        let seed = Arc::new(self.forge.template(warm).await?);
-        version.use_now();
-        version.set(State::Resident(Arc::clone(&seed)));
-        self.keep_most_used();
-        Ok(seed)
+        Ok(Arc::new(self.forge.template(warm).await?))
     }
 
-    /// Ends the template that was used least lately, if there are more than may stay.
-    fn keep_most_used(&self) {
+    /// The templates of all seeds.
+    fn resident_templates(&self) -> usize {
         let versions = lock(&self.versions);
-        let is_resident = |version: &&Arc<Version>| matches!(version.state(), State::Resident(_));
-        let resident: Vec<_> = versions.values().filter(is_resident).collect();
-        if resident.len() <= self.most_resident {
+        let each = versions.values().map(|version| match version.state() {
+            State::Resident(templates) => templates.all().len(),
+            _ => 0,
+        });
+        each.sum()
+    }
+
+    /// Ends a template if there are more than may stay: one that is not its seed's only one, else the one that was used least
+    /// lately.
+    fn keep_most_used(&self) {
+        if self.resident_templates() <= self.most_resident {
             return;
         }
-        let oldest = resident.iter().min_by_key(|version| *lock(&version.used));
+        let versions = lock(&self.versions);
+        if versions.values().any(|version| version.spare()) {
+            return;
+        }
+        let is_resident = |version: &&Arc<Version>| matches!(version.state(), State::Resident(_));
+        let resident = versions.values().filter(is_resident);
+        let oldest = resident.min_by_key(|version| *lock(&version.used));
         if let Some(version) = oldest {
             version.set(State::Stored);
         }
@@ -230,8 +257,11 @@ impl Seeds {
         room: impl AsyncFnOnce() -> Result<Taken, NodeError>,
     ) -> Result<(), NodeError> {
         let _turn = version.making.lock().await;
-        if !matches!(version.state(), State::Resident(_)) {
-            return Ok(());
+        match version.state() {
+            // Of several that were watched, one has been enough.
+            State::Resident(templates) if templates.first().is_learnt() => return Ok(()),
+            State::Resident(_) => {}
+            _ => return Ok(()),
         }
         let learn = Learn {
             name: version.name.clone(),
@@ -346,8 +376,11 @@ impl Version {
     /// Its template has ended: the next clone makes another one of the image.
     pub(crate) fn lost(&self, seed: &Arc<Seed>) {
         let mut state = lock(&self.state);
-        if matches!(&*state, State::Resident(known) if Arc::ptr_eq(known, seed)) {
-            *state = State::Stored;
+        if let State::Resident(known) = &*state {
+            *state = match known.clone().without(seed) {
+                Some(left) => State::Resident(left),
+                None => State::Stored,
+            };
         }
     }
 }
