@@ -175,7 +175,7 @@ impl Core {
     fn begin_seed(&mut self, now: Time, id: FunctionId, out: &mut Vec<Action>) -> bool {
         let wanting = self.get(id).filter(|it| it.seed.is_wanted(it.invocations));
         let Some(function) = wanting else { return true };
-        let needed = function.cold_size(&self.policy);
+        let needed = function.init_size(self.has_level1(function), &self.policy);
         let limit = self.memory.limit_bytes();
         let wanted = Wanted {
             spare: Some(id),
@@ -309,7 +309,7 @@ impl Review<'_> {
         else {
             return;
         };
-        let needed = function.cold_size(self.policy);
+        let needed = function.init_size(self.level1, self.policy);
         if self.level >= Pressure::High || !self.memory.fits(needed) {
             return;
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use offshoot_decide::{Event, FunctionId, SeedOf};
+use offshoot_decide::{Event, FunctionId, Rung, SeedOf};
 use offshoot_node::{Fri, Seeding};
 
 use crate::slots::Waiting;
@@ -99,7 +99,7 @@ impl<F: Fri> Porter<F> {
             let mut state = self.lock();
             let stale = match clone {
                 Some(clone) => {
-                    let bytes = state.size(id, true, None);
+                    let bytes = state.size(id, Rung::Clone, None);
                     state.slots.put_parked(id, clone, bytes).err()
                 }
                 None => {

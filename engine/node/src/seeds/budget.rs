@@ -1,6 +1,6 @@
 //! How much of the disk images take, and which of them serve nobody any more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,6 +19,7 @@ impl Seeds {
         if images.is_empty() {
             return;
         }
+        self.find_runtimes(specs, &images);
         let wanted: BTreeSet<ImageName> =
             specs.iter().flat_map(|spec| self.names_of(spec)).collect();
         let gone = images.into_keys().filter(|image| !wanted.contains(image));
@@ -28,6 +29,16 @@ impl Seeds {
             match self.forge.remove(image.clone()).await {
                 Ok(()) => tracing::info!(%image, "removed a seed that no version has"),
                 Err(error) => tracing::warn!(%image, %error, "a seed that no version has stays"),
+            }
+        }
+    }
+
+    /// Notes which runtimes have an image of an earlier daemon, so that nobody has to start for that to be known.
+    fn find_runtimes(&self, specs: &[InstanceSpec], images: &BTreeMap<ImageName, u64>) {
+        let runtimes = specs.iter().filter_map(|spec| self.runtime(spec));
+        for runtime in runtimes.filter(|runtime| images.contains_key(&runtime.name)) {
+            if matches!(runtime.state(), State::Unknown) {
+                runtime.set(State::Stored);
             }
         }
     }

@@ -27,11 +27,13 @@ use std::time::Instant;
 
 use offshoot_sandbox::{Launcher, Taken};
 use offshoot_seed::{FileUser, Finding, Forge, ImageName, Learn, Seed, SeedError, Warm, listed};
+use tokio::sync::Notify;
 
 pub use clones::{CloneInfo, MemoryUse};
 pub(crate) use clones::{Clones, Listed};
 pub use info::SeedInfo;
 pub use keep::TemplateInfo;
+pub use runtime::RuntimeSeed;
 
 use crate::{InstanceSpec, NodeError, Roles, SecretRules, SeedConfig};
 
@@ -49,6 +51,8 @@ pub(crate) struct Seeds {
     disk_bytes: u64,
     of_runtimes: bool,
     versions: Mutex<HashMap<ImageName, Arc<Version>>>,
+    /// Told when a runtime's seed comes or goes.
+    runtimes_changed: Arc<Notify>,
 }
 
 /// The seed of one function version, or of a runtime.
@@ -60,6 +64,8 @@ pub(crate) struct Version {
     /// `$LATEST` or a number; of a runtime, [`runtime::LABEL`].
     label: Arc<str>,
     state: Mutex<State>,
+    /// Told of each new state; of runtimes.
+    changed: Option<Arc<Notify>>,
     /// When a clone of it was last asked for, or its template made.
     used: Mutex<Instant>,
     /// Held by whoever makes the image or the template.
@@ -95,6 +101,7 @@ impl Seeds {
             disk_bytes: config.disk_bytes,
             of_runtimes: config.of_runtimes,
             versions: Mutex::default(),
+            runtimes_changed: Arc::default(),
         }
     }
 
@@ -126,11 +133,13 @@ impl Seeds {
         let mut versions = lock(&self.versions);
         let version = versions.entry(name).or_insert_with_key(|name| {
             let (function, label) = whose();
+            let is_runtime = &*label == runtime::LABEL;
             Arc::new(Version {
                 name: name.clone(),
                 function,
                 label,
                 state: Mutex::new(State::Unknown),
+                changed: is_runtime.then(|| Arc::clone(&self.runtimes_changed)),
                 used: Mutex::new(Instant::now()),
                 making: tokio::sync::Mutex::default(),
                 lessons: AtomicU32::new(lessons),
@@ -341,6 +350,9 @@ impl Version {
 
     fn set(&self, state: State) {
         *lock(&self.state) = state;
+        if let Some(changed) = &self.changed {
+            changed.notify_one();
+        }
     }
 
     /// Its template has ended: the next clone makes another one of the image.
