@@ -266,6 +266,13 @@ impl Fri for Node {
         self.seeds()?.runtime_info(spec)
     }
 
+    async fn renew_runtime(&self, spec: Arc<InstanceSpec>) -> Result<Seeding, CreateFailure> {
+        match self.seeds() {
+            Some(seeds) => seeds::rotation::renew(self, seeds, spec).await,
+            None => Ok(Seeding::Refused("seeds are switched off".into())),
+        }
+    }
+
     async fn runtime_seeds_changed(&self) {
         match self.seeds() {
             Some(seeds) => seeds.runtimes_changed().await,

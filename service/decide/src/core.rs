@@ -58,6 +58,16 @@ pub(crate) struct Runtime {
     pub(crate) seed: Seed,
     /// Starts of functions that had no seed of their own.
     pub(crate) starts: u64,
+    /// Memory was short when its seed should have been made anew: not before this.
+    pub(crate) not_before: Option<Time>,
+}
+
+impl Runtime {
+    /// When the age of its seed calls for another look.
+    pub(crate) fn due(&self, policy: &Policy) -> Option<Time> {
+        let due = self.seed.due(policy)?;
+        Some(self.not_before.map_or(due, |least| due.max(least)))
+    }
 }
 
 impl Core {
@@ -292,11 +302,14 @@ impl Core {
             Some(since.after(cap))
         });
         let ghosts = self.ghosts.due(&self.policy);
+        let runtimes = self.runtimes.iter();
+        let rotation = runtimes.filter_map(|it| it.due(&self.policy)).min();
         dirty
             .into_iter()
             .chain(due)
             .chain(capped)
             .chain(ghosts)
+            .chain(rotation)
             .chain(self.hopes_due)
             .min()
     }
@@ -482,6 +495,7 @@ impl Core {
                 name: Arc::clone(name),
                 seed,
                 starts: 0,
+                not_before: None,
             });
         }
         number

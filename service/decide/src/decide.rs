@@ -1,14 +1,14 @@
 //! One decision: what has changed, what is due, and what memory demands.
 
 use crate::action::{Action, Deed, Reason};
-use crate::core::Core;
+use crate::core::{Core, Runtime};
 use crate::event::{FunctionId, SeedOf};
 use crate::function::{Function, Template};
 use crate::pressure::Pressure;
 use crate::reclaim::{self, Class, Wanted};
 use crate::review::Review;
 use crate::rung::Backing;
-use crate::time::Time;
+use crate::time::{SECOND_US, Time};
 
 impl Core {
     /// What to do now, in this order. Everything in it counts as done, but templates and seeds, which are
@@ -235,7 +235,11 @@ impl Core {
 
     fn review_runtimes(&mut self, now: Time, out: &mut Vec<Action>) {
         let level = self.memory.level();
-        for number in std::mem::take(&mut self.dirty_runtimes) {
+        let is_due = |it: &Runtime| it.due(&self.policy).is_some_and(|due| due <= now);
+        let due = self.runtimes.iter().zip(0..).filter(|(it, _)| is_due(it));
+        let due: Vec<u32> = due.map(|(_, number)| number).collect();
+        let changed = std::mem::take(&mut self.dirty_runtimes);
+        for number in changed.into_iter().chain(due) {
             let runtime = &mut self.runtimes[number as usize];
             let seed = SeedOf::Runtime(runtime.name.clone());
             let (deed, reason) = if runtime.seed.is_wanted(runtime.starts) {
@@ -250,6 +254,12 @@ impl Core {
                     },
                 )
             } else if let Some(reason) = runtime.seed.rotation(now, runtime.starts, &self.policy) {
+                if level >= Pressure::High {
+                    let later = self.policy.hysteresis_us.max(SECOND_US);
+                    runtime.not_before = Some(now.after(later));
+                    continue;
+                }
+                runtime.not_before = None;
                 runtime.seed.begin_rotation();
                 (Deed::RotateSeed { seed }, reason)
             } else {

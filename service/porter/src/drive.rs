@@ -207,10 +207,11 @@ impl<F: Fri> Porter<F> {
                     state.resident.remove(&function);
                     todo.push(state, function, Work::Forget);
                 }
-                // The policy asks for none: a runtime's seed is the node's own affair.
-                Deed::MakeSeed { seed } | Deed::RotateSeed { seed } => {
-                    state.core.seed_failed(action.at, &seed);
-                }
+                Deed::RotateSeed {
+                    seed: SeedOf::Runtime(runtime),
+                } => todo.renew(state, runtime),
+                // The policy asks for none: the node makes it when it is first missed.
+                Deed::MakeSeed { seed } => state.core.seed_failed(action.at, &seed),
                 // For people.
                 Deed::SetGhosts { .. }
                 | Deed::SetKeepAlive { .. }

@@ -81,7 +81,7 @@ pub(crate) async fn make(
 }
 
 /// A runtime that waits for a function.
-async fn begin(node: &Node, spec: Arc<InstanceSpec>) -> Result<Instance, CreateFailure> {
+pub(super) async fn begin(node: &Node, spec: Arc<InstanceSpec>) -> Result<Instance, CreateFailure> {
     let mut instance = start(node, spec, furnish, Purpose::Runtime).await?;
     let broken = |how: &str| Failure::broke_protocol(INIT_REQUEST, how);
     let failure = match hear(&mut instance).await {

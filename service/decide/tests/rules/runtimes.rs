@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
 use offshoot_decide::{
-    Decision, End, FunctionId, FunctionSpec, MINUTE_US, Rung, SECOND_US, SeedState, Slo, Started,
+    Action, Decision, Deed, End, FunctionId, FunctionSpec, HOUR_US, MINUTE_US, NodeReading, Policy,
+    Rung, SECOND_US, SeedOf, SeedState, Slo, Started,
 };
 
-use crate::world::{MB, World, policy, spec};
+use crate::world::{MB, World, count, policy, spec};
 
 fn runtime() -> Arc<str> {
     "python3.11".into()
@@ -140,4 +141,76 @@ fn instances_are_kept_for_less_long_if_the_runtimes_seed_starts_fast_enough() {
     assert_eq!(window_us(true), 10 * SECOND_US);
     // Control: a cold start is too slow for it.
     assert_eq!(window_us(false), 10 * MINUTE_US);
+}
+
+/// A function whose runtime has a seed, which is made anew after three clones.
+fn rotating() -> (World, FunctionId) {
+    let policy = Policy {
+        rotate_after_clones: 3,
+        ..policy()
+    };
+    let mut world = World::new(policy, 8192 * MB);
+    let id = world.add(spec("f", "a"));
+    world
+        .core
+        .observe_runtime(world.now, &runtime(), Some(10 * MB));
+    world.decide();
+    (world, id)
+}
+
+fn rotations(actions: &[Action]) -> usize {
+    let of_runtime = SeedOf::Runtime(runtime());
+    count(
+        actions,
+        |deed| matches!(deed, Deed::RotateSeed { seed } if *seed == of_runtime),
+    )
+}
+
+fn start_of_it(world: &mut World, id: FunctionId) -> usize {
+    start(world, id, Rung::Level1, 20_000, 12 * MB);
+    rotations(&world.decide())
+}
+
+#[test]
+fn a_runtimes_seed_is_made_anew_after_its_clones_and_serves_until_then() {
+    let (mut world, id) = rotating();
+    let asked: Vec<usize> = (0..6).map(|_| start_of_it(&mut world, id)).collect();
+    assert_eq!(asked, [0, 0, 1, 0, 0, 0], "it is being made anew already");
+    assert_eq!(next(&world, id), Rung::Level1);
+    let seed = SeedOf::Runtime(runtime());
+    world.core.seed_ready(world.now, &seed, 10 * MB);
+    let asked: Vec<usize> = (0..3).map(|_| start_of_it(&mut world, id)).collect();
+    assert_eq!(asked, [0, 0, 1], "the new one has had no clones before");
+    // A failure costs nothing but another attempt, later.
+    world.core.seed_failed(world.now, &seed);
+    assert_eq!(next(&world, id), Rung::Level1);
+    let asked: usize = (0..15).map(|_| start_of_it(&mut world, id)).sum();
+    assert_eq!((asked, start_of_it(&mut world, id)), (0, 1));
+}
+
+#[test]
+fn a_runtimes_seed_that_had_clones_is_made_anew_when_it_is_old() {
+    let (mut world, id) = rotating();
+    assert_eq!(start_of_it(&mut world, id), 0);
+    assert_eq!(rotations(&world.live(23 * HOUR_US)), 0);
+    // Nobody calls any more.
+    assert_eq!(rotations(&world.live(2 * HOUR_US)), 1);
+    // Control: of one without clones nothing is known to anybody.
+    let (mut world, _) = rotating();
+    assert_eq!(rotations(&world.live(48 * HOUR_US)), 0);
+}
+
+#[test]
+fn a_runtimes_seed_is_not_made_anew_while_memory_is_short() {
+    let (mut world, id) = rotating();
+    start_of_it(&mut world, id);
+    let short = |percent: u64| NodeReading {
+        limit_bytes: 8192 * MB,
+        used_bytes: 8192 * MB * percent / 100,
+        ..NodeReading::default()
+    };
+    world.core.read(short(90));
+    assert_eq!(rotations(&world.live(25 * HOUR_US)), 0);
+    world.core.read(short(10));
+    assert_eq!(rotations(&world.live(2 * MINUTE_US)), 1);
 }

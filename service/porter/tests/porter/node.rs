@@ -180,6 +180,11 @@ impl Fri for FakeNode {
         })
     }
 
+    async fn renew_runtime(&self, spec: Arc<InstanceSpec>) -> Result<Seeding, CreateFailure> {
+        self.note("renew_runtime", &spec.function);
+        Ok(Seeding::Seeded)
+    }
+
     async fn runtime_seeds_changed(&self) {
         self.runtime_changed.notified().await;
     }

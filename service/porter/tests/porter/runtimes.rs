@@ -72,3 +72,35 @@ async fn a_version_that_comes_later_knows_of_its_runtimes_seed() {
     invoke(&porter, &target("f", "r", None)).await.unwrap();
     assert_eq!(explained(&porter, "f").next_rung, Rung::Level1);
 }
+
+#[tokio::test]
+async fn a_runtimes_seed_is_made_anew_after_so_many_clones() {
+    let config = PorterConfig {
+        seeds: SeedPolicy {
+            rotate_clones: 3,
+            ..config().seeds
+        },
+        ..config()
+    };
+    let (node, porter) = driven(FakeNode::default(), config);
+    node.set_runtime(true);
+    let target = target("f", "r", None);
+    for _ in 0..2 {
+        invoke(&porter, &target).await.unwrap();
+    }
+    assert_eq!(node.calls("renew_runtime"), 0);
+    invoke(&porter, &target).await.unwrap();
+    node.until(|node| node.calls("renew_runtime") == 1).await;
+    // Counted from the new one on; what started before it was there does not count.
+    for _ in 0..100 {
+        invoke(&porter, &target).await.unwrap();
+        if node.calls("renew_runtime") == 2 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(node.calls("renew_runtime"), 2);
+    let rotated = porter.decisions(0).into_iter();
+    let rotated = rotated.filter(|decided| decided.action == "rotate_seed of python");
+    assert!(rotated.count() >= 2);
+}
