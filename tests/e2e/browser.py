@@ -37,17 +37,17 @@ class Browser:
     """A browser with one page. It writes down what goes wrong in the page: `complaints`."""
 
     @classmethod
-    def start(cls):
-        """One that has started; what it said when it did not is shown."""
+    def start(cls, *flags):
+        """One that has started, with `flags` more; what it said when it did not is shown."""
         for left in reversed(range(STARTS)):
             try:
-                return cls()
+                return cls(*flags)
             except BrowserError as error:
                 if left == 0:
                     raise
                 print(f"chromium is started again: {error}", file=sys.stderr)
 
-    def __init__(self):
+    def __init__(self, *flags):
         self.profile = Path(tempfile.mkdtemp(prefix="offshoot-chromium-"))
         self.number = 0
         self.unread = b""
@@ -57,7 +57,7 @@ class Browser:
         self.answers, answer_write = os.pipe()
         self.said = open(self.profile / "stderr", "w+b")
         self.process = subprocess.Popen(
-            ["/bin/sh", "-c", f'exec "$@" 3<&{command_read} 4>&{answer_write}', "sh", PROGRAM, *FLAGS,
+            ["/bin/sh", "-c", f'exec "$@" 3<&{command_read} 4>&{answer_write}', "sh", PROGRAM, *FLAGS, *flags,
              f"--user-data-dir={self.profile}", "about:blank"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

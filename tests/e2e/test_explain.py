@@ -4,7 +4,7 @@ import json
 import time
 import unittest
 
-from daemon import DaemonTest, eventually
+from daemon import DaemonTest, OwnDaemon, eventually
 from functions import ECHO, deploy, fresh_name, invoke
 
 
@@ -69,6 +69,61 @@ class Explain(DaemonTest):
         self.client.update_function_configuration(FunctionName=name, Description="changed")
         invoke(self.client, name)
         self.assertEqual(self.explain(name)["invocations"], 1)
+
+
+class RuntimeSeeds(OwnDaemon):
+    """Functions have no seeds of their own yet, and no instance is kept: each start is of the runtime's seed, if that is there."""
+
+    settings = {"limits.keep_alive_s": 0, "seeds.after_events": 1000, "seeds.idle_after": 1000}
+
+    def explain(self, name):
+        return json.loads(self.run_daemon.cli("explain", name, "--json").stdout)
+
+    def start(self, name):
+        path = f"/2015-03-31/functions/{name}/invocations"
+        _, headers, _ = self.run_daemon.request("POST", path, "{}", {"X-Offshoot-Stages": "1"})
+        return headers["X-Offshoot-Start"]
+
+    def begin(self, **more):
+        self.run_daemon = self.daemon({**self.settings, **more}).start()
+        client = self.run_daemon.client()
+        self.addCleanup(client.close)
+        return deploy(client, ECHO), deploy(client, ECHO, Environment={"Variables": {"PYTHONHASHSEED": "1"}})
+
+    def rungs(self, name):
+        return {rung["rung"]: rung for rung in self.explain(name)["rungs"]}
+
+    def test_start_of_the_runtimes_seed_is_expected_learnt_and_kept_in_mind(self):
+        name, alone = self.begin()
+        self.assertEqual([self.start(name), self.start(alone)], ["cold", "cold"])
+        # Nobody asks for anything but the explanation.
+        expected = eventually(lambda: (self.explain(name)["runtime_seed"].get("image_bytes") or 0) > 0, 20)
+        self.assertTrue(expected, self.run_daemon.log())
+        self.assertEqual(self.explain(name)["next_rung"], "level1")
+        found = self.explain(name)
+        self.assertEqual((found["runtime_seed"]["state"], self.rungs(name)["level1"]["samples"]), ("ready", 0))
+        self.assertGreater(found["runtime_seed"]["image_bytes"], 1 << 20)
+        # Control: a function that the interpreter has to start for.
+        self.assertEqual((self.explain(alone)["next_rung"], self.explain(alone)["runtime_seed"]), ("cold", None))
+        self.assertEqual([self.start(name), self.start(alone)], ["level1", "cold"])
+        rungs = self.rungs(name)
+        self.assertEqual((rungs["level1"]["samples"], rungs["cold"]["samples"]), (1, 1))
+        self.assertLess(rungs["level1"]["p50_us"], rungs["cold"]["p50_us"])
+
+    def test_seed_of_an_earlier_daemon_is_expected_before_anything_started_of_it(self):
+        name, alone = self.begin()
+        self.start(name)
+        self.assertTrue(eventually(lambda: self.explain(name)["next_rung"] == "level1", 20), self.run_daemon.log())
+        self.run_daemon.restart()
+        # Known from an event that does not start of it.
+        self.assertEqual(self.start(name), "level1")
+        self.assertEqual(self.rungs(name)["level1"]["samples"], 1)
+
+    def test_without_seeds_of_runtimes_none_is_expected(self):
+        name, _ = self.begin(**{"seeds.runtime_seeds": "false"})
+        self.assertEqual([self.start(name), self.start(name)], ["cold", "cold"])
+        found = self.explain(name)
+        self.assertEqual((found["next_rung"], found["runtime_seed"]), ("cold", None))
 
 
 class Rotation(DaemonTest):

@@ -51,7 +51,7 @@ class Abuse(DaemonTest):
         return int(answer.split(b" ", 2)[1])
 
     def post(self, headers, body=b"", path=None, broken_off=False):
-        head = f"POST {path or self.path} HTTP/1.1\r\nHost: h\r\n".encode()
+        head = f"POST {path or self.path} HTTP/1.1\r\nHost: localhost\r\n".encode()
         return self.send(head + headers + b"\r\n" + body, broken_off)
 
     def test_control_request_is_answered(self):
@@ -122,7 +122,7 @@ class Abuse(DaemonTest):
                 self.assertNotIn(b"root:", body)
 
     def test_absolute_form_is_understood_or_refused(self):
-        self.assertIn(self.send(b"GET http://elsewhere.example/ HTTP/1.1\r\nHost: h\r\n\r\n"), (400, 403, 404))
+        self.assertIn(self.send(b"GET http://elsewhere.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n"), (400, 403, 404))
 
     def test_event_a_million_deep_is_the_functions_trouble(self):
         deep = b"[" * 1_000_000 + b"]" * 1_000_000
@@ -146,7 +146,7 @@ class Abuse(DaemonTest):
         slow = []
         for _ in range(50):
             connection = self.connect()
-            connection.sendall(f"POST {self.path} HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n{{".encode())
+            connection.sendall(f"POST {self.path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{{".encode())
             slow.append(connection)
         for connection in slow:
             connection.sendall(b'"')
@@ -160,7 +160,7 @@ class Abuse(DaemonTest):
     def test_clients_that_go_away_leave_the_function_well(self):
         def leave():
             connection = self.connect()
-            connection.sendall(f"POST {self.path} HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{{}}".encode())
+            connection.sendall(f"POST {self.path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{{}}".encode())
             connection.close()
 
         threads = [threading.Thread(target=leave) for _ in range(20)]
@@ -171,7 +171,7 @@ class Abuse(DaemonTest):
 
     def test_pipelined_requests_are_answered_in_order(self):
         connection = self.connect()
-        one = f"POST {self.path} HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n".encode()
+        one = f"POST {self.path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n".encode()
         connection.sendall(one + b"1" + one + b"2" + one + b"3")
         received = b""
         while received.count(b"HTTP/1.1 200") < 3 or not received.endswith(b"3"):

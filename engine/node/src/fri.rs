@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::{
     Activated, CreateFailure, Event, InstanceSpec, MachineReading, NodeError, Outcome, Reply, Rung,
-    Seeding, TemplateInfo,
+    RuntimeSeed, Seeding, TemplateInfo,
 };
 
 /// What the porter may ask of a node; see the crate's documentation.
@@ -48,6 +48,19 @@ pub trait Fri: Send + Sync + 'static {
 
     /// The templates that are at hand, of all versions.
     fn templates(&self) -> Vec<TemplateInfo>;
+
+    /// The seed of a runtime in whose clone a version may begin, whether it is there or not; none if the version begins in none.
+    fn runtime_seed(&self, spec: &InstanceSpec) -> Option<RuntimeSeed>;
+
+    /// Makes the seed of a version's runtime anew, if there is one. The old one serves until the new one is there, and goes on if
+    /// that fails; its image stays for as long as the image of a version's seed is a difference to it.
+    fn renew_runtime(
+        &self,
+        spec: Arc<InstanceSpec>,
+    ) -> impl Future<Output = Result<Seeding, CreateFailure>> + Send;
+
+    /// Waits until some runtime's seed has come or gone since this was last waited for. For one who waits at a time.
+    fn runtime_seeds_changed(&self) -> impl Future<Output = ()> + Send;
 
     /// Ends the seeds of a function's version that has changed or gone, or of all its versions.
     fn forget_seeds(

@@ -52,7 +52,7 @@ pub use rung::Rung;
 pub use runtimes::{InstallError, install as install_runtimes};
 pub use secrets::SecretRules;
 pub use seeds::make::Seeding;
-pub use seeds::{CloneInfo, MemoryUse, SeedInfo, TemplateInfo};
+pub use seeds::{CloneInfo, MemoryUse, RuntimeSeed, SeedInfo, TemplateInfo};
 pub use spec::{InstanceSpec, LogFormat, Runtime};
 pub use stages::Stages;
 

@@ -19,8 +19,8 @@ use crate::seeds::{CloneInfo, Clones, SeedInfo, Seeds, Version};
 use crate::wakefulness::Wakefulness;
 use crate::{
     Activated, CreateFailure, Event, Failure, Fri, Instance, InstanceSpec, LogBook, MachineReading,
-    NodeError, Outcome, Reply, Roles, Rung, SecretRules, Seeding, TemplateInfo, activate, fork,
-    level1, logs, seeds,
+    NodeError, Outcome, Reply, Roles, Rung, RuntimeSeed, SecretRules, Seeding, TemplateInfo,
+    activate, fork, level1, logs, seeds,
 };
 
 /// How long extensions have to end when their sandbox does (Lambda grants 2 s to sandboxes with extensions).
@@ -272,6 +272,24 @@ impl Fri for Node {
 
     fn templates(&self) -> Vec<TemplateInfo> {
         self.seeds().map_or_else(Vec::new, Seeds::templates)
+    }
+
+    fn runtime_seed(&self, spec: &InstanceSpec) -> Option<RuntimeSeed> {
+        self.seeds()?.runtime_info(spec)
+    }
+
+    async fn renew_runtime(&self, spec: Arc<InstanceSpec>) -> Result<Seeding, CreateFailure> {
+        match self.seeds() {
+            Some(seeds) => seeds::rotation::renew(self, seeds, spec).await,
+            None => Ok(Seeding::Refused("seeds are switched off".into())),
+        }
+    }
+
+    async fn runtime_seeds_changed(&self) {
+        match self.seeds() {
+            Some(seeds) => seeds.runtimes_changed().await,
+            None => std::future::pending().await,
+        }
     }
 
     async fn forget_seeds(&self, function: Arc<str>, version: Option<Arc<str>>) {

@@ -22,6 +22,6 @@ pub use error::SeedError;
 pub use forge::{Forge, ForgeConfig, Freeze, Frozen, Learn, Warm};
 pub use offshoot_checkpoint::Report;
 pub use offshoot_clone::{Cloned, FileUser, ForkError, SandboxJoin, Substituted, Who};
-pub use offshoot_pool::ImageName;
+pub use offshoot_pool::{BadName, ImageName};
 pub use secrets::{Finding, Found, Policy, Secrets, Shape, What, Withheld, listed};
 pub use seed::{Given, Seed};

@@ -84,7 +84,7 @@ fn spec(number: u32) -> FunctionSpec {
         name: format!("f{number}").into(),
         group: format!("f{number}").into(),
         account: format!("a{}", number % 7).into(),
-        runtime: "python3.11".into(),
+        runtime: Some("python3.11".into()),
         slo: Slo::default(),
         reserved_concurrency: None,
         memory_bytes: None,

@@ -58,6 +58,16 @@ pub(crate) struct Runtime {
     pub(crate) seed: Seed,
     /// Starts of functions that had no seed of their own.
     pub(crate) starts: u64,
+    /// Memory was short when its seed should have been made anew: not before this.
+    pub(crate) not_before: Option<Time>,
+}
+
+impl Runtime {
+    /// When the age of its seed calls for another look.
+    pub(crate) fn due(&self, policy: &Policy) -> Option<Time> {
+        let due = self.seed.due(policy)?;
+        Some(self.not_before.map_or(due, |least| due.max(least)))
+    }
 }
 
 impl Core {
@@ -91,7 +101,7 @@ impl Core {
     /// Makes a function known. A function that has changed is removed and added: nothing of the old one is reused.
     pub fn add(&mut self, now: Time, spec: FunctionSpec) -> FunctionId {
         let account = self.admission.account(&spec.account);
-        let runtime = self.runtime(&spec.runtime);
+        let runtime = spec.runtime.clone().map(|name| self.runtime(&name));
         let group = self.admission.join(&spec.group, spec.reserved_concurrency);
         let id = FunctionId(self.functions.len() as u32);
         let function = Function::new(spec, (account, group), runtime, now, &self.policy);
@@ -211,8 +221,9 @@ impl Core {
     pub fn seed_ready(&mut self, now: Time, seed: &SeedOf, image_bytes: u64) {
         match seed {
             SeedOf::Runtime(name) => {
-                let runtime = self.runtime(name);
-                self.runtimes[runtime as usize].seed.ready(now, image_bytes);
+                let number = self.runtime(name);
+                self.runtimes[number as usize].seed.ready(now, image_bytes);
+                self.touch_runtime(now, number);
             }
             SeedOf::Function(id) => {
                 self.end_making(now, *id);
@@ -231,6 +242,24 @@ impl Core {
                 self.touch(now, *id);
             }
         }
+    }
+
+    /// What is known of a runtime's seed that comes and goes by itself: the size of its image, or none if there is none. Its
+    /// functions are looked at again if that is news.
+    pub fn observe_runtime(&mut self, now: Time, name: &Arc<str>, image_bytes: Option<u64>) {
+        let number = self.runtime(name);
+        let runtime = &mut self.runtimes[number as usize];
+        match (runtime.seed.image_bytes(), image_bytes) {
+            (None, Some(bytes)) => runtime.seed.ready(now, bytes),
+            (Some(_), None) => {
+                let after = self.policy.level1_after;
+                runtime.seed.drop_image(runtime.starts, after);
+            }
+            // A size of 0 is one that is not known.
+            (Some(_), Some(bytes)) if bytes > 0 => return runtime.seed.resize(bytes),
+            _ => return,
+        }
+        self.touch_runtime(now, number);
     }
 
     /// A seed could not be made, or not made anew. The next attempt comes after more invocations.
@@ -273,11 +302,14 @@ impl Core {
             Some(since.after(cap))
         });
         let ghosts = self.ghosts.due(&self.policy);
+        let runtimes = self.runtimes.iter();
+        let rotation = runtimes.filter_map(|it| it.due(&self.policy)).min();
         dirty
             .into_iter()
             .chain(due)
             .chain(capped)
             .chain(ghosts)
+            .chain(rotation)
             .chain(self.hopes_due)
             .min()
     }
@@ -298,6 +330,21 @@ impl Core {
         self.dirty_since.get_or_insert(now);
     }
 
+    /// Marks all functions of a runtime as changed.
+    fn touch_runtime(&mut self, now: Time, number: u32) {
+        let functions = self.functions.iter().enumerate();
+        let is_of_it = |function: &Option<Function>| {
+            function
+                .as_ref()
+                .is_some_and(|function| function.runtime == Some(number))
+        };
+        let ids: Vec<FunctionId> = functions
+            .filter(|(_, function)| is_of_it(function))
+            .map(|(id, _)| FunctionId(id as u32))
+            .collect();
+        ids.into_iter().for_each(|id| self.touch(now, id));
+    }
+
     pub(crate) fn get(&self, id: FunctionId) -> Option<&Function> {
         self.functions.get(id.0 as usize)?.as_ref()
     }
@@ -310,11 +357,15 @@ impl Core {
         self.functions.get_mut(id.0 as usize)?.take()
     }
 
-    pub(crate) fn has_level1(&self, runtime: u32) -> bool {
-        matches!(
-            self.runtimes[runtime as usize].seed.state,
-            SeedState::Ready { .. }
-        )
+    /// The runtime whose seed a function may start from.
+    pub(crate) fn runtime_of(&self, function: &Function) -> Option<&Runtime> {
+        Some(&self.runtimes[function.runtime? as usize])
+    }
+
+    /// Whether a function can start from its runtime's seed now.
+    pub(crate) fn has_level1(&self, function: &Function) -> bool {
+        let is_ready = |it: &Runtime| matches!(it.seed.state, SeedState::Ready { .. });
+        !function.shuns_runtime && self.runtime_of(function).is_some_and(is_ready)
     }
 
     pub(crate) fn is_pressed(&self) -> bool {
@@ -331,7 +382,7 @@ impl Core {
     ) -> Option<T> {
         self.unindex(id);
         let mut function = self.take(id)?;
-        let level1 = self.has_level1(function.runtime);
+        let level1 = self.has_level1(&function);
         let mut review = Review {
             now,
             id,
@@ -444,6 +495,7 @@ impl Core {
                 name: Arc::clone(name),
                 seed,
                 starts: 0,
+                not_before: None,
             });
         }
         number

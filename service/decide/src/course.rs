@@ -82,7 +82,7 @@ impl Core {
         let Some(function) = self.get(id) else {
             return Err(Refusal::Unknown);
         };
-        let rung = function.rung(self.has_level1(function.runtime));
+        let rung = function.rung(self.has_level1(function));
         let needed = function.needed_bytes(rung, &self.policy);
         if let Err(refusal) = self.make_room(now, id, needed, actions) {
             self.admission.give_back(place);
@@ -108,7 +108,8 @@ impl Core {
             latency_us,
             private_bytes,
         } = started;
-        if rung != ticket.rung {
+        let expected = ticket.rung;
+        if rung != expected {
             self.memory.free(ticket.bytes);
             self.charge(ticket, rung);
         }
@@ -116,6 +117,12 @@ impl Core {
             return;
         };
         function.latency.get_mut(rung).record(latency_us);
+        match (expected, rung) {
+            // As of a module of its own in the place of one that the runtime has loaded.
+            (Rung::Level1, Rung::Cold) => function.shuns_runtime = true,
+            (_, Rung::Level1) => function.shuns_runtime = false,
+            _ => {}
+        }
         if let Some(bytes) = private_bytes {
             self.memory
                 .free(std::mem::replace(&mut ticket.bytes, bytes));
@@ -132,8 +139,9 @@ impl Core {
         if rung > Rung::Parked {
             self.ghosts.taken(now);
         }
-        if rung >= Rung::Level1 {
-            let runtime = function.runtime;
+        if rung >= Rung::Level1
+            && let Some(runtime) = function.runtime
+        {
             self.note_runtime_start(runtime, rung);
         }
         self.touch(now, ticket.function);

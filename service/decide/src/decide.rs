@@ -1,14 +1,14 @@
 //! One decision: what has changed, what is due, and what memory demands.
 
 use crate::action::{Action, Deed, Reason};
-use crate::core::Core;
+use crate::core::{Core, Runtime};
 use crate::event::{FunctionId, SeedOf};
 use crate::function::{Function, Template};
 use crate::pressure::Pressure;
 use crate::reclaim::{self, Class, Wanted};
 use crate::review::Review;
 use crate::rung::Backing;
-use crate::time::Time;
+use crate::time::{SECOND_US, Time};
 
 impl Core {
     /// What to do now, in this order. Everything in it counts as done, but templates and seeds, which are
@@ -175,7 +175,7 @@ impl Core {
     fn begin_seed(&mut self, now: Time, id: FunctionId, out: &mut Vec<Action>) -> bool {
         let wanting = self.get(id).filter(|it| it.seed.is_wanted(it.invocations));
         let Some(function) = wanting else { return true };
-        let needed = function.cold_size(&self.policy);
+        let needed = function.init_size(self.has_level1(function), &self.policy);
         let limit = self.memory.limit_bytes();
         let wanted = Wanted {
             spare: Some(id),
@@ -235,7 +235,11 @@ impl Core {
 
     fn review_runtimes(&mut self, now: Time, out: &mut Vec<Action>) {
         let level = self.memory.level();
-        for number in std::mem::take(&mut self.dirty_runtimes) {
+        let is_due = |it: &Runtime| it.due(&self.policy).is_some_and(|due| due <= now);
+        let due = self.runtimes.iter().zip(0..).filter(|(it, _)| is_due(it));
+        let due: Vec<u32> = due.map(|(_, number)| number).collect();
+        let changed = std::mem::take(&mut self.dirty_runtimes);
+        for number in changed.into_iter().chain(due) {
             let runtime = &mut self.runtimes[number as usize];
             let seed = SeedOf::Runtime(runtime.name.clone());
             let (deed, reason) = if runtime.seed.is_wanted(runtime.starts) {
@@ -250,6 +254,12 @@ impl Core {
                     },
                 )
             } else if let Some(reason) = runtime.seed.rotation(now, runtime.starts, &self.policy) {
+                if level >= Pressure::High {
+                    let later = self.policy.hysteresis_us.max(SECOND_US);
+                    runtime.not_before = Some(now.after(later));
+                    continue;
+                }
+                runtime.not_before = None;
                 runtime.seed.begin_rotation();
                 (Deed::RotateSeed { seed }, reason)
             } else {
@@ -309,7 +319,7 @@ impl Review<'_> {
         else {
             return;
         };
-        let needed = function.cold_size(self.policy);
+        let needed = function.init_size(self.level1, self.policy);
         if self.level >= Pressure::High || !self.memory.fits(needed) {
             return;
         }

@@ -18,8 +18,8 @@ pub struct FunctionSpec {
     pub name: Arc<str>,
     /// Whose share of the concurrency its events take.
     pub account: Arc<str>,
-    /// Whose level-1 seed it may start from: a name and a version.
-    pub runtime: Arc<str>,
+    /// Whose level-1 seed it may start from, by a name that all functions have that may; none if it starts from none.
+    pub runtime: Option<Arc<str>>,
     /// What its starts should take.
     pub slo: Slo,
     /// The function of which it is a version: all of them share its reserved concurrency.

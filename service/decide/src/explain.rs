@@ -40,6 +40,8 @@ pub struct Decision {
     /// Clones since the seed was made.
     pub seed_clones: u64,
     pub template: TemplateState,
+    /// The seed of its runtime; none if it starts from none.
+    pub runtime_seed: Option<SeedState>,
     /// Rungs that were measured or are assumed, best first.
     pub rungs: Vec<RungFigures>,
     pub pressure: Pressure,
@@ -106,7 +108,7 @@ impl Core {
     /// The state of a function's ladder at `now`; none once it was removed.
     pub fn explain(&self, now: Time, id: FunctionId) -> Option<Decision> {
         let function = self.get(id)?;
-        let next_rung = function.rung(self.has_level1(function.runtime));
+        let next_rung = function.rung(self.has_level1(function));
         let percentile = |percent| function.gaps.percentile_us(percent);
         Some(Decision {
             at: now,
@@ -133,6 +135,7 @@ impl Core {
             seed: function.seed.state,
             seed_clones: function.seed.clones,
             template: template(function),
+            runtime_seed: self.runtime_of(function).map(|runtime| runtime.seed.state),
             rungs: self.rungs(function),
             pressure: self.memory.level(),
             used_bytes: self.memory.used_bytes(),

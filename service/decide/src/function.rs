@@ -81,7 +81,10 @@ pub(crate) struct Function {
     pub(crate) spec: FunctionSpec,
     pub(crate) account: u32,
     pub(crate) group: u32,
-    pub(crate) runtime: u32,
+    /// Whose seed it may start from.
+    pub(crate) runtime: Option<u32>,
+    /// Its last start passed over its runtime's seed: it cannot use that.
+    pub(crate) shuns_runtime: bool,
     pub(crate) added: Time,
     /// When the last event came; none before the first.
     pub(crate) last_start: Option<Time>,
@@ -97,6 +100,7 @@ pub(crate) struct Function {
     pub(crate) parked_bytes: u64,
     pub(crate) invocations: u64,
     pub(crate) cold_bytes: Option<u64>,
+    pub(crate) level1_bytes: Option<u64>,
     pub(crate) clone_bytes: Option<u64>,
     pub(crate) template_bytes: PerBacking,
     pub(crate) seed: Seed,
@@ -131,7 +135,7 @@ impl Function {
     pub(crate) fn new(
         spec: FunctionSpec,
         (account, group): (u32, u32),
-        runtime: u32,
+        runtime: Option<u32>,
         now: Time,
         policy: &Policy,
     ) -> Self {
@@ -145,6 +149,7 @@ impl Function {
             account,
             group,
             runtime,
+            shuns_runtime: false,
             added: now,
             last_start: None,
             rate: Rate::new(policy.rate_fade_us),
@@ -157,6 +162,7 @@ impl Function {
             parked_bytes: 0,
             invocations: 0,
             cold_bytes: None,
+            level1_bytes: None,
             clone_bytes: None,
             template_bytes: PerBacking::default(),
             seed: Seed::new(wanted_at),
@@ -215,13 +221,15 @@ impl Function {
             // A template that is on its way was counted when it was begun.
             Rung::Restore if self.template != Template::None => self.clone_size(policy),
             Rung::Restore => self.clone_size(policy) + self.template_size(Backing::Local, policy),
-            Rung::Level1 | Rung::Cold => self.cold_size(policy),
+            Rung::Level1 | Rung::Cold => self.init_size(rung == Rung::Level1, policy),
         }
     }
 
-    /// Memory of an instance that was not cloned from the function's seed, and of the making of that.
-    pub(crate) fn cold_size(&self, policy: &Policy) -> u64 {
-        let known = self.cold_bytes.or(self.spec.memory_bytes);
+    /// Memory of an instance that runs the function's init, and of the making of its seed; `level1` tells whether it begins in
+    /// a clone of the runtime's seed, which shares pages with that.
+    pub(crate) fn init_size(&self, level1: bool, policy: &Policy) -> u64 {
+        let of_clone = self.level1_bytes.filter(|_| level1);
+        let known = of_clone.or(self.cold_bytes).or(self.spec.memory_bytes);
         known.unwrap_or(policy.assumed_cold_bytes)
     }
 
@@ -250,10 +258,10 @@ impl Function {
 
     /// Learns how large instances become; new ones count a quarter.
     pub(crate) fn learn_bytes(&mut self, rung: Rung, bytes: u64) {
-        let known = if rung.is_clone() {
-            &mut self.clone_bytes
-        } else {
-            &mut self.cold_bytes
+        let known = match rung {
+            Rung::Level1 => &mut self.level1_bytes,
+            rung if rung.is_clone() => &mut self.clone_bytes,
+            _ => &mut self.cold_bytes,
         };
         *known = Some(known.map_or(bytes, |known| known - known / 4 + bytes / 4));
     }

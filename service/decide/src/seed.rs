@@ -91,6 +91,13 @@ impl Seed {
         self.failures = 0;
     }
 
+    /// Its size has become known.
+    pub(crate) fn resize(&mut self, bytes: u64) {
+        if let SeedState::Ready { image_bytes, .. } = &mut self.state {
+            *image_bytes = bytes;
+        }
+    }
+
     /// The next attempt waits for as many invocations as the first one did, then twice as many, and so on.
     pub(crate) fn failed(&mut self, invocations: u64, seed_after: u64) {
         let wait = seed_after.max(1) << self.failures.min(MOST_DOUBLINGS);

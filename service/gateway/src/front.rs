@@ -19,6 +19,7 @@ use offshoot_package::PackageStore;
 use offshoot_state::{Blobs, Queue};
 
 use crate::body::{Answer, set};
+use crate::guard::Guard;
 use crate::{Keys, NodePages, control, function_url, invoke, operator, rescue, streaming};
 
 /// What a gateway needs.
@@ -39,6 +40,8 @@ pub struct GatewayParts {
     pub logs: Arc<LogBook>,
     /// Who may sign requests.
     pub keys: Keys,
+    /// Names under which it is asked besides this machine's own; they count without keys only.
+    pub allowed_hosts: Vec<String>,
     /// Region and account.
     pub home: Home,
     /// Where clients reach this gateway, for links in answers: `http://127.0.0.1:3001`.
@@ -52,6 +55,8 @@ pub struct GatewayParts {
 /// The gateway; one for all connections.
 pub struct Gateway {
     pub(crate) parts: GatewayParts,
+    /// Without keys.
+    guard: Option<Guard>,
     requests: AtomicU64,
 }
 
@@ -62,7 +67,9 @@ const UPKEEP_REQUESTS: u64 = 4096;
 impl Gateway {
     /// A gateway.
     pub fn new(parts: GatewayParts) -> Arc<Self> {
+        let allowed_hosts = parts.allowed_hosts.clone();
         Arc::new(Self {
+            guard: (!parts.keys.required()).then(|| Guard::new(allowed_hosts)),
             parts,
             requests: AtomicU64::new(0),
         })
@@ -92,6 +99,9 @@ impl Gateway {
         request: Request<Incoming>,
         request_id: &Arc<str>,
     ) -> Result<Answer, ApiError> {
+        if let Some(guard) = &self.guard {
+            guard.check(&request)?;
+        }
         if let Some(page) = operator::page(request.uri().path()) {
             return operator::answer(self, page, request).await;
         }

@@ -3,7 +3,7 @@
 //! A request passes, in this order:
 //! 1. `server`: connection limits, header limits, graceful end.
 //! 2. `front`: a request id; then the host and path decide: function URL, operator page (`operator`, `ui`), Lambda API.
-//! 3. `auth`: SigV4, when access keys are configured.
+//! 3. `auth`: SigV4, when access keys are configured; else `guard`: nothing for web pages of others.
 //! 4. `invoke`, `streaming` for the two invocations; `control` for all other operations.
 //! 5. `rescue`: the one place where errors become Lambda's errors.
 //!
@@ -14,6 +14,7 @@ mod body;
 mod control;
 mod front;
 mod function_url;
+mod guard;
 mod identify;
 mod intake;
 mod invoke;

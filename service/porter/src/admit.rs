@@ -72,7 +72,7 @@ impl<F: Fri> Porter<F> {
         let (admitted, todo) = {
             let mut state = self.lock();
             let now = self.clock.now();
-            let id = state.version(now, target);
+            let id = state.version(&*self.node, now, target);
             let mut actions = Vec::new();
             let admitted = state.core.admit(now, id, &mut actions);
             let mut todo = self.obey(&mut state, actions);

@@ -206,7 +206,7 @@ impl<F: Fri> Porter<F> {
             true => None,
             false => target.measures().then(|| self.node.own_bytes(&instance)),
         };
-        let is_clone = admitted.rung().is_some_and(Rung::is_clone);
+        let born = admitted.rung().unwrap_or(Rung::Cold);
         let Some(ticket) = admitted.take_ticket() else {
             return;
         };
@@ -216,7 +216,7 @@ impl<F: Fri> Porter<F> {
             let now = self.clock.now();
             let bytes = match is_hot {
                 true => bytes,
-                false => state.size(id, is_clone, measured.flatten()),
+                false => state.size(id, born, measured.flatten()),
             };
             let private_bytes = bytes;
             // Early destroy (AFaaS §4.1): clones are cheap, idle instances are not.

@@ -30,16 +30,28 @@ impl<F: Fri> Porter<F> {
             let due = alarm.and_then(|alarm| self.clock.instant(alarm));
             match due {
                 None => {
-                    self.wake.notified().await;
+                    self.woken().await;
                     continue;
                 }
                 Some(due) if due > Instant::now() => tokio::select! {
                     () = tokio::time::sleep_until(due.into()) => {}
-                    () = self.wake.notified() => continue,
+                    () = self.woken() => continue,
                 },
                 Some(_) => tokio::task::yield_now().await,
             }
             self.decide();
+        }
+    }
+
+    /// Waits until there is another alarm; the seed of a runtime that has come or gone may be what sets it.
+    async fn woken(&self) {
+        tokio::select! {
+            () = self.wake.notified() => {}
+            () = self.node.runtime_seeds_changed() => {
+                let mut state = self.lock();
+                state.learn_runtimes(&*self.node, self.clock.now());
+                self.note(&mut state, false);
+            }
         }
     }
 
@@ -63,7 +75,7 @@ impl<F: Fri> Porter<F> {
             return;
         }
         let mut state = self.lock();
-        state.version(self.clock.now(), target);
+        state.version(&*self.node, self.clock.now(), target);
         self.note(&mut state, false);
     }
 
@@ -74,7 +86,7 @@ impl<F: Fri> Porter<F> {
         }
         let mut state = self.lock();
         let now = self.clock.now();
-        let id = state.version(now, target);
+        let id = state.version(&*self.node, now, target);
         let slot = state.slots.get_mut(id)?;
         if slot.has_seed {
             return Some((done, true));
@@ -195,10 +207,11 @@ impl<F: Fri> Porter<F> {
                     state.resident.remove(&function);
                     todo.push(state, function, Work::Forget);
                 }
-                // The policy asks for none: a runtime's seed is the node's own affair.
-                Deed::MakeSeed { seed } | Deed::RotateSeed { seed } => {
-                    state.core.seed_failed(action.at, &seed);
-                }
+                Deed::RotateSeed {
+                    seed: SeedOf::Runtime(runtime),
+                } => todo.renew(state, runtime),
+                // The policy asks for none: the node makes it when it is first missed.
+                Deed::MakeSeed { seed } => state.core.seed_failed(action.at, &seed),
                 // For people.
                 Deed::SetGhosts { .. }
                 | Deed::SetKeepAlive { .. }

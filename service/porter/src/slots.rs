@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use offshoot_decide::FunctionId;
+use offshoot_decide::{FunctionId, PerRung};
 
 use crate::Target;
 
@@ -32,8 +32,8 @@ pub(crate) struct Slot<I> {
     pub(crate) has_seed: bool,
     /// Who waits for the seed.
     pub(crate) waiting: Vec<Done>,
-    /// Last measured sizes of instances: of those that were cloned, and of others.
-    pub(crate) sizes: [Option<u64>; 2],
+    /// Last measured sizes of instances, by the rung that they were started from.
+    pub(crate) sizes: PerRung<Option<u64>>,
     /// The reservation that the core was told.
     pub(crate) reserved: Option<u32>,
 }
@@ -90,7 +90,7 @@ impl<I> Slots<I> {
             parking: 0,
             has_seed: false,
             waiting: Vec::new(),
-            sizes: [None; 2],
+            sizes: PerRung::default(),
         };
         self.slots.insert(id, slot);
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use offshoot_decide::{
     Backing, Core, Event, FunctionId, FunctionSpec, Rung, SeedOf, Slo, Started, Ticket, Time,
 };
-use offshoot_node::{Fri, InstanceSpec, TemplateInfo};
+use offshoot_node::{Fri, InstanceSpec, RuntimeSeed, TemplateInfo};
 
 use crate::Target;
 use crate::slots::{Slots, Waiting};
@@ -26,6 +26,8 @@ pub(crate) struct State<I> {
     pub(crate) other_templates_bytes: u64,
     /// Versions whose template may not be what the core was told.
     pub(crate) unsure: Vec<FunctionId>,
+    /// Runtimes whose seed the core reckons with, each with a version that may begin in its clones.
+    pub(crate) runtimes: HashMap<Arc<str>, Arc<Target>>,
 }
 
 /// An instance that was found waiting.
@@ -45,11 +47,17 @@ impl<I> State<I> {
             resident: HashMap::new(),
             other_templates_bytes: 0,
             unsure: Vec::new(),
+            runtimes: HashMap::new(),
         }
     }
 
     /// The version that a target means; one that is not known becomes known.
-    pub(crate) fn version(&mut self, now: Time, target: &Arc<Target>) -> FunctionId {
+    pub(crate) fn version<F: Fri<Instance = I>>(
+        &mut self,
+        node: &F,
+        now: Time,
+        target: &Arc<Target>,
+    ) -> FunctionId {
         let reserved = target.reserved_concurrency;
         if let Some(id) = self.slots.find(target) {
             if let Some(slot) = self.slots.get_mut(id)
@@ -60,9 +68,27 @@ impl<I> State<I> {
             }
             return id;
         }
-        let id = self.core.add(now, function_spec(&target.spec, reserved));
+        let runtime = node.runtime_seed(&target.spec);
+        let name = runtime.as_ref().map(|runtime| Arc::clone(&runtime.name));
+        let spec = function_spec(&target.spec, reserved, name);
+        let id = self.core.add(now, spec);
         self.slots.add(id, Arc::clone(target));
+        if let Some(RuntimeSeed { name, image_bytes }) = runtime {
+            self.core.observe_runtime(now, &name, image_bytes);
+            self.runtimes.insert(name, Arc::clone(target));
+        }
         id
+    }
+
+    /// Tells the core which runtimes have a seed.
+    pub(crate) fn learn_runtimes<F: Fri<Instance = I>>(&mut self, node: &F, now: Time) {
+        let known = self.runtimes.values();
+        let found: Vec<_> = known
+            .filter_map(|target| node.runtime_seed(&target.spec))
+            .collect();
+        for RuntimeSeed { name, image_bytes } in found {
+            self.core.observe_runtime(now, &name, image_bytes);
+        }
     }
 
     /// An idle instance that lives, else a parked one; dead ones that come up go to `dead`.
@@ -171,11 +197,13 @@ impl<I> State<I> {
     }
 
     /// The size of an instance: as it was measured now, else as others of its kind last were.
-    pub(crate) fn size(&mut self, id: FunctionId, is_clone: bool, measured: Option<u64>) -> u64 {
+    pub(crate) fn size(&mut self, id: FunctionId, rung: Rung, measured: Option<u64>) -> u64 {
         let Some(slot) = self.slots.get_mut(id) else {
             return measured.unwrap_or(0);
         };
-        let known = &mut slot.sizes[usize::from(is_clone)];
+        // However a clone of the version's seed came about, it is as large.
+        let kind = if rung.is_clone() { Rung::Clone } else { rung };
+        let known = slot.sizes.get_mut(kind);
         *known = measured.or(*known);
         known.unwrap_or(0)
     }
@@ -187,7 +215,11 @@ impl<I> State<I> {
     }
 }
 
-fn function_spec(spec: &InstanceSpec, reserved_concurrency: Option<u32>) -> FunctionSpec {
+fn function_spec(
+    spec: &InstanceSpec,
+    reserved_concurrency: Option<u32>,
+    runtime: Option<Arc<str>>,
+) -> FunctionSpec {
     let name = match &*spec.version {
         "$LATEST" => Arc::clone(&spec.function),
         version => format!("{}:{version}", spec.function).into(),
@@ -196,7 +228,7 @@ fn function_spec(spec: &InstanceSpec, reserved_concurrency: Option<u32>) -> Func
         name,
         group: Arc::clone(&spec.function),
         account: Arc::clone(&spec.account_id),
-        runtime: spec.runtime.name().into(),
+        runtime,
         slo: Slo::default(),
         reserved_concurrency,
         memory_bytes: Some(u64::from(spec.memory_mb) << 20),

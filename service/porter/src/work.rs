@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use offshoot_decide::{Event, FunctionId, SeedOf};
+use offshoot_decide::{Event, FunctionId, Rung, SeedOf};
 use offshoot_node::{Fri, Seeding};
 
 use crate::slots::Waiting;
@@ -31,6 +31,8 @@ pub(crate) struct Todo<I> {
     /// Instances to end.
     pub(crate) ended: Vec<Waiting<I>>,
     work: Vec<(Work, FunctionId, Arc<Target>)>,
+    /// Runtimes whose seeds are made anew, each with a version that begins in its clones.
+    runtimes: Vec<(Arc<str>, Arc<Target>)>,
 }
 
 impl<I> Default for Todo<I> {
@@ -38,6 +40,7 @@ impl<I> Default for Todo<I> {
         Self {
             ended: Vec::new(),
             work: Vec::new(),
+            runtimes: Vec::new(),
         }
     }
 }
@@ -47,6 +50,11 @@ impl<I> Todo<I> {
         let slot = state.slots.get(id);
         self.work
             .extend(slot.map(|slot| (work, id, Arc::clone(&slot.target))));
+    }
+
+    pub(crate) fn renew(&mut self, state: &State<I>, runtime: Arc<str>) {
+        let target = state.runtimes.get(&runtime).cloned();
+        self.runtimes.extend(target.map(|target| (runtime, target)));
     }
 }
 
@@ -62,6 +70,27 @@ impl<F: Fri> Porter<F> {
                 closing.run_until_cancelled(doing).await
             });
         }
+        for (runtime, target) in todo.runtimes {
+            let (porter, closing) = (Arc::clone(self), self.closing.clone());
+            self.invocations.spawn(async move {
+                let doing = porter.renew_runtime(runtime, &target);
+                closing.run_until_cancelled(doing).await
+            });
+        }
+    }
+
+    /// Has a runtime's seed made anew; the node says what went wrong.
+    async fn renew_runtime(&self, runtime: Arc<str>, target: &Target) {
+        let made = self.node.renew_runtime(Arc::clone(&target.spec)).await;
+        let found = self.node.runtime_seed(&target.spec);
+        let image_bytes = found.and_then(|found| found.image_bytes);
+        let mut state = self.lock();
+        let (now, seed) = (self.clock.now(), SeedOf::Runtime(runtime));
+        match (made, image_bytes) {
+            (Ok(Seeding::Seeded), Some(bytes)) => state.core.seed_ready(now, &seed, bytes),
+            _ => state.core.seed_failed(now, &seed),
+        }
+        self.note(&mut state, false);
     }
 
     async fn work(&self, work: Work, id: FunctionId, target: &Target) {
@@ -99,7 +128,7 @@ impl<F: Fri> Porter<F> {
             let mut state = self.lock();
             let stale = match clone {
                 Some(clone) => {
-                    let bytes = state.size(id, true, None);
+                    let bytes = state.size(id, Rung::Clone, None);
                     state.slots.put_parked(id, clone, bytes).err()
                 }
                 None => {

@@ -154,7 +154,7 @@ impl Driven {
                 name: function.name.clone(),
                 group: function.name.clone(),
                 account: function.account.clone(),
-                runtime: runtime.clone(),
+                runtime: Some(runtime.clone()),
                 slo: Slo::default(),
                 reserved_concurrency: None,
                 memory_bytes: Some(memory_limit(&function.workload)),

@@ -50,6 +50,7 @@ pub struct Explained {
     pub seed: Value,
     pub seed_clones: u64,
     pub template: Value,
+    pub runtime_seed: Option<Value>,
     pub rungs: Vec<RungFigures>,
     pub pressure: String,
     pub used_bytes: u64,

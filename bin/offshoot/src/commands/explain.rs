@@ -79,6 +79,10 @@ fn state(it: &Explained) -> Vec<Vec<String>> {
         bytes_for_people(it.used_bytes),
         bytes_for_people(it.limit_bytes)
     );
+    let runtime = it
+        .runtime_seed
+        .as_ref()
+        .map_or_else(|| "it starts from none".to_owned(), named);
     let row = |what: &str, now: String, by: String| vec![what.to_owned(), now, by];
     vec![
         row("next start", it.next_rung.clone(), target),
@@ -87,6 +91,7 @@ fn state(it: &Explained) -> Vec<Vec<String>> {
         row("parked clones", it.parked.to_string(), expected),
         row("seed", named(&it.seed), clones),
         row("template", named(&it.template), String::new()),
+        row("seed of the runtime", runtime, String::new()),
         row("memory pressure", it.pressure.clone(), memory),
     ]
 }

@@ -9,6 +9,7 @@
 
 mod error;
 mod file;
+mod hosts;
 mod policies;
 mod read;
 mod roles;
@@ -70,6 +71,8 @@ pub struct Server {
     pub state_dir: PathBuf,
     /// How long a stopping daemon waits for running invocations.
     pub drain_timeout: Duration,
+    /// Names of hosts under which requests may come besides this machine's own, without access keys.
+    pub allowed_hosts: Vec<String>,
 }
 
 /// What the Lambda API says about itself.

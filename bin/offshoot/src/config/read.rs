@@ -4,7 +4,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 
 use super::schema::Kind;
 use super::value::{Fault, Value, access_keys, backoff, names, servers};
-use super::{AccessKey, policies, roles};
+use super::{AccessKey, hosts, policies, roles};
 
 impl Kind {
     /// The value that a TOML value means.
@@ -25,6 +25,9 @@ impl Kind {
             }
             (Self::Names, DeValue::Array(entries)) => {
                 names(self.texts(entries)?.iter().map(String::as_str))
+            }
+            (Self::Hosts, DeValue::Array(entries)) => {
+                hosts::of(self.texts(entries)?.iter().map(String::as_str))
             }
             (Self::Roles, DeValue::Table(table)) => roles::of_table(table),
             (Self::Account, DeValue::Integer(number)) => Err(self

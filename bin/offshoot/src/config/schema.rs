@@ -74,6 +74,8 @@ pub enum Kind {
     Servers,
     /// Patterns of variables' names.
     Names,
+    /// Names of hosts.
+    Hosts,
     /// Sources of credentials by the role's ARN.
     Roles,
 }
@@ -96,10 +98,11 @@ const COUNT: Kind = Kind::Integer {
 };
 
 /// Every key, in the order of the documentation.
-pub static KEYS: [Key; 33] = [
+pub static KEYS: [Key; 34] = [
     key("server", "listen", Kind::Address, "127.0.0.1:3001"),
     key("server", "state_dir", Kind::Path, "/var/lib/offshoot"),
     key("server", "drain_timeout_s", seconds(0, 3_600), "30"),
+    key("server", "allowed_hosts", Kind::Hosts, ""),
     key("lambda", "region", Kind::Region, "us-east-1"),
     key("lambda", "account_id", Kind::Account, "000000000000"),
     key("auth", "access_keys", Kind::AccessKeys, ""),

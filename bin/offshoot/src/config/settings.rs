@@ -161,6 +161,7 @@ impl Settings {
                     other => unreachable!("server.state_dir is {other:?}"),
                 },
                 drain_timeout: seconds("server", "drain_timeout_s"),
+                allowed_hosts: self.names("server", "allowed_hosts"),
             },
             lambda: Lambda {
                 region: text("lambda", "region"),
@@ -187,7 +188,7 @@ impl Settings {
                 rotate_after: seconds("seeds", "rotate_s"),
                 disk_mb: count("seeds", "disk_mb"),
                 runtime_seeds: self.get("seeds", "runtime_seeds").0 == Value::Boolean(true),
-                secret_names: self.secret_names(),
+                secret_names: self.names("seeds", "secret_names"),
                 secrets: match text("seeds", "secrets").as_str() {
                     "refuse" => SecretPolicy::Refuse,
                     "ignore" => SecretPolicy::Ignore,
@@ -231,10 +232,10 @@ impl Settings {
         }
     }
 
-    fn secret_names(&self) -> Vec<String> {
-        match &self.get("seeds", "secret_names").0 {
+    fn names(&self, section: &str, name: &str) -> Vec<String> {
+        match &self.get(section, name).0 {
             Value::Names(names) => names.clone(),
-            other => unreachable!("seeds.secret_names is {other:?}"),
+            other => unreachable!("{section}.{name} is {other:?}"),
         }
     }
 

@@ -8,7 +8,7 @@ use offshoot_node::RoleSource;
 use offshoot_sandbox::NetworkPolicy;
 
 use super::schema::{Kind, Unit};
-use super::{AccessKey, AddressPool, policies, roles};
+use super::{AccessKey, AddressPool, hosts, policies, roles};
 
 /// AWS's secret keys have this many characters, and signatures are verified with such.
 const SECRET_CHARS: usize = 40;
@@ -81,6 +81,11 @@ impl Kind {
             Self::AccessKeys => access_keys_of(text),
             Self::Policies => policies::of_text(text),
             Self::Roles => roles::of_text(text),
+            Self::Hosts => hosts::of(
+                text.split(',')
+                    .map(str::trim)
+                    .filter(|part| !part.is_empty()),
+            ),
             Self::Names => names(
                 text.split(',')
                     .map(str::trim)
@@ -111,6 +116,7 @@ impl Kind {
             | Self::Policies
             | Self::Servers
             | Self::Names
+            | Self::Hosts
             | Self::Roles => Err(Fault::new(format!(
                 "must be {}, not the string {text:?}",
                 self.article()
@@ -138,6 +144,7 @@ impl Kind {
             Self::Policies => "a table of functions, such as { mailer = \"everywhere\" }",
             Self::Servers => "a list of addresses, such as [\"192.0.2.53\"]",
             Self::Names => "a list of patterns, such as [\"*PASSWORD*\", \"!*_ARN\"]",
+            Self::Hosts => "a list of names, such as [\"lambda.example\", \"*.dev.example\"]",
             Self::Roles => {
                 "a table of roles, such as { \"arn:aws:iam::...:role/r\" = \"/path/of/a/file\" }"
             }

@@ -84,6 +84,7 @@ impl Daemon {
             blobs: state.blobs(),
             logs,
             keys: keys(config)?,
+            allowed_hosts: config.server.allowed_hosts.clone(),
             base_url: base_url.clone(),
             node: Box::new(Pages {
                 node: Arc::clone(&node),

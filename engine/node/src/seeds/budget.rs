@@ -1,12 +1,12 @@
 //! How much of the disk images take, and which of them serve nobody any more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
 use offshoot_seed::{ImageName, SeedError};
 
-use super::{Seeds, State, Version, lock, name};
+use super::{Seeds, State, Version, lock, name, rotation};
 use crate::{InstanceSpec, environment};
 
 impl Seeds {
@@ -21,13 +21,37 @@ impl Seeds {
         }
         let wanted: BTreeSet<ImageName> =
             specs.iter().flat_map(|spec| self.names_of(spec)).collect();
-        let gone = images.into_keys().filter(|image| !wanted.contains(image));
-        // Differences before what they are differences to.
-        let (runtimes, versions): (Vec<_>, Vec<_>) = gone.partition(name::is_of_runtime);
-        for image in versions.into_iter().chain(runtimes) {
-            match self.forge.remove(image.clone()).await {
-                Ok(()) => tracing::info!(%image, "removed a seed that no version has"),
-                Err(error) => tracing::warn!(%image, %error, "a seed that no version has stays"),
+        let newest = rotation::newest(images.keys());
+        self.find_runtimes(specs, &newest);
+        for image in images.into_keys() {
+            match name::rotation(&image) {
+                // Later: differences go before what they are differences to.
+                Some((runtime, _)) => {
+                    if !wanted.contains(&runtime) || newest.get(&runtime) != Some(&image) {
+                        self.superseded.add(image);
+                    }
+                }
+                None if !wanted.contains(&image) => self.remove_unwanted(image).await,
+                None => {}
+            }
+        }
+        self.remove_superseded().await;
+    }
+
+    async fn remove_unwanted(&self, image: ImageName) {
+        match self.forge.remove(image.clone()).await {
+            Ok(()) => tracing::info!(%image, "removed a seed that no version has"),
+            Err(error) => tracing::warn!(%image, %error, "a seed that no version has stays"),
+        }
+    }
+
+    /// Notes which runtimes have an image of an earlier daemon, so that nobody has to start for that to be known.
+    fn find_runtimes(&self, specs: &[InstanceSpec], newest: &BTreeMap<ImageName, ImageName>) {
+        for runtime in specs.iter().filter_map(|spec| self.runtime(spec)) {
+            let image = newest.get(&runtime.name);
+            if let Some(image) = image.filter(|_| matches!(runtime.state(), State::Unknown)) {
+                *lock(&runtime.image) = image.clone();
+                runtime.set(State::Stored);
             }
         }
     }
@@ -38,23 +62,24 @@ impl Seeds {
         std::iter::once(self.name_of(spec)).chain(runtime).flatten()
     }
 
-    /// Removes images, those first that were used least lately, until all fit into the budget; never the one of `made`.
-    pub(crate) async fn make_room(&self, made: &Version) {
+    /// Removes images, those first that were used least lately, until all fit into the budget; never `made`.
+    pub(crate) async fn make_room(&self, made: &ImageName) {
         if let Err(error) = self.try_make_room(made).await {
             tracing::warn!(%error, "the images of seeds cannot be brought within their budget");
         }
     }
 
-    async fn try_make_room(&self, made: &Version) -> Result<(), SeedError> {
+    async fn try_make_room(&self, made: &ImageName) -> Result<(), SeedError> {
         let images = self.forge.images().await?;
         let mut total: u64 = images.values().sum();
         if total <= self.disk_bytes {
             return Ok(());
         }
-        let known = |image: &ImageName| lock(&self.versions).get(image).cloned();
+        let versions: Vec<_> = lock(&self.versions).values().cloned().collect();
+        let known = |image: &ImageName| versions.iter().find(|it| it.image() == *image).cloned();
         let mut candidates: Vec<Candidate> = images
             .into_iter()
-            .filter(|(image, _)| *image != made.name)
+            .filter(|(image, _)| image != made)
             .map(|(image, bytes)| Candidate {
                 version: known(&image),
                 image,

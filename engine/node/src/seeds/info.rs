@@ -50,7 +50,7 @@ impl Version {
             secrets: super::lock(&self.secrets).clone(),
             reason: None,
         };
-        let image = || Some(self.name.to_string());
+        let image = || Some(self.image().to_string());
         match self.state() {
             State::Unknown => bare("unknown"),
             State::Absent => bare("none"),

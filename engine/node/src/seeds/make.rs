@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use offshoot_sandbox::{Launcher, Taken};
-use offshoot_seed::{Freeze, Report, Secrets, SeedError};
+use offshoot_seed::{Freeze, ImageName, Report, Secrets, SeedError};
 use rustix::fs::{Mode, OFlags};
 
 use super::train::train;
@@ -76,12 +76,12 @@ pub(super) async fn ensure(
     }
     let begun = Instant::now();
     let (function, label) = (&*version.function, &*version.label);
-    match try_make(node, seeds, version, spec, secrets, begin).await {
+    match try_make(node, seeds, version, version.image(), spec, secrets, begin).await {
         Ok(report) => {
             tracing::info!(
                 function,
                 version = label,
-                image = %version.name,
+                image = %version.image(),
                 kilobytes = report.bytes / 1024,
                 of_parent_kilobytes = report.parent_pages * 4,
                 frozen_us = report.freeze_us,
@@ -117,11 +117,20 @@ pub(crate) async fn renew(node: &Node, spec: Arc<InstanceSpec>) -> Result<Seedin
         return make(node, spec).await;
     }
     // Both have one name. Templates that were made of the old one go on.
-    let removed = seeds.forge.remove(version.name.clone()).await;
+    let removed = seeds.forge.remove(version.image()).await;
     removed.map_err(|source| seeds.note(&version, source))?;
     let begin = async || begin(node, seeds, Arc::clone(&spec)).await;
     let secrets = seeds.rules().unwanted(&spec);
-    let renewed = try_make(node, seeds, &version, &spec, secrets, begin).await;
+    let renewed = try_make(
+        node,
+        seeds,
+        &version,
+        version.image(),
+        &spec,
+        secrets,
+        begin,
+    )
+    .await;
     if let Err(failure) = &renewed {
         let why = chain(failure);
         tracing::warn!(function = &*spec.function, %why, "the seed could not be made anew");
@@ -129,6 +138,8 @@ pub(crate) async fn renew(node: &Node, spec: Arc<InstanceSpec>) -> Result<Seedin
             version.set(State::Absent);
         }
     }
+    // It may have been the last one that was a difference to the old seed of its runtime.
+    seeds.remove_superseded().await;
     renewed.map(|_| Seeding::Seeded)
 }
 
@@ -168,10 +179,12 @@ fn refusal(node: &Node, seeds: &Seeds, spec: &InstanceSpec) -> Option<&'static s
     )
 }
 
-async fn try_make(
+/// Makes an image of that name, and a template of it. What serves until then goes on serving.
+pub(super) async fn try_make(
     node: &Node,
     seeds: &Seeds,
     version: &Version,
+    image: ImageName,
     spec: &InstanceSpec,
     secrets: Secrets,
     begin: impl AsyncFnOnce() -> Result<Instance, CreateFailure>,
@@ -182,14 +195,16 @@ async fn try_make(
         node.end(instance);
         return Err(told(CreateFailure::Function(failure)));
     }
-    let frozen = freeze(seeds, version, &instance, secrets).await;
+    let frozen = freeze(seeds, version, &image, &instance, secrets).await;
     node.end(instance);
     let report = frozen?;
-    version.set(State::Stored);
-    seeds.make_room(version).await;
+    if !matches!(version.state(), State::Resident(_) | State::Stored) {
+        version.set(State::Stored);
+    }
+    seeds.make_room(&image).await;
     let launcher = node.launcher().ok_or(NodeError::ShutDown)?;
     let taken = room(&launcher, spec, node.next_id()).await?;
-    let warmed = seeds.warm(version, &taken).await;
+    let warmed = seeds.warm(version, image, &taken).await;
     launcher.recycle(taken.occupied().end()).await;
     match warmed {
         Ok(_) => Ok(report),
@@ -252,6 +267,7 @@ const fn rest_of(runtime: Runtime) -> Duration {
 async fn freeze(
     seeds: &Seeds,
     version: &Version,
+    image: &ImageName,
     instance: &Instance,
     secrets: Secrets,
 ) -> Result<Report, NodeError> {
@@ -266,13 +282,13 @@ async fn freeze(
         let why = format!("its init has left {left} in /tmp, which clones would not have");
         return Err(refused(why));
     }
-    let origin = instance.origin.as_ref();
+    // Held until the image is there, so that what it is a difference to does not go meanwhile.
+    let (_held, parent) = seeds.parent_of(instance).await;
     let freeze = Freeze {
-        name: version.name.clone(),
+        name: image.clone(),
         pid: instance.sandbox.program_pid().unsigned_abs(),
         external: external(instance).map_err(|why| refused(why.to_owned()))?,
-        // Of a clone of the runtime, the difference is stored.
-        parent: origin.map(|(seed, _)| seed.name().clone()),
+        parent,
         secrets,
     };
     let frozen = seeds.forge.freeze(freeze).await;

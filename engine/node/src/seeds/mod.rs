@@ -7,9 +7,10 @@
 //! 3. [`Seeds::learn`] has the first clone's answer tell which pages clones need, and makes a template that has them ready.
 //! 4. [`Seeds::runtime`] is the seed of a language runtime without a function, in whose clones functions initialise
 //!    ([`crate::level1`]); what is made of such a clone stores only the difference.
-//! 5. Images are kept within a budget, and those of versions that are gone are removed at the start ([`budget`]).
-//! 6. A seed has more than one template while one is not enough ([`templates`]).
-//! 7. [`Seeds::forget`] ends the templates and images of a function that has changed.
+//! 5. A runtime's seed is made anew under another name, and its old image goes when nothing depends on it ([`rotation`]).
+//! 6. Images are kept within a budget, and those of versions that are gone are removed at the start ([`budget`]).
+//! 7. A seed has more than one template while one is not enough ([`templates`]).
+//! 8. [`Seeds::forget`] ends the templates and images of a function that has changed.
 
 mod budget;
 mod clones;
@@ -18,6 +19,7 @@ mod info;
 pub(crate) mod keep;
 pub(crate) mod make;
 mod name;
+pub(crate) mod rotation;
 pub(crate) mod runtime;
 pub(crate) mod templates;
 mod train;
@@ -30,11 +32,13 @@ use std::time::Instant;
 
 use offshoot_sandbox::{Launcher, Taken};
 use offshoot_seed::{FileUser, Finding, Forge, ImageName, Learn, Seed, SeedError, Warm, listed};
+use tokio::sync::Notify;
 
 pub use clones::{CloneInfo, MemoryUse};
 pub(crate) use clones::{Clones, Listed};
 pub use info::SeedInfo;
 pub use keep::TemplateInfo;
+pub use runtime::RuntimeSeed;
 
 use self::templates::{Crowd, Templates};
 use crate::{InstanceSpec, NodeError, Roles, SecretRules, SeedConfig};
@@ -55,17 +59,25 @@ pub(crate) struct Seeds {
     disk_bytes: u64,
     of_runtimes: bool,
     versions: Mutex<HashMap<ImageName, Arc<Version>>>,
+    /// Told when a runtime's seed comes or goes.
+    runtimes_changed: Arc<Notify>,
+    superseded: rotation::Superseded,
 }
 
 /// The seed of one function version, or of a runtime.
 #[derive(Debug)]
 pub(crate) struct Version {
+    /// What decides what its process is; also the name of its image, unless that was rotated.
     name: ImageName,
+    /// The present image, or the one that will be made.
+    image: Mutex<ImageName>,
     /// Of a runtime, Lambda's name of it.
     function: Arc<str>,
     /// `$LATEST` or a number; of a runtime, [`runtime::LABEL`].
     label: Arc<str>,
     state: Mutex<State>,
+    /// Told of each new state; of runtimes.
+    changed: Option<Arc<Notify>>,
     /// When a clone of it was last asked for, or its template made.
     used: Mutex<Instant>,
     /// Held by whoever makes the image or the template.
@@ -103,6 +115,8 @@ impl Seeds {
             disk_bytes: config.disk_bytes,
             of_runtimes: config.of_runtimes,
             versions: Mutex::default(),
+            runtimes_changed: Arc::default(),
+            superseded: rotation::Superseded::default(),
         }
     }
 
@@ -134,11 +148,14 @@ impl Seeds {
         let mut versions = lock(&self.versions);
         let version = versions.entry(name).or_insert_with_key(|name| {
             let (function, label) = whose();
+            let is_runtime = &*label == runtime::LABEL;
             Arc::new(Version {
                 name: name.clone(),
+                image: Mutex::new(name.clone()),
                 function,
                 label,
                 state: Mutex::new(State::Unknown),
+                changed: is_runtime.then(|| Arc::clone(&self.runtimes_changed)),
                 used: Mutex::new(Instant::now()),
                 making: tokio::sync::Mutex::default(),
                 crowd: Crowd::default(),
@@ -174,7 +191,7 @@ impl Seeds {
             State::Unknown | State::Stored => version.set(State::Stored),
         }
         let taken = room().await?;
-        let warmed = self.warm(version, &taken).await;
+        let warmed = self.warm(version, version.image(), &taken).await;
         // Nothing has run in it.
         launcher.recycle(taken.occupied().end()).await;
         match warmed {
@@ -193,27 +210,33 @@ impl Seeds {
     /// Removes an image of which no template came, as it is damaged or of another machine: another one can be made.
     async fn discard(&self, version: &Version) {
         version.set(State::Absent);
-        let (function, image) = (version.function(), &version.name);
-        match self.forge.discard(version.name.clone()).await {
+        let (function, image) = (version.function(), version.image());
+        match self.forge.discard(image.clone()).await {
             Ok(()) => tracing::warn!(function, %image, "a seed that was no good is removed"),
             Err(error) => tracing::warn!(function, %image, %error, "a seed that is no good stays"),
         }
     }
 
-    /// Makes the template of an image, in a sandbox with the files that it has mapped, and keeps it.
-    async fn warm(&self, version: &Version, taken: &Taken) -> Result<Arc<Seed>, SeedError> {
-        let seed = self.template(version, taken).await?;
+    /// Makes the template of an image, in a sandbox with the files that it has mapped; from then on it is the version's.
+    async fn warm(
+        &self,
+        version: &Version,
+        image: ImageName,
+        taken: &Taken,
+    ) -> Result<Arc<Seed>, SeedError> {
+        let seed = self.template(image.clone(), taken).await?;
         version.use_now();
+        *lock(&version.image) = image;
         version.set(State::Resident(Templates::one(Arc::clone(&seed))));
         self.keep_most_used();
         Ok(seed)
     }
 
-    async fn template(&self, version: &Version, taken: &Taken) -> Result<Arc<Seed>, SeedError> {
+    async fn template(&self, name: ImageName, taken: &Taken) -> Result<Arc<Seed>, SeedError> {
         let root = taken.root().map_err(SeedError::Root)?;
         let user = taken.join().map_or(0, |join| join.uid);
         let warm = Warm {
-            name: version.name.clone(),
+            name,
             root,
             files_as: FileUser { user, group: user },
         };
@@ -264,13 +287,13 @@ impl Seeds {
             _ => return Ok(()),
         }
         let learn = Learn {
-            name: version.name.clone(),
+            name: version.image(),
             pid,
         };
         let learnt = self.forge.learn(learn).await;
         learnt.map_err(|source| self.note(version, source))?;
         let taken = room().await?;
-        let warmed = self.warm(version, &taken).await;
+        let warmed = self.warm(version, version.image(), &taken).await;
         launcher.recycle(taken.occupied().end()).await;
         warmed
             .map(drop)
@@ -278,7 +301,7 @@ impl Seeds {
     }
 
     async fn has_image(&self, version: &Version) -> Result<bool, NodeError> {
-        let found = self.forge.has(version.name.clone()).await;
+        let found = self.forge.has(version.image()).await;
         found.map_err(|source| self.note(version, source))
     }
 
@@ -318,10 +341,11 @@ impl Seeds {
             let _turn = version.making.lock().await;
             let had_image = matches!(version.state(), State::Stored | State::Resident(_));
             version.set(State::Absent);
-            if had_image && let Err(error) = self.forge.remove(version.name.clone()).await {
-                tracing::warn!(function, image = %version.name, %error, "a seed's image stays");
+            if had_image && let Err(error) = self.forge.remove(version.image()).await {
+                tracing::warn!(function, image = %version.image(), %error, "a seed's image stays");
             }
         }
+        self.remove_superseded().await;
     }
 }
 
@@ -361,6 +385,11 @@ impl Version {
         *lock(&self.secrets) = Some(found.into());
     }
 
+    /// The present image, or the one that will be made.
+    fn image(&self) -> ImageName {
+        lock(&self.image).clone()
+    }
+
     fn use_now(&self) {
         *lock(&self.used) = Instant::now();
     }
@@ -371,6 +400,9 @@ impl Version {
 
     fn set(&self, state: State) {
         *lock(&self.state) = state;
+        if let Some(changed) = &self.changed {
+            changed.notify_one();
+        }
     }
 
     /// Its template has ended: the next clone makes another one of the image.

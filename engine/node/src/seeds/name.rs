@@ -1,6 +1,6 @@
 //! What a seed is called: by all that decides what its process is.
 
-use offshoot_seed::ImageName;
+use offshoot_seed::{BadName, ImageName};
 
 use crate::{InstanceSpec, NodeError, environment, runtimes};
 
@@ -51,9 +51,27 @@ pub(super) fn of_runtime(spec: &InstanceSpec) -> Result<ImageName, NodeError> {
     digest.name(RUNTIME, spec)
 }
 
-/// Whether an image is of a runtime's seed.
-pub(super) fn is_of_runtime(name: &ImageName) -> bool {
-    name.as_str().starts_with(RUNTIME)
+/// What parts the name of a runtime's image from its rotation.
+const ROTATION: &str = "-r";
+
+/// The image of a runtime's seed that was made anew so often.
+pub(super) fn rotated(runtime: &ImageName, rotation: u64) -> Result<ImageName, BadName> {
+    match rotation {
+        0 => Ok(runtime.clone()),
+        _ => ImageName::new(format!("{runtime}{ROTATION}{rotation}")),
+    }
+}
+
+/// The name of the runtime of whose seed this is an image, and how often that was made anew before; none if it is of no runtime.
+pub(super) fn rotation(image: &ImageName) -> Option<(ImageName, u64)> {
+    let text = image.as_str();
+    let (_, digest) = text.split_once('-').filter(|(kind, _)| *kind == RUNTIME)?;
+    let Some((digest, rotation)) = digest.split_once(ROTATION) else {
+        return Some((image.clone(), 0));
+    };
+    let rotation = rotation.parse().ok().filter(|rotation| *rotation > 0)?;
+    let runtime = ImageName::new(format!("{RUNTIME}-{digest}")).ok()?;
+    Some((runtime, rotation))
 }
 
 /// Parts, each with its length.
@@ -152,6 +170,25 @@ mod tests {
         assert_eq!(named(&["*KEY"], "one"), named(&["*KEY"], "two"));
         assert_ne!(named(&[], "one"), named(&[], "two"));
         assert_ne!(named(&["*KEY"], "one"), named(&[], "one"));
+    }
+
+    #[test]
+    fn image_of_a_runtime_tells_how_often_it_was_made_anew() {
+        let runtime = of_runtime(&spec()).unwrap();
+        for number in [0, 1, 12, 999_999] {
+            let image = rotated(&runtime, number).unwrap();
+            assert_eq!(rotation(&image), Some((runtime.clone(), number)), "{image}");
+        }
+        let version = of(&spec(), false).unwrap();
+        for other in [
+            version.as_str(),
+            "runtime",
+            "runtime-ab-r0",
+            "runtime-ab-rx",
+            "runtimes-ab-r1",
+        ] {
+            assert_eq!(rotation(&ImageName::new(other).unwrap()), None, "{other}");
+        }
     }
 
     #[test]

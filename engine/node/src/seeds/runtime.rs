@@ -5,7 +5,7 @@ use std::sync::Arc;
 use offshoot_sandbox::{CodeDirs, SandboxSpec};
 
 use super::make::{Seeding, ensure};
-use super::{Seeds, Version, name};
+use super::{Seeds, State, Version, name};
 use crate::conversation::{Silence, hear};
 use crate::create::{sandbox_spec, start};
 use crate::credentials::Purpose;
@@ -13,6 +13,15 @@ use crate::failure::INIT_REQUEST;
 use crate::instance::Instance;
 use crate::message::Message;
 use crate::{CreateFailure, Failure, InstanceSpec, Node, NodeError, environment};
+
+/// The seed of a runtime, as the porter knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuntimeSeed {
+    /// Its name: the same for all functions that may begin in a clone of it.
+    pub name: Arc<str>,
+    /// How much of the disk its image takes, in bytes: 0 if that is not known. None if there is no image.
+    pub image_bytes: Option<u64>,
+}
 
 /// Stands in the place of a version.
 pub(super) const LABEL: &str = "runtime";
@@ -25,6 +34,24 @@ impl Seeds {
         }
         let name = name::of_runtime(spec).ok()?;
         Some(self.known(name, 0, || (spec.runtime.name().into(), LABEL.into())))
+    }
+
+    /// What the porter is told of it.
+    pub(crate) fn runtime_info(&self, spec: &InstanceSpec) -> Option<RuntimeSeed> {
+        let runtime = self.runtime(spec)?;
+        Some(RuntimeSeed {
+            name: runtime.name.as_str().into(),
+            image_bytes: match runtime.state() {
+                State::Resident(templates) => Some(templates.first().stored_bytes()),
+                State::Stored => Some(0),
+                State::Unknown | State::Absent | State::Refused(_) => None,
+            },
+        })
+    }
+
+    /// Waits until the seed of a runtime has come or gone.
+    pub(crate) async fn runtimes_changed(&self) {
+        self.runtimes_changed.notified().await;
     }
 }
 
@@ -54,7 +81,7 @@ pub(crate) async fn make(
 }
 
 /// A runtime that waits for a function.
-async fn begin(node: &Node, spec: Arc<InstanceSpec>) -> Result<Instance, CreateFailure> {
+pub(super) async fn begin(node: &Node, spec: Arc<InstanceSpec>) -> Result<Instance, CreateFailure> {
     let mut instance = start(node, spec, furnish, Purpose::Runtime).await?;
     let broken = |how: &str| Failure::broke_protocol(INIT_REQUEST, how);
     let failure = match hear(&mut instance).await {

@@ -6,5 +6,6 @@ mod fair;
 mod keep;
 mod order;
 mod random;
+mod runtimes;
 mod seeds;
 mod world;

@@ -40,7 +40,7 @@ pub fn spec(name: &str, account: &str) -> FunctionSpec {
         name: name.into(),
         group: name.into(),
         account: account.into(),
-        runtime: "python3.11".into(),
+        runtime: Some("python3.11".into()),
         slo: Slo::default(),
         reserved_concurrency: None,
         memory_bytes: None,

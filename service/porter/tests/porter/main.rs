@@ -4,3 +4,4 @@
 mod drive;
 mod ladder;
 mod node;
+mod runtimes;

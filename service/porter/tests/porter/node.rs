@@ -8,17 +8,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use offshoot_node::{
     Activated, Answer, CreateFailure, Event, Failure, Fri, InstanceSpec, LogFormat, MachineReading,
-    NodeError, Outcome, Reply, Rung, Runtime, Seeding, Stages, TemplateInfo,
+    NodeError, Outcome, Reply, Rung, Runtime, RuntimeSeed, Seeding, Stages, TemplateInfo,
 };
 use offshoot_porter::{InvokeError, Porter, PorterConfig, Target};
+use tokio::sync::Notify;
 
-/// What numbers of clones begin with.
+/// What numbers of clones of the runtime begin with, and of others.
+pub const LEVEL1: u32 = 500;
 pub const CLONE: u32 = 1000;
 pub const PARKED: u32 = 2000;
 
 pub const MB: u64 = 1 << 20;
 /// What instances use.
 pub const COLD_BYTES: u64 = 40 * MB;
+pub const LEVEL1_BYTES: u64 = 20 * MB;
 pub const CLONE_BYTES: u64 = 2 * MB;
 
 /// Notes what the porter asks for; an instance is its number.
@@ -41,6 +44,9 @@ pub struct FakeNode {
     pub images: Mutex<BTreeSet<String>>,
     pub templates: Mutex<BTreeSet<String>>,
     pub log: Mutex<Vec<(&'static str, String)>>,
+    /// Whether the runtime has a seed.
+    pub runtime: AtomicBool,
+    pub runtime_changed: Notify,
 }
 
 impl FakeNode {
@@ -69,6 +75,12 @@ impl FakeNode {
         self.templates.lock().unwrap().remove(function);
     }
 
+    /// The runtime's seed comes or goes.
+    pub fn set_runtime(&self, is_there: bool) {
+        self.runtime.store(is_there, Ordering::SeqCst);
+        self.runtime_changed.notify_one();
+    }
+
     /// Waits until something is so.
     pub async fn until(&self, is_so: impl Fn(&Self) -> bool) {
         for _ in 0..2000 {
@@ -94,7 +106,9 @@ impl Fri for FakeNode {
             return Err(CreateFailure::Function(Failure::raised(body, None)));
         }
         self.note("create", &spec.function);
-        Ok(self.created.fetch_add(1, Ordering::SeqCst))
+        let number = self.created.fetch_add(1, Ordering::SeqCst);
+        let in_clone = self.runtime.load(Ordering::SeqCst) && !begins_alone(&spec);
+        Ok(if in_clone { LEVEL1 + number } else { number })
     }
 
     async fn fork(&self, spec: Arc<InstanceSpec>, parked: bool) -> Result<Option<u32>, NodeError> {
@@ -159,6 +173,22 @@ impl Fri for FakeNode {
         templates.iter().map(info).collect()
     }
 
+    fn runtime_seed(&self, spec: &InstanceSpec) -> Option<RuntimeSeed> {
+        (!begins_alone(spec)).then(|| RuntimeSeed {
+            name: "python".into(),
+            image_bytes: self.runtime.load(Ordering::SeqCst).then_some(10 * MB),
+        })
+    }
+
+    async fn renew_runtime(&self, spec: Arc<InstanceSpec>) -> Result<Seeding, CreateFailure> {
+        self.note("renew_runtime", &spec.function);
+        Ok(Seeding::Seeded)
+    }
+
+    async fn runtime_seeds_changed(&self) {
+        self.runtime_changed.notified().await;
+    }
+
     async fn forget_seeds(&self, function: Arc<str>, _: Option<Arc<str>>) {
         self.note("forget", &function);
         self.lose_seed(&function);
@@ -192,15 +222,16 @@ impl Fri for FakeNode {
         match *instance {
             PARKED.. => Rung::Parked,
             CLONE.. => Rung::Clone,
+            LEVEL1.. => Rung::Level1,
             _ => Rung::Cold,
         }
     }
 
     fn own_bytes(&self, instance: &u32) -> Option<u64> {
-        Some(if *instance < CLONE {
-            COLD_BYTES
-        } else {
-            CLONE_BYTES
+        Some(match *instance {
+            CLONE.. => CLONE_BYTES,
+            LEVEL1.. => LEVEL1_BYTES,
+            _ => COLD_BYTES,
         })
     }
 
@@ -222,6 +253,11 @@ impl Fri for FakeNode {
     fn report_init_failure(&self, _: &InstanceSpec, _: &Event, failure: Failure) -> Outcome {
         outcome(Answer::Failure(failure), Rung::Cold)
     }
+}
+
+/// Whether a function begins in no clone of the runtime.
+fn begins_alone(spec: &InstanceSpec) -> bool {
+    spec.function.starts_with("alone")
 }
 
 fn outcome(answer: Answer, rung: Rung) -> Outcome {
