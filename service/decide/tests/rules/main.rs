@@ -7,4 +7,5 @@ mod keep;
 mod order;
 mod random;
 mod seeds;
+mod shares;
 mod world;
