@@ -25,8 +25,8 @@ ARN = "arn:aws:lambda:us-east-1:000000000000:function:tested"
 class Frame:
     """One frame from the runtime, its metadata decoded."""
 
-    def __init__(self, kind, meta, body):
-        self.kind, self.body = kind, body
+    def __init__(self, kind, event, meta, body):
+        self.kind, self.event, self.body = kind, event, body
         self.meta = json.loads(meta) if meta else None
 
     def json(self):
@@ -36,16 +36,16 @@ class Frame:
         return f"Frame({self.kind}, {self.meta}, {self.body[:300]!r})"
 
 
-def frame(kind, meta=None, body=b""):
+def frame(kind, meta=None, body=b"", event=0):
     """A frame for a runtime."""
     meta_bytes = b"" if meta is None else json.dumps(meta).encode()
-    return HEADER.pack(kind, 1, 0, len(meta_bytes), len(body)) + meta_bytes + body
+    return HEADER.pack(kind, 1, event, len(meta_bytes), len(body)) + meta_bytes + body
 
 
-def invoke_frame(event=None, raw=None, **meta):
+def invoke_frame(event=None, raw=None, number=0, **meta):
     """One event, with metadata of Lambda's form."""
     meta = {"requestId": "id-1", "deadlineMs": int(time.time() * 1000) + 30_000, "arn": ARN, "streaming": False, **meta}
-    return frame(INVOKE, meta, json.dumps(event).encode() if raw is None else raw)
+    return frame(INVOKE, meta, json.dumps(event).encode() if raw is None else raw, number)
 
 
 def resume_frame(env=None):
@@ -61,16 +61,17 @@ class Conversation:
         self.channel.settimeout(timeout_s)
         self.buffer = bytearray()
         self.booted = False
+        self.is_crowded = False
 
     def receive(self):
         """The next frame; EOFError when the runtime closed the channel. `BOOTED` is noted and passed over."""
         self._fill(HEADER.size)
-        kind, version, reserved, meta_len, body_len = HEADER.unpack_from(self.buffer)
-        if version != 1 or reserved != 0:
-            raise AssertionError(f"bad header: version {version}, reserved {reserved}")
+        kind, version, event, meta_len, body_len = HEADER.unpack_from(self.buffer)
+        if version != 1 or (event != 0 and not self.is_crowded):
+            raise AssertionError(f"bad header: version {version}, event {event}")
         body_at = HEADER.size + meta_len
         self._fill(body_at + body_len)
-        frame = Frame(kind, bytes(self.buffer[HEADER.size : body_at]), bytes(self.buffer[body_at : body_at + body_len]))
+        frame = Frame(kind, event, bytes(self.buffer[HEADER.size : body_at]), bytes(self.buffer[body_at : body_at + body_len]))
         del self.buffer[: body_at + body_len]
         if kind == BOOTED:
             self.booted = True
@@ -91,6 +92,11 @@ class Conversation:
 
     def send(self, event=None, raw=None, **meta):
         self.channel.sendall(invoke_frame(event, raw, **meta))
+
+    def send_numbered(self, number, event=None, **meta):
+        """Sends one of several invocations, whose request id is its number."""
+        self.is_crowded = True
+        self.send(event, number=number, requestId=f"id-{number}", **meta)
 
     def resume(self, event=None, env=None, **meta):
         """Tells the runtime that it is a clone, and in the same write its first event; the answer's first frame."""

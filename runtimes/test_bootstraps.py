@@ -3,6 +3,7 @@
 import unittest
 
 from cases_clone import NodeClone, PythonClone
+from cases_crowd import NodeCrowd
 from cases_runtime_seed import NodeRuntimeSeed, PythonRuntimeSeed
 from cases_node import Node
 from cases_python import Python

@@ -44,9 +44,10 @@ pub fn request(input: &[u8]) {
 }
 
 pub(crate) fn frame_samples() -> Vec<Vec<u8>> {
-    let of = |kind, meta: &str| {
+    let of = |kind: Kind, meta: &str| {
         let header = Header {
             kind,
+            event: if kind.is_of_event() { 7 } else { 0 },
             meta_len: meta.len() as u32,
             body_len: 0,
         };

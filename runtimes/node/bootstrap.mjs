@@ -5,15 +5,17 @@
 //
 //   next ──INVOKE──> handler runs, event loop turns ──answer──> one more turn of the loop ──> next (blocks)
 //
+// unless the function is configured for more: then the first numbered event has the event loop read the channel (`crowd.mjs`).
+//
 // `callbackWaitsForEmptyEventLoop` needs to see the loop run empty, which Node tells by `beforeExit`; nothing of the
 // bootstrap keeps the loop alive while a handler runs.
 
 import {
   BOOTED, COLLECT, COLLECTED, ERROR, FREEZE, FROZEN, INIT_ERROR, INVOKE, READY, RESPONSE, STREAM_END, STREAM_ERROR, receive,
-  rehearse, send,
+  refuse, rehearse, send,
 } from './channel.mjs';
 import { collectForTraining, freeze, releaseWith, resume } from './clone.mjs';
-import { logError, patchConsole, readLogSettings, setRequestId, whenFlushed } from './console.mjs';
+import { logError, nameRequestsBy, patchConsole, readLogSettings, setRequestId, whenFlushed } from './console.mjs';
 import { NodeJsExit, InvalidStreamingOperation, UnhandledPromiseRejection, toAnswer } from './faults.mjs';
 import { loadHandler, prepareGlobals } from './loader.mjs';
 import { replaceRandom } from './random.mjs';
@@ -32,6 +34,7 @@ const HOOK_NEVER_SETTLED = 'The event loop ran empty before a hook was done: a p
 
 let handler;
 let ResponseStream;
+let crowd; // for several invocations at once
 let invocation; // the running one, or the last
 let traceId;
 
@@ -42,13 +45,24 @@ class Invocation {
   /** The response stream of a streaming handler. */
   stream = undefined;
 
+  /** Sends a frame, and calls `done` when the next may come. */
+  post(kind, body, meta, done) {
+    send(kind, body, meta);
+    done?.();
+  }
+
+  /** What comes after its answer. */
+  goOn() {
+    setImmediate(next);
+  }
+
   /** Sends the answer after everything printed, and goes on to the next invocation unless `then` says otherwise. */
-  answer(kind, body, meta, then = () => setImmediate(next)) {
+  answer(kind, body, meta, then = () => this.goOn()) {
     if (this.answered) return;
     this.answered = true;
     this.onIdle = undefined;
     whenFlushed(() => {
-      send(kind, body, meta);
+      this.post(kind, body, meta);
       then();
     });
   }
@@ -71,6 +85,21 @@ class Invocation {
     else this.answer(ERROR, JSON.stringify(fault), '', then);
     this.stream?.destroy();
   }
+}
+
+/** One of several invocations that are in hand at once. Nobody sees the loop run empty for it. */
+class Guest extends Invocation {
+  constructor(event, requestId) {
+    super();
+    this.event = event;
+    this.requestId = requestId;
+  }
+
+  post(kind, body, meta, done) {
+    crowd.post(this.event, kind, body, meta, done);
+  }
+
+  goOn() {}
 }
 
 /** An event that nobody has sent. */
@@ -110,10 +139,11 @@ class HookRun extends Invocation {
 
 /** Waits for a frame and does what it asks. */
 function next() {
-  const { kind, meta: metaText, body } = receive();
+  const { kind, event, meta: metaText, body } = receive();
   if (kind === INVOKE) {
     if (handler === undefined) process.exit(1); // it was promised a function first
-    invoke(JSON.parse(metaText), body);
+    if (event === 0) invoke(JSON.parse(metaText), body);
+    else beginCrowd(event, metaText, body);
   }
   else if (kind === FREEZE) prepare(() => freeze(rehearseEvents), FROZEN);
   else if (kind === COLLECT) prepare(collectForTraining, COLLECTED);
@@ -174,12 +204,29 @@ function becomeClone(env) {
   }
 }
 
+/** The first of several events has come. */
+function beginCrowd(event, metaText, body) {
+  if (crowd === undefined) refuse(`event ${event} of a runtime that has one at a time`);
+  nameRequestsBy(() => crowd.current()?.requestId);
+  crowd.open(welcome, event, metaText, body);
+}
+
+function welcome(event, metaText, body) {
+  const meta = JSON.parse(metaText);
+  const call = new Guest(event, meta.requestId);
+  crowd.runIn(call, () => run(call, meta, body));
+}
+
 function invoke(meta, body, call = new Invocation()) {
   invocation = call;
   setRequestId(meta.requestId);
   if (meta.traceId !== traceId) setTraceId(meta.traceId);
-  if (handler.streaming) runStreaming(invocation, meta, body);
-  else runBuffered(invocation, meta, body);
+  run(call, meta, body);
+}
+
+function run(call, meta, body) {
+  if (handler.streaming) runStreaming(call, meta, body);
+  else runBuffered(call, meta, body);
 }
 
 function setTraceId(value) {
@@ -203,7 +250,7 @@ function runBuffered(call, meta, body) {
   let context;
   const callback = once((error, result) => {
     if (error !== undefined && error !== null) fail(error);
-    else if (context?.callbackWaitsForEmptyEventLoop) call.onIdle = () => succeed(result);
+    else if (context?.callbackWaitsForEmptyEventLoop && !(call instanceof Guest)) call.onIdle = () => succeed(result);
     else succeed(result);
   });
   call.onIdle = () => {
@@ -222,7 +269,7 @@ function runBuffered(call, meta, body) {
 }
 
 async function runStreaming(call, meta, body) {
-  const stream = new ResponseStream(handler.highWaterMark);
+  const stream = new ResponseStream((...frame) => call.post(...frame), handler.highWaterMark);
   call.stream = stream;
   call.onIdle = () => call.fail(new InvalidStreamingOperation('Response stream is not finished.'));
   const finished = new Promise((resolve, reject) => stream.once('finish', resolve).on('error', reject));
@@ -271,18 +318,20 @@ function parseEvent(body) {
 
 /** Reports an error that no handler caught, and ends the process: its state is unknown now. */
 function die(title, error, status) {
-  const exit = () => process.exit(status);
-  if (invocation === undefined) {
+  const crowded = crowd?.isOpen() === true;
+  const exit = () => (crowded ? crowd.whenSent(() => process.exit(status)) : process.exit(status));
+  const call = crowded ? crowd.current() : invocation;
+  if (call === undefined && !crowded) {
     logError(title, error);
     whenFlushed(() => {
       send(INIT_ERROR, JSON.stringify(toAnswer(error)));
       process.exit(1);
     });
-  } else if (invocation.answered) {
+  } else if (call === undefined || call.answered) {
     logError(title, error);
     whenFlushed(exit);
   } else {
-    invocation.fail(error, title, exit);
+    call.fail(error, title, exit);
   }
 }
 
@@ -297,6 +346,7 @@ async function initialise() {
   try {
     if (process.env.OFFSHOOT_WITHHELD !== undefined) releaseWith((await import('./secrets.mjs')).withhold());
     handler = await loadHandler(taskRoot(), process.env._HANDLER);
+    if (process.env.AWS_LAMBDA_MAX_CONCURRENCY !== undefined) crowd = await import('./crowd.mjs');
     if (handler.streaming) ({ ResponseStream } = await import('./streaming.mjs'));
   } catch (error) {
     die('Uncaught Exception', error, 1);

@@ -24,10 +24,11 @@ export const COLLECTED = 25;
 export const CHUNK_LIMIT_BYTES = 1 << 20;
 
 const VERSION = 1;
-const HEADER_BYTES = 16;
+export const HEADER_BYTES = 16;
 const META_LIMIT_BYTES = 65_536;
 const BODY_LIMIT_BYTES = 64 << 20; // far above what the node sends; keeps a broken frame from taking all memory
-const FD = Number(process.env.OFFSHOOT_CHANNEL_FD ?? 3);
+/** The descriptor of the channel. */
+export const FD = Number(process.env.OFFSHOOT_CHANNEL_FD ?? 3);
 
 const inbox = Buffer.allocUnsafeSlow(65_536); // header, metadata and event of nearly every invocation in one read
 const outbox = Buffer.allocUnsafeSlow(65_536);
@@ -37,7 +38,7 @@ let keptFrom = 0;
 let keptTo = 0;
 let sink = FD; // where frames are written
 
-/** Waits for one frame and returns `{ kind, meta, body }`, both text. Ends the process at end of file. */
+/** Waits for one frame and returns `{ kind, event, meta, body }`; metadata and body are text. Ends the process at end of file. */
 export function receive() {
   let have = takeKept();
   while (have < HEADER_BYTES) {
@@ -45,19 +46,38 @@ export function receive() {
     if (count === 0) process.exit(have === 0 ? 0 : 1);
     have += count;
   }
-  const kind = inbox[0];
-  const metaBytes = inbox.readUInt32LE(4);
-  const bodyBytes = inbox.readUInt32LE(8) + inbox.readUInt32LE(12) * 2 ** 32;
-  const known = kind === INVOKE || ([RESUME, FREEZE, COLLECT].includes(kind) && bodyBytes === 0);
-  if (!known || inbox[1] !== VERSION || metaBytes > META_LIMIT_BYTES || bodyBytes > BODY_LIMIT_BYTES) {
-    writeSync(2, `channel: unusable frame (kind ${kind}, version ${inbox[1]})\n`);
-    process.exit(1);
-  }
+  const { kind, event, metaBytes, bodyBytes } = readHeader(inbox);
   const bodyStart = HEADER_BYTES + metaBytes;
   const total = bodyStart + bodyBytes;
   const frame = have < total ? receiveRest(have, total) : inbox;
   if (have > total) [keptFrom, keptTo] = [total, have];
-  return { kind, meta: frame.toString('utf8', HEADER_BYTES, bodyStart), body: frame.toString('utf8', bodyStart, total) };
+  return { kind, event, meta: frame.toString('utf8', HEADER_BYTES, bodyStart), body: frame.toString('utf8', bodyStart, total) };
+}
+
+/** The header at the beginning of `bytes`; one that no frame for a runtime has ends the process. */
+export function readHeader(bytes) {
+  const kind = bytes[0];
+  const event = bytes.readUInt16LE(2);
+  const metaBytes = bytes.readUInt32LE(4);
+  const bodyBytes = bytes.readUInt32LE(8) + bytes.readUInt32LE(12) * 2 ** 32;
+  const known = kind === INVOKE || ([RESUME, FREEZE, COLLECT].includes(kind) && bodyBytes === 0 && event === 0);
+  if (!known || bytes[1] !== VERSION || metaBytes > META_LIMIT_BYTES || bodyBytes > BODY_LIMIT_BYTES) {
+    refuse(`kind ${kind}, version ${bytes[1]}`);
+  }
+  return { kind, event, metaBytes, bodyBytes };
+}
+
+/** Ends the process over a frame that it cannot use. */
+export function refuse(what) {
+  writeSync(2, `channel: unusable frame (${what})\n`);
+  process.exit(1);
+}
+
+/** What was read beyond the last frame, for who reads from here on. */
+export function handOver() {
+  const kept = Buffer.from(inbox.subarray(keptFrom, keptTo));
+  keptFrom = keptTo = 0;
+  return kept;
 }
 
 /** Moves what was kept to the front; how many bytes it is. */
@@ -73,7 +93,7 @@ export async function rehearse(work) {
   const event = (meta, body) => {
     const metaBytes = inbox.write(meta, HEADER_BYTES);
     const bodyBytes = inbox.write(body, HEADER_BYTES + metaBytes);
-    writeHeader(inbox, INVOKE, metaBytes, bodyBytes);
+    writeHeader(inbox, INVOKE, 0, metaBytes, bodyBytes);
     [keptFrom, keptTo] = [0, HEADER_BYTES + metaBytes + bodyBytes];
   };
   sink = openSync('/dev/null', 'w');
@@ -122,13 +142,13 @@ export function send(kind, body = '', meta = '') {
     if (small) {
       const metaBytes = outbox.write(meta, HEADER_BYTES);
       const bodyBytes = outbox.write(body, HEADER_BYTES + metaBytes);
-      writeHeader(outbox, kind, metaBytes, bodyBytes);
+      writeHeader(outbox, kind, 0, metaBytes, bodyBytes);
       writeAll(outbox, 0, HEADER_BYTES + metaBytes + bodyBytes);
     } else {
       const bytes = typeof body === 'string' ? Buffer.from(body) : body;
       const metaBuffer = Buffer.from(meta);
       const head = Buffer.concat([Buffer.alloc(HEADER_BYTES), metaBuffer]);
-      writeHeader(head, kind, metaBuffer.length, bytes.length);
+      writeHeader(head, kind, 0, metaBuffer.length, bytes.length);
       const sent = writevSync(sink, [head, bytes]);
       if (sent < head.length) writeAll(head, sent, head.length);
       writeAll(bytes, Math.max(0, sent - head.length), bytes.length);
@@ -138,10 +158,10 @@ export function send(kind, body = '', meta = '') {
   }
 }
 
-function writeHeader(buffer, kind, metaBytes, bodyBytes) {
+export function writeHeader(buffer, kind, event, metaBytes, bodyBytes) {
   buffer[0] = kind;
   buffer[1] = VERSION;
-  buffer.writeUInt16LE(0, 2);
+  buffer.writeUInt16LE(event, 2);
   buffer.writeUInt32LE(metaBytes, 4);
   buffer.writeUInt32LE(bodyBytes >>> 0, 8);
   buffer.writeUInt32LE(Math.floor(bodyBytes / 2 ** 32), 12);

@@ -10,12 +10,18 @@ const require = createRequire(import.meta.url);
 const streams = { stdout: undefined, stderr: undefined }; // those that user code asked for
 const pause = new Int32Array(new SharedArrayBuffer(4));
 let requestId;
+let nameRequest = () => requestId;
 let format;
 let asJson;
 
 /** Names the invocation in every later line. */
 export function setRequestId(id) {
   requestId = id;
+}
+
+/** Has `name` tell the invocation of each line, where there are several. */
+export function nameRequestsBy(name) {
+  nameRequest = name;
 }
 
 /** Replaces the methods of the global `console`. */
@@ -56,7 +62,7 @@ function watchStream(name) {
 function print(level, values) {
   format ??= require('node:util').format;
   const time = new Date().toISOString();
-  const line = asJson ? jsonLine(time, level, values) : `${time}\t${requestId}\t${level}\t${format(...values)}`;
+  const line = asJson ? jsonLine(time, level, values) : `${time}\t${nameRequest()}\t${level}\t${format(...values)}`;
   write(`${line.replaceAll('\n', '\r')}\n`);
 }
 
@@ -77,7 +83,7 @@ function write(text) {
 }
 
 function jsonLine(timestamp, level, values) {
-  const result = { timestamp, level, requestId };
+  const result = { timestamp, level, requestId: nameRequest() };
   if (values.length === 1) {
     try {
       return JSON.stringify({ ...result, message: values[0] }, (_key, value) => (value instanceof Error ? fields(value) : value));

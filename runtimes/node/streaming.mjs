@@ -1,7 +1,7 @@
 // The response stream of a handler wrapped by `awslambda.streamifyResponse`; loaded for such handlers only.
 
 import { Writable } from 'node:stream';
-import { CHUNK_LIMIT_BYTES, STREAM_BEGIN, STREAM_CHUNK, send } from './channel.mjs';
+import { CHUNK_LIMIT_BYTES, STREAM_BEGIN, STREAM_CHUNK } from './channel.mjs';
 import { InvalidStreamingOperation } from './faults.mjs';
 
 /** Sends what is written as chunks of the answer. The caller ends the answer, once stream and handler are done. */
@@ -9,9 +9,12 @@ export class ResponseStream extends Writable {
   /** Whether the answer has begun and can no longer be a plain error. */
   begun = false;
   #contentType = 'application/octet-stream';
+  #post;
 
-  constructor(highWaterMark) {
+  /** `post(kind, body, meta, done)` sends a frame, and calls `done` when the next may come. */
+  constructor(post, highWaterMark) {
     super(highWaterMark === undefined ? {} : { highWaterMark });
+    this.#post = post;
   }
 
   setContentType(type) {
@@ -26,8 +29,7 @@ export class ResponseStream extends Writable {
 
   _write(chunk, _encoding, done) {
     this.#begin();
-    sendChunks(chunk);
-    done();
+    this.#sendChunks(chunk, done);
   }
 
   _final(done) {
@@ -38,14 +40,16 @@ export class ResponseStream extends Writable {
   #begin() {
     if (this.begun) return;
     this.begun = true;
-    send(STREAM_BEGIN, '', JSON.stringify({ contentType: this.#contentType }));
-    this._onBeforeFirstWrite?.(sendChunks);
+    this.#post(STREAM_BEGIN, '', JSON.stringify({ contentType: this.#contentType }));
+    this._onBeforeFirstWrite?.((data) => this.#sendChunks(data));
   }
-}
 
-function sendChunks(data) {
-  const bytes = typeof data === 'string' ? Buffer.from(data) : data;
-  for (let at = 0; at < bytes.length; at += CHUNK_LIMIT_BYTES) {
-    send(STREAM_CHUNK, bytes.subarray(at, at + CHUNK_LIMIT_BYTES));
+  #sendChunks(data, done = () => {}) {
+    const bytes = typeof data === 'string' ? Buffer.from(data) : data;
+    if (bytes.length === 0) done();
+    for (let at = 0; at < bytes.length; at += CHUNK_LIMIT_BYTES) {
+      const end = at + CHUNK_LIMIT_BYTES;
+      this.#post(STREAM_CHUNK, bytes.subarray(at, end), '', end < bytes.length ? undefined : done);
+    }
   }
 }

@@ -89,6 +89,7 @@ fn spec(runtime: &str, handler: &str, task_dir: &str) -> anyhow::Result<Instance
         memory_mb: 512,
         ephemeral_mb: 512,
         timeout: Duration::from_secs(10),
+        concurrency: 1,
         task_dir: PathBuf::from(task_dir).canonicalize()?,
         layer_dirs: Vec::new(),
         network: offshoot_node::NetworkPolicy::None,

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Most output that is read after the answer: what the handler printed before it.
-const LAST_OUTPUT_BYTES: usize = 64 << 10;
+pub(crate) const LAST_OUTPUT_BYTES: usize = 64 << 10;
 
 pub(crate) async fn activate(
     node: &Node,
@@ -92,7 +92,7 @@ pub(crate) async fn activate(
 }
 
 /// An instance has ended before it saw its event.
-fn note_lost(instance: &Instance) {
+pub(crate) fn note_lost(instance: &Instance) {
     let said = instance.origin.as_ref();
     let said = said.and_then(|(seed, token)| seed.failure_of(*token));
     let said = said.map(tracing::field::display);
@@ -105,7 +105,12 @@ fn note_lost(instance: &Instance) {
     );
 }
 
-fn stages(event: &Event, birth: Option<Birth>, begun: Instant, first_byte: Instant) -> Stages {
+pub(crate) fn stages(
+    event: &Event,
+    birth: Option<Birth>,
+    begun: Instant,
+    first_byte: Instant,
+) -> Stages {
     let birth = birth.unwrap_or_default();
     let us = |duration: Duration| duration.as_micros() as u64;
     Stages {

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use crate::create::{LAST_WORDS, await_exit};
 use crate::instance::Instance;
 use crate::message::{Message, TransportError};
+use crate::secrets::ClonesOwn;
 use crate::{Answer, Event, Failure, Reply, StreamPart};
 
 /// What a clone is told of its own before its first event; its seed had another.
@@ -36,10 +37,7 @@ pub(crate) async fn converse(
     let deadline_ms = deadline
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_millis() as u64);
-    let (mut response, streaming) = match reply {
-        Reply::Whole => (ResponseSink::Whole(BytesMut::new()), false),
-        Reply::Stream(parts) => (ResponseSink::Stream(parts), true),
-    };
+    let (mut response, streaming) = ResponseSink::of(reply);
     let mut first_byte = None;
     // A failed send means a dead runtime: listening tells how it died.
     let _ = send(instance, event, deadline_ms, streaming, is_clone).await;
@@ -121,12 +119,7 @@ async fn send(
     } = instance;
     let own = std::mem::take(own);
     let stream = is_clone.then(|| scribe.stream().to_owned());
-    let resume = stream.as_deref().map(|stream| ResumeMeta {
-        env: own
-            .variables()
-            .chain([(LOG_STREAM, Some(stream))])
-            .collect(),
-    });
+    let resume = stream.as_deref().map(|stream| resume_of(&own, stream));
     let sent = transport.send_invoke(resume.as_ref(), event, deadline_ms, streaming);
     tokio::pin!(sent);
     let mut printed = Vec::new();
@@ -136,6 +129,14 @@ async fn send(
             done = &mut sent => return done,
             () = output.read(&mut printed) => output.rest(scribe.printed(&mut printed)),
         }
+    }
+}
+
+/// What a clone is told before its first event.
+pub(crate) fn resume_of<'a>(own: &'a ClonesOwn, stream: &'a str) -> ResumeMeta<'a> {
+    let stream = [(LOG_STREAM, Some(stream))];
+    ResumeMeta {
+        env: own.variables().chain(stream).collect(),
     }
 }
 
@@ -176,7 +177,7 @@ pub(crate) async fn hear(instance: &mut Instance) -> Result<Message, Silence> {
 }
 
 /// Where the response goes.
-enum ResponseSink {
+pub(crate) enum ResponseSink {
     /// Joined, then answered as one.
     Whole(BytesMut),
     /// Passed on. A caller that has gone is no reason to stop the function.
@@ -184,7 +185,15 @@ enum ResponseSink {
 }
 
 impl ResponseSink {
-    async fn whole(self, body: Bytes) -> Answer {
+    /// The sink, and whether it takes a stream.
+    pub(crate) fn of(reply: Reply) -> (Self, bool) {
+        match reply {
+            Reply::Whole => (Self::Whole(BytesMut::new()), false),
+            Reply::Stream(parts) => (Self::Stream(parts), true),
+        }
+    }
+
+    pub(crate) async fn whole(self, body: Bytes) -> Answer {
         match self {
             Self::Whole(_) => Answer::Response(body),
             Self::Stream(parts) => {
@@ -195,13 +204,13 @@ impl ResponseSink {
         }
     }
 
-    async fn begin(&mut self, content_type: Option<String>) {
+    pub(crate) async fn begin(&mut self, content_type: Option<String>) {
         if let Self::Stream(parts) = self {
             let _ = parts.send(StreamPart::Head(content_type)).await;
         }
     }
 
-    async fn part(&mut self, part: Bytes) {
+    pub(crate) async fn part(&mut self, part: Bytes) {
         match self {
             Self::Whole(joined) => joined.extend_from_slice(&part),
             Self::Stream(parts) => {
@@ -214,7 +223,7 @@ impl ResponseSink {
         matches!(self, Self::Whole(joined) if joined.len() as u64 > MAX_STREAM_BYTES)
     }
 
-    fn end(self) -> Answer {
+    pub(crate) fn end(self) -> Answer {
         match self {
             Self::Whole(joined) if joined.len() as u64 > MAX_RESPONSE_BYTES => {
                 Answer::Failure(Failure::too_large(joined.len() as u64))

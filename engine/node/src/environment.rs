@@ -208,6 +208,9 @@ fn reserved(spec: &InstanceSpec, log_stream: &str) -> Vec<(&'static str, String)
         ),
         ("AWS_LAMBDA_LOG_FORMAT", log_format.to_owned()),
     ];
+    if spec.concurrency > 1 {
+        list.push(("AWS_LAMBDA_MAX_CONCURRENCY", spec.concurrency.to_string()));
+    }
     // Under SnapStart absent as on Lambda: clones have streams of their own, and only the channel can tell them.
     if !spec.snap_start || speaks_channel(spec.runtime) {
         let group = format!("/aws/lambda/{}", spec.function);

@@ -77,6 +77,17 @@ pub struct Outcome {
     pub log: PendingLog,
 }
 
+impl<I> Activated<I> {
+    /// The same with the instance as somebody else has it.
+    pub(crate) fn map<J>(self, held: impl FnOnce(I) -> J) -> Activated<J> {
+        Activated {
+            outcome: self.outcome,
+            instance: self.instance.map(held),
+            undelivered: self.undelivered,
+        }
+    }
+}
+
 /// An outcome and, if it lives on, the instance.
 #[derive(Debug)]
 pub struct Activated<I> {

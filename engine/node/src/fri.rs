@@ -10,7 +10,7 @@ use crate::{
 
 /// What the porter may ask of a node; see the crate's documentation.
 pub trait Fri: Send + Sync + 'static {
-    /// One running execution environment of a function version.
+    /// A share of one running execution environment of a function version: the only one, unless it is [shared](Fri::share).
     type Instance: Send + 'static;
 
     /// Makes an instance the ordinary way: new sandbox, new process, runtime and user code initialised.
@@ -69,7 +69,12 @@ pub trait Fri: Send + Sync + 'static {
         version: Option<Arc<str>>,
     ) -> impl Future<Output = ()> + Send;
 
-    /// Has `instance` handle one event. The instance comes back unless the event was its end.
+    /// Makes two shares of one, so that the instance can handle another event at the same time. Not more of them may be at work
+    /// than the specification's `concurrency`. Does not wait; the caller is on a tokio runtime.
+    fn share(&self, instance: Self::Instance) -> (Self::Instance, Self::Instance);
+
+    /// Has `instance` handle one event. The share comes back unless the instance takes no more events; others of its shares
+    /// finish theirs.
     fn activate(
         &self,
         instance: Self::Instance,
@@ -77,7 +82,8 @@ pub trait Fri: Send + Sync + 'static {
         reply: Reply,
     ) -> impl Future<Output = Activated<Self::Instance>> + Send;
 
-    /// Ends an instance and everything it owns in the kernel.
+    /// Ends an instance and everything it owns in the kernel; of one that is shared, when no share is at work. It ends, too, when its
+    /// last share is dropped.
     fn retire(&self, instance: Self::Instance) -> impl Future<Output = ()> + Send;
 
     /// Whether an idle instance still has a live process; cheap, no waiting.

@@ -10,11 +10,12 @@ use offshoot_seed::Seed;
 use crate::alarm::Alarm;
 use crate::capture::OutputPipe;
 use crate::credentials::Endpoint;
+use crate::crowd::Crowd;
 use crate::logs::{Scribe, Start};
 use crate::secrets::ClonesOwn;
 use crate::seeds::{Listed, Version};
 use crate::transport::Transport;
-use crate::{InstanceSpec, Rung};
+use crate::{InstanceSpec, Node, Rung};
 
 /// An instance; owned by whoever it works for, so that it has one event at a time.
 #[derive(Debug)]
@@ -39,6 +40,30 @@ pub struct Instance {
     pub(crate) own: ClonesOwn,
     /// Answers for the credentials of its role, if they are known. Closed before the sandbox is given back.
     pub(crate) credentials: Option<Endpoint>,
+}
+
+/// A share of an instance, which has one event at a time.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an instance that is alone costs no allocation for each event"
+)]
+pub enum Share {
+    /// The only one.
+    Alone(Instance),
+    /// One of several; the instance belongs to the task behind.
+    OfMany(Arc<Crowd>),
+}
+
+impl Share {
+    /// Makes two of one.
+    pub(crate) fn share(self, node: &Node) -> (Self, Self) {
+        let crowd = match self {
+            Self::Alone(instance) => Crowd::begin(node, instance),
+            Self::OfMany(crowd) => crowd,
+        };
+        (Self::OfMany(Arc::clone(&crowd)), Self::OfMany(crowd))
+    }
 }
 
 /// How long the stages of making an instance took.

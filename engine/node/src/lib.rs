@@ -8,8 +8,8 @@
 //!    official runtime clients), collects log lines, watches time-out and exit, and gives the instance back.
 //! 3. [`Node::retire`](Fri::retire) ends the sandbox.
 //!
-//! What callers must ensure: an instance gets one event at a time (the type enforces it: `activate` consumes it),
-//! and every instance ends in `retire`. Cost of a hot activation: two system calls on the channel, one on the log
+//! What callers must ensure: an instance gets one event at a time (the type enforces it: `activate` consumes it), or at most so many
+//! [shares](Fri::share) of it are at work as its specification says, and every instance ends in `retire`. Cost of a hot activation: two system calls on the channel, one on the log
 //! pipe, one on the memory counter, one write of the log.
 
 mod activate;
@@ -18,6 +18,7 @@ mod capture;
 mod conversation;
 mod create;
 mod credentials;
+mod crowd;
 mod environment;
 mod event;
 mod failure;
@@ -44,7 +45,7 @@ pub use credentials::{RoleSource, Roles, StaticKeys};
 pub use event::{Activated, Answer, Event, Outcome, Reply, StreamPart};
 pub use failure::{CreateFailure, Failure, FailureKind, NodeError};
 pub use fri::Fri;
-pub use instance::Instance;
+pub use instance::{Instance, Share};
 pub use logs::{LogBook, LogError, LogLimits, PendingLog};
 pub use memory::MachineReading;
 pub use node::{Node, NodeConfig, SeedConfig};

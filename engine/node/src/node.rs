@@ -19,8 +19,8 @@ use crate::seeds::{CloneInfo, Clones, SeedInfo, Seeds, Version};
 use crate::wakefulness::Wakefulness;
 use crate::{
     Activated, CreateFailure, Event, Failure, Fri, Instance, InstanceSpec, LogBook, MachineReading,
-    NodeError, Outcome, Reply, Roles, Rung, RuntimeSeed, SecretRules, Seeding, TemplateInfo,
-    activate, fork, level1, logs, seeds,
+    NodeError, Outcome, Reply, Roles, Rung, RuntimeSeed, SecretRules, Seeding, Share, TemplateInfo,
+    activate, crowd, fork, level1, logs, seeds,
 };
 
 /// How long extensions have to end when their sandbox does (Lambda grants 2 s to sandboxes with extensions).
@@ -225,21 +225,20 @@ impl Node {
 }
 
 impl Fri for Node {
-    type Instance = Instance;
+    type Instance = Share;
 
-    fn create(
-        &self,
-        spec: Arc<InstanceSpec>,
-    ) -> impl Future<Output = Result<Instance, CreateFailure>> + Send {
-        level1::create(self, spec, Purpose::Events)
+    async fn create(&self, spec: Arc<InstanceSpec>) -> Result<Share, CreateFailure> {
+        let created = level1::create(self, spec, Purpose::Events).await;
+        created.map(Share::Alone)
     }
 
-    fn fork(
+    async fn fork(
         &self,
         spec: Arc<InstanceSpec>,
         parked: bool,
-    ) -> impl Future<Output = Result<Option<Instance>, NodeError>> + Send {
-        fork::fork(self, spec, parked)
+    ) -> Result<Option<Share>, NodeError> {
+        let forked = fork::fork(self, spec, parked).await?;
+        Ok(forked.map(Share::Alone))
     }
 
     fn seed(
@@ -298,29 +297,46 @@ impl Fri for Node {
         }
     }
 
-    fn activate(
-        &self,
-        instance: Instance,
-        event: Event,
-        reply: Reply,
-    ) -> impl Future<Output = Activated<Instance>> + Send {
-        activate::activate(self, instance, event, reply)
+    fn share(&self, instance: Share) -> (Share, Share) {
+        instance.share(self)
     }
 
-    fn retire(&self, instance: Instance) -> impl Future<Output = ()> + Send {
-        end(instance)
+    async fn activate(&self, instance: Share, event: Event, reply: Reply) -> Activated<Share> {
+        match instance {
+            Share::Alone(instance) => {
+                let activated = activate::activate(self, instance, event, reply).await;
+                activated.map(Share::Alone)
+            }
+            Share::OfMany(crowd) => crowd::activate(crowd, event, reply).await,
+        }
     }
 
-    fn is_alive(&self, instance: &Instance) -> bool {
-        instance.sandbox.exited().now_or_never().is_none()
+    async fn retire(&self, instance: Share) {
+        match instance {
+            Share::Alone(instance) => end(instance).await,
+            Share::OfMany(crowd) => crowd.end().await,
+        }
     }
 
-    fn rung(&self, instance: &Instance) -> Rung {
-        instance.birth.map_or(Rung::Hot, |birth| birth.rung)
+    fn is_alive(&self, instance: &Share) -> bool {
+        match instance {
+            Share::Alone(instance) => instance.sandbox.exited().now_or_never().is_none(),
+            Share::OfMany(crowd) => crowd.is_open(),
+        }
     }
 
-    fn own_bytes(&self, instance: &Instance) -> Option<u64> {
-        instance.sandbox.peak_memory_bytes()
+    fn rung(&self, instance: &Share) -> Rung {
+        match instance {
+            Share::Alone(instance) => instance.birth.map_or(Rung::Hot, |birth| birth.rung),
+            Share::OfMany(_) => Rung::Hot,
+        }
+    }
+
+    fn own_bytes(&self, instance: &Share) -> Option<u64> {
+        match instance {
+            Share::Alone(instance) => instance.sandbox.peak_memory_bytes(),
+            Share::OfMany(crowd) => crowd.peak_bytes(),
+        }
     }
 
     fn read_machine(&self) -> MachineReading {
@@ -354,7 +370,7 @@ impl Fri for Node {
 }
 
 /// Lets extensions end, then ends the sandbox.
-async fn end(instance: Instance) {
+pub(crate) async fn end(instance: Instance) {
     let Instance {
         sandbox,
         transport,

@@ -12,7 +12,7 @@ macro_rules! file {
     };
 }
 
-const FILES: [(&str, &str); 17] = [
+const FILES: [(&str, &str); 18] = [
     file!("python/bootstrap.py"),
     file!("python/_offshoot_clone.py"),
     file!("python/_offshoot_faults.py"),
@@ -25,6 +25,7 @@ const FILES: [(&str, &str); 17] = [
     file!("node/clone.mjs"),
     file!("node/common.mjs"),
     file!("node/console.mjs"),
+    file!("node/crowd.mjs"),
     file!("node/faults.mjs"),
     file!("node/loader.mjs"),
     file!("node/random.mjs"),

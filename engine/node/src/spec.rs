@@ -65,6 +65,8 @@ pub struct InstanceSpec {
     pub ephemeral_mb: u32,
     /// How long one invocation may take.
     pub timeout: Duration,
+    /// How many events an instance handles at once, at least 1; more than 1 only with [`Runtime::Nodejs20`].
+    pub concurrency: u32,
     /// The unpacked package, bound at `/var/task`.
     pub task_dir: PathBuf,
     /// Unpacked layers, lowest first, merged at `/opt`.
@@ -100,6 +102,7 @@ pub(crate) mod samples {
             memory_mb: 128,
             ephemeral_mb: 512,
             timeout: Duration::from_secs(3),
+            concurrency: 1,
             task_dir: "/packages/1".into(),
             layer_dirs: Vec::new(),
             network: NetworkPolicy::None,

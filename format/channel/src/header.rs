@@ -11,8 +11,8 @@ pub const MAX_META_BYTES: u32 = 65_536;
 
 const KIND: usize = 0;
 const VERSION_AT: usize = KIND + 1;
-const RESERVED: usize = VERSION_AT + 1;
-const META_LEN: usize = RESERVED + 2;
+const EVENT: usize = VERSION_AT + 1;
+const META_LEN: usize = EVENT + 2;
 const BODY_LEN: usize = META_LEN + 4;
 const _: () = assert!(BODY_LEN + 8 == HEADER_BYTES);
 
@@ -61,9 +61,14 @@ pub enum FrameError {
     /// The kind is not in the table.
     #[error("frame kind {0} is unknown")]
     Kind(u8),
-    /// The reserved field is not zero.
-    #[error("reserved bits {0:#x} are set")]
-    Reserved(u16),
+    /// A frame that is about no event has an event's number.
+    #[error("a {kind:?} frame has the number of event {event}")]
+    Event {
+        /// The kind of the frame.
+        kind: Kind,
+        /// The number.
+        event: u16,
+    },
     /// Metadata longer than [`MAX_META_BYTES`].
     #[error("metadata of {0} bytes is over the limit of {MAX_META_BYTES}")]
     Meta(u32),
@@ -97,6 +102,27 @@ impl Kind {
         }
     }
 
+    /// Whether frames of this kind are about one event.
+    pub const fn is_of_event(self) -> bool {
+        match self {
+            Self::Invoke
+            | Self::Response
+            | Self::Error
+            | Self::StreamBegin
+            | Self::StreamChunk
+            | Self::StreamEnd
+            | Self::StreamError => true,
+            Self::Resume
+            | Self::Freeze
+            | Self::Collect
+            | Self::Booted
+            | Self::Ready
+            | Self::InitError
+            | Self::Frozen
+            | Self::Collected => false,
+        }
+    }
+
     const fn from_wire(byte: u8) -> Option<Self> {
         Some(match byte {
             1 => Self::Invoke,
@@ -124,6 +150,8 @@ impl Kind {
 pub struct Header {
     /// What the frame says.
     pub kind: Kind,
+    /// Which event it is about, of those that the runtime has at once; 0: the only one, or none.
+    pub event: u16,
     /// Bytes of metadata that follow.
     pub meta_len: u32,
     /// Bytes of body that follow the metadata.
@@ -136,21 +164,22 @@ impl Header {
         let mut bytes = [0; HEADER_BYTES];
         bytes[KIND] = self.kind as u8;
         bytes[VERSION_AT] = VERSION;
+        bytes[EVENT..META_LEN].copy_from_slice(&self.event.to_le_bytes());
         bytes[META_LEN..BODY_LEN].copy_from_slice(&self.meta_len.to_le_bytes());
         bytes[BODY_LEN..].copy_from_slice(&self.body_len.to_le_bytes());
         bytes
     }
 
-    /// Reads a header that a peer sent, refusing every length over its limit.
+    /// Reads a header that a peer sent, refusing every length over its limit, and an event's number where none belongs.
     pub fn decode(bytes: &[u8; HEADER_BYTES]) -> Result<Self, FrameError> {
-        let [kind, version, r0, r1, m0, m1, m2, m3, body @ ..] = *bytes;
+        let [kind, version, e0, e1, m0, m1, m2, m3, body @ ..] = *bytes;
         if version != VERSION {
             return Err(FrameError::Version(version));
         }
         let kind = Kind::from_wire(kind).ok_or(FrameError::Kind(kind))?;
-        let reserved = u16::from_le_bytes([r0, r1]);
-        if reserved != 0 {
-            return Err(FrameError::Reserved(reserved));
+        let event = u16::from_le_bytes([e0, e1]);
+        if event != 0 && !kind.is_of_event() {
+            return Err(FrameError::Event { kind, event });
         }
         let meta_len = u32::from_le_bytes([m0, m1, m2, m3]);
         if meta_len > MAX_META_BYTES {
@@ -167,6 +196,7 @@ impl Header {
         }
         Ok(Self {
             kind,
+            event,
             meta_len,
             body_len,
         })
@@ -183,11 +213,12 @@ mod tests {
     fn header_has_the_documented_bytes() {
         let bytes = Header {
             kind: Kind::Response,
+            event: 513,
             meta_len: 2,
             body_len: 258,
         }
         .encode();
-        assert_eq!(bytes, [18, 1, 0, 0, 2, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(bytes, [18, 1, 1, 2, 2, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0]);
     }
 
     #[test]
@@ -202,6 +233,7 @@ mod tests {
         for (number, kind) in kinds {
             let header = Header {
                 kind,
+                event: 0,
                 meta_len: 5,
                 body_len: 0,
             };
@@ -217,6 +249,7 @@ mod tests {
     fn body_over_the_limit_of_its_kind_is_refused() {
         let mut bytes = Header {
             kind: Kind::Ready,
+            event: 0,
             meta_len: 0,
             body_len: 0,
         }
@@ -233,6 +266,33 @@ mod tests {
         );
     }
 
+    #[test]
+    fn only_frames_about_events_have_an_events_number() {
+        for byte in 0..=u8::MAX {
+            let Some(kind) = Kind::from_wire(byte) else {
+                continue;
+            };
+            let header = Header {
+                kind,
+                event: 64,
+                meta_len: 0,
+                body_len: 0,
+            };
+            let expected = match kind {
+                Kind::Resume
+                | Kind::Freeze
+                | Kind::Collect
+                | Kind::Booted
+                | Kind::Ready
+                | Kind::InitError
+                | Kind::Frozen
+                | Kind::Collected => Err(FrameError::Event { kind, event: 64 }),
+                _ => Ok(header),
+            };
+            assert_eq!(Header::decode(&header.encode()), expected);
+        }
+    }
+
     proptest! {
         #[test]
         fn any_16_bytes_are_refused_or_round_trip(bytes: [u8; HEADER_BYTES]) {
@@ -244,7 +304,7 @@ mod tests {
 
         #[test]
         fn mutated_valid_headers_never_exceed_their_limits(at in 0usize..HEADER_BYTES, byte: u8) {
-            let mut bytes = Header { kind: Kind::StreamChunk, meta_len: 7, body_len: 9 }.encode();
+            let mut bytes = Header { kind: Kind::StreamChunk, event: 3, meta_len: 7, body_len: 9 }.encode();
             bytes[at] = byte;
             if let Ok(header) = Header::decode(&bytes) {
                 prop_assert!(header.meta_len <= MAX_META_BYTES);

@@ -48,6 +48,10 @@ pub enum CatalogError {
         .keys.join(", ")
     )]
     EnvReserved { keys: Vec<String> },
+    #[error(
+        "Runtime {runtime} handles one event at a time. PerExecutionEnvironmentMaxConcurrency above 1 is supported for nodejs20.x."
+    )]
+    OneAtATime { runtime: &'static str },
     #[error("Unzipped size must be smaller than {UNZIPPED_MAX_BYTES} bytes")]
     UnzippedTooLarge,
     #[error(
@@ -199,6 +203,7 @@ impl CatalogError {
             | CodeShaMismatch { .. }
             | EnvTooLarge { .. }
             | EnvReserved { .. }
+            | OneAtATime { .. }
             | UnzippedTooLarge
             | WithLayersTooLarge { .. }
             | TooManyTags

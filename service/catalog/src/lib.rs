@@ -42,7 +42,7 @@ pub use ops::{
 pub use page::{Page, PageRequest};
 pub use resolve::Resolved;
 pub use settings::{
-    Architecture, LogFormat, LoggingConfig, LoggingPatch, Runtime, Settings, SettingsPatch,
-    SnapStart, TracingMode,
+    Architecture, Capacity, LogFormat, LoggingConfig, LoggingPatch, Runtime, Settings,
+    SettingsPatch, SnapStart, TracingMode,
 };
 pub use version::{CodeRef, LayerRef, VersionConfig, VersionKey, VersionLabel};

@@ -9,10 +9,12 @@ use offshoot_lambda::limits::{
 };
 
 use crate::error::CatalogError;
-use crate::settings::Settings;
+use crate::settings::{Runtime, Settings};
 use crate::store::Memory;
 use crate::version::{CodeRef, LayerRef};
 
+/// Most events in one instance at once. AWS grants 1,600, and by default 64 for each processor of Node.
+const CONCURRENCY_MAX: i64 = 64;
 /// Keys that only the platform sets ("Defined runtime environment variables" in the AWS Lambda
 /// Developer Guide, those listed as reserved).
 const RESERVED_ENV: [&str; 18] = [
@@ -47,6 +49,7 @@ pub(crate) fn check_settings(settings: &Settings) -> Result<(), CatalogError> {
     )?;
     let (min, max) = (EPHEMERAL_STORAGE_MIN_MB, EPHEMERAL_STORAGE_MAX_MB);
     in_range("ephemeralStorage.size", settings.ephemeral_mb, min, max)?;
+    check_concurrency(settings)?;
     check_env(&settings.env)
 }
 
@@ -70,6 +73,18 @@ pub(crate) fn in_range(
             limit: max,
             too_great: true,
         }),
+        _ => Ok(()),
+    }
+}
+
+fn check_concurrency(settings: &Settings) -> Result<(), CatalogError> {
+    const MEMBER: &str = "capacityProviderConfig.lambdaManagedInstancesCapacityProviderConfig.perExecutionEnvironmentMaxConcurrency";
+    in_range(MEMBER, settings.concurrency(), 1, CONCURRENCY_MAX)?;
+    match settings.runtime {
+        Runtime::Python311 | Runtime::ProvidedAl2023 if settings.concurrency() > 1 => {
+            let runtime = settings.runtime.name();
+            Err(CatalogError::OneAtATime { runtime })
+        }
         _ => Ok(()),
     }
 }

@@ -193,9 +193,28 @@ pub struct Settings {
     /// `DeadLetterConfig.TargetArn`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead_letter_arn: Option<String>,
+    /// Events at once in one instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<Capacity>,
+}
+
+/// `CapacityProviderConfig.LambdaManagedInstancesCapacityProviderConfig`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capacity {
+    /// ARN of the capacity provider; stored, not used.
+    pub provider_arn: String,
+    /// The most events in one instance at once: 1 to 64.
+    pub concurrency: u32,
 }
 
 impl Settings {
+    /// The most events in one instance at once.
+    pub fn concurrency(&self) -> u32 {
+        self.capacity
+            .as_ref()
+            .map_or(1, |capacity| capacity.concurrency)
+    }
+
     /// Lambda's defaults ("CreateFunction" in the API reference) for a function `name`.
     pub fn new(name: &str, runtime: Runtime, handler: &str, role: &str) -> Self {
         Settings {
@@ -213,6 +232,7 @@ impl Settings {
             snap_start: SnapStart::default(),
             vpc_config: None,
             dead_letter_arn: None,
+            capacity: None,
         }
     }
 }
@@ -248,6 +268,8 @@ pub struct SettingsPatch {
     pub vpc_config: Option<serde_json::Value>,
     /// `DeadLetterConfig.TargetArn`; empty removes it.
     pub dead_letter_arn: Option<String>,
+    /// Events at once in one instance.
+    pub capacity: Option<Capacity>,
 }
 
 impl Settings {
@@ -269,6 +291,7 @@ impl Settings {
         set(&mut self.tracing, patch.tracing);
         set(&mut self.snap_start, patch.snap_start);
         set(&mut self.vpc_config, patch.vpc_config.map(Some));
+        set(&mut self.capacity, patch.capacity.map(Some));
         set(
             &mut self.dead_letter_arn,
             patch

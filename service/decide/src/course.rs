@@ -17,7 +17,15 @@ pub struct Ticket {
     function: FunctionId,
     place: Place,
     rung: Rung,
-    /// The rung that the instance was first started from.
+    /// None if another event of its instance has it.
+    hold: Option<Hold>,
+}
+
+/// An instance at work, as it is counted: its memory, and the rung that it was first started from. One of the events that are in it
+/// has it in its ticket, or whoever keeps the instance while they come and go.
+#[derive(Debug)]
+#[must_use = "the instance is counted until a ticket with its hold is ended"]
+pub struct Hold {
     born: Rung,
     bytes: u64,
 }
@@ -31,6 +39,17 @@ impl Ticket {
     /// The function.
     pub fn function(&self) -> FunctionId {
         self.function
+    }
+
+    /// Takes its instance's hold, for whoever keeps the instance for several events; none if it has none.
+    pub fn part_with_hold(&mut self) -> Option<Hold> {
+        self.hold.take()
+    }
+
+    /// Gives it the hold of the instance that it is the last event of.
+    pub fn bear(&mut self, hold: Hold) {
+        debug_assert!(self.hold.is_none(), "an event has one instance");
+        self.hold = Some(hold);
     }
 }
 
@@ -61,6 +80,8 @@ pub enum End {
     },
     /// Its instance has ended.
     Gone,
+    /// Its instance goes on with other events.
+    Shared,
     /// No instance ever had it.
     NotStarted,
 }
@@ -92,13 +113,45 @@ impl Core {
             function: id,
             place,
             rung,
-            born: rung,
-            bytes: 0,
+            hold: None,
         };
         self.charge(&mut ticket, rung);
         self.note_arrival(now, id);
+        self.note_demand(now, id);
         self.touch(now, id);
         Ok(ticket)
+    }
+
+    /// Lets an event into an instance at work that has room for it: it takes a place under the limits, and no memory.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]: the answer is 429, by whatever limit it names.
+    pub fn join(&mut self, now: Time, id: FunctionId) -> Result<Ticket, Refusal> {
+        let place = self.take_place(now, id)?;
+        self.note_arrival(now, id);
+        self.touch(now, id);
+        Ok(Ticket {
+            function: id,
+            place,
+            rung: Rung::Hot,
+            hold: None,
+        })
+    }
+
+    /// Tells that an event that was admitted has found room in an instance at work, so long after it came: it needs none of its own.
+    pub fn joined(&mut self, now: Time, ticket: &mut Ticket, latency_us: u64) {
+        if let Some(hold) = ticket.hold.take() {
+            self.memory.free(hold.bytes);
+            if let Some(function) = self.get_mut(ticket.function) {
+                function.busy = function.busy.saturating_sub(1);
+            }
+        }
+        ticket.rung = Rung::Hot;
+        if let Some(function) = self.get_mut(ticket.function) {
+            function.latency.get_mut(Rung::Hot).record(latency_us);
+        }
+        self.touch(now, ticket.function);
     }
 
     /// Tells how the event's instance was found.
@@ -109,8 +162,11 @@ impl Core {
             private_bytes,
         } = started;
         let expected = ticket.rung;
-        if rung != expected {
-            self.memory.free(ticket.bytes);
+        if ticket.hold.is_none() {
+            // The instance that it was to share is gone: it has one of its own.
+            self.note_demand(now, ticket.function);
+            self.charge(ticket, rung);
+        } else if rung != expected {
             self.charge(ticket, rung);
         }
         let Some(Some(function)) = self.functions.get_mut(ticket.function.0 as usize) else {
@@ -123,11 +179,10 @@ impl Core {
             (_, Rung::Level1) => function.shuns_runtime = false,
             _ => {}
         }
-        if let Some(bytes) = private_bytes {
-            self.memory
-                .free(std::mem::replace(&mut ticket.bytes, bytes));
+        if let (Some(bytes), Some(hold)) = (private_bytes, &mut ticket.hold) {
+            self.memory.free(std::mem::replace(&mut hold.bytes, bytes));
             self.memory.take(bytes);
-            function.learn_bytes(ticket.born, bytes);
+            function.learn_bytes(hold.born, bytes);
         }
         let misses = rung > Rung::Clone && function.template == Template::None;
         if misses && function.seed.image_bytes().is_some() {
@@ -151,29 +206,39 @@ impl Core {
     pub fn ended(&mut self, now: Time, ticket: Ticket, end: End) {
         let id = ticket.function;
         self.admission.give_back(ticket.place);
+        if let Some(hold) = &ticket.hold {
+            self.memory.free(hold.bytes);
+        }
         let Some(Some(function)) = self.functions.get_mut(id.0 as usize) else {
-            self.memory.free(ticket.bytes);
             return;
         };
-        function.busy = function.busy.saturating_sub(1);
+        function.busy = function
+            .busy
+            .saturating_sub(u32::from(ticket.hold.is_some()));
         if end != End::NotStarted {
             function.invocations += 1;
         }
-        self.memory.free(ticket.bytes);
-        match end {
-            End::Idle {
-                private_bytes: bytes,
-            } => {
+        // Whoever has no instance to give back has told of none.
+        let born = ticket.hold.map(|hold| hold.born);
+        match (end, born) {
+            (
+                End::Idle {
+                    private_bytes: bytes,
+                },
+                Some(born),
+            ) => {
                 self.memory.take(bytes);
-                function.learn_bytes(ticket.born, bytes);
+                function.learn_bytes(born, bytes);
                 function.idle.push_back(Idle {
                     since: now,
                     bytes,
-                    born: ticket.born,
+                    born,
                 });
             }
-            End::Retired { private_bytes } => function.learn_bytes(ticket.born, private_bytes),
-            End::Gone | End::NotStarted => {}
+            (End::Retired { private_bytes }, Some(born)) => {
+                function.learn_bytes(born, private_bytes);
+            }
+            _ => {}
         }
         self.touch(now, id);
     }
@@ -211,12 +276,17 @@ impl Core {
         })
     }
 
-    /// Counts an instance of a rung as taken by the event.
+    /// Counts an instance of a rung as taken by the event, instead of the one that it had.
     fn charge(&mut self, ticket: &mut Ticket, rung: Rung) {
         let policy = &self.policy;
         ticket.rung = rung;
-        ticket.born = rung;
-        ticket.bytes = 0;
+        if let Some(before) = ticket.hold.take() {
+            self.memory.free(before.bytes);
+        }
+        let hold = ticket.hold.insert(Hold {
+            born: rung,
+            bytes: 0,
+        });
         let Some(Some(function)) = self.functions.get_mut(ticket.function.0 as usize) else {
             return;
         };
@@ -224,22 +294,22 @@ impl Core {
             // Already counted.
             Rung::Hot => {
                 if let Some(idle) = function.idle.pop_back() {
-                    (ticket.bytes, ticket.born) = (idle.bytes, idle.born);
+                    (hold.bytes, hold.born) = (idle.bytes, idle.born);
                 }
             }
             Rung::Parked => {
                 if function.parked > 0 {
                     function.parked -= 1;
-                    ticket.bytes = function.parked_bytes;
+                    hold.bytes = function.parked_bytes;
                 }
             }
             Rung::Clone | Rung::Restore => {
-                ticket.bytes = function.clone_size(policy);
-                self.memory.take(ticket.bytes);
+                hold.bytes = function.clone_size(policy);
+                self.memory.take(hold.bytes);
             }
             Rung::Level1 | Rung::Cold => {
-                ticket.bytes = function.needed_bytes(rung, policy);
-                self.memory.take(ticket.bytes);
+                hold.bytes = function.needed_bytes(rung, policy);
+                self.memory.take(hold.bytes);
             }
         }
         if rung == Rung::Restore && function.template == Template::None {
@@ -252,13 +322,19 @@ impl Core {
         }
     }
 
-    fn note_arrival(&mut self, now: Time, id: FunctionId) {
+    /// Another instance is needed at once.
+    fn note_demand(&mut self, now: Time, id: FunctionId) {
         let fade_us = self.policy.rate_fade_us;
+        if let Some(function) = self.get_mut(id) {
+            function.busy += 1;
+            function.peak.record(now, function.busy, fade_us);
+        }
+    }
+
+    fn note_arrival(&mut self, now: Time, id: FunctionId) {
         let Some(function) = self.get_mut(id) else {
             return;
         };
-        function.busy += 1;
-        function.peak.record(now, function.busy, fade_us);
         function.rate.record(now);
         if let Some(last) = function.last_start {
             function.gaps.record(now.since(last));

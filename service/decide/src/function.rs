@@ -93,6 +93,7 @@ pub(crate) struct Function {
     pub(crate) latency: PerRung<Histogram>,
     /// The one that became idle first is in front.
     pub(crate) idle: VecDeque<Idle>,
+    /// Instances at work, or being made for an event.
     pub(crate) busy: u32,
     pub(crate) peak: Peak,
     pub(crate) parked: u32,

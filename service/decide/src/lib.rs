@@ -5,7 +5,8 @@
 //!
 //! 1. [`Core::admit`] lets an event in, or refuses it (429, fair between accounts), and names the rung of the
 //!    ladder that it starts from: hot, parked, clone, restore, level 1, cold ([`Rung`]). If memory is short for
-//!    it, it says what to end before. [`Core::started`] and [`Core::ended`] tell how it went.
+//!    it, it says what to end before. [`Core::started`] and [`Core::ended`] tell how it went. [`Core::join`] lets it into an
+//!    instance that has other events.
 //! 2. [`Core::observe`], [`Core::read`] and [`Core::seed_ready`] tell what else has happened.
 //! 3. [`Core::decide`] gives [`Action`]s, each with the figures that it was decided by ([`Reason`]);
 //!    [`Core::next_due`] tells when to call it next, so that nothing polls.
@@ -42,7 +43,7 @@ mod time;
 pub use action::{Action, Deed, Reason};
 pub use admission::Refusal;
 pub use core::Core;
-pub use course::{End, Started, Ticket};
+pub use course::{End, Hold, Started, Ticket};
 pub use event::{Event, FunctionId, FunctionSpec, NodeReading, SeedOf};
 pub use explain::{Decision, Gaps, RungFigures, TemplateState};
 pub use policy::{Policy, Slo};

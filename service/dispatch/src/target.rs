@@ -38,6 +38,7 @@ pub(crate) fn spec(parts: &DispatchParts, version: &VersionConfig) -> InstanceSp
         memory_mb: settings.memory_mb,
         ephemeral_mb: settings.ephemeral_mb,
         timeout: Duration::from_secs(settings.timeout_s.into()),
+        concurrency: settings.concurrency(),
         task_dir: unpacked(parts, &version.code.digest),
         layer_dirs: version
             .layers

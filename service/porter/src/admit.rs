@@ -3,12 +3,19 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use offshoot_decide::{End, Refusal, Rung, Started, Ticket};
+use offshoot_decide::{End, FunctionId, Refusal, Rung, Started, Ticket};
 use offshoot_node::Fri;
+use tokio_util::sync::CancellationToken;
 
 use crate::metered;
-use crate::state::Ready;
+use crate::shares::{Left, Need, Seat};
+use crate::slots::Waiting;
+use crate::state::{Ready, State};
+use crate::work::Todo;
 use crate::{InvokeError, Porter, Target, ThrottleReason};
+
+/// A ticket, and an instance that waited for its event.
+type AdmittedNow<F> = Result<(Ticket, Option<Ready<<F as Fri>::Instance>>), Refusal>;
 
 /// How long an event waits for memory before it is refused.
 const MEMORY_WAIT: Duration = Duration::from_secs(10);
@@ -63,6 +70,23 @@ impl<F: Fri> Porter<F> {
         }
     }
 
+    /// Lets an event in that finds no room in an instance at work.
+    fn admit_alone(
+        self: &Arc<Self>,
+        state: &mut State<F::Instance>,
+        id: FunctionId,
+        queued: Duration,
+    ) -> (AdmittedNow<F>, Todo<F::Instance>) {
+        let mut actions = Vec::new();
+        let admitted = state.core.admit(self.clock.now(), id, &mut actions);
+        let mut todo = self.obey(state, actions);
+        let admitted = admitted.map(|mut ticket| {
+            let ready = take(self, state, &mut ticket, queued, &mut todo.ended);
+            (ticket, ready)
+        });
+        (admitted, todo)
+    }
+
     /// Lets an event in, with an instance if one waits.
     fn try_admit(
         self: &Arc<Self>,
@@ -73,16 +97,15 @@ impl<F: Fri> Porter<F> {
             let mut state = self.lock();
             let now = self.clock.now();
             let id = state.version(&*self.node, now, target);
-            let mut actions = Vec::new();
-            let admitted = state.core.admit(now, id, &mut actions);
-            let mut todo = self.obey(&mut state, actions);
-            let admitted = admitted.map(|mut ticket| {
-                let ready = state.take_ready(&*self.node, id, &mut todo.ended);
-                if let Some(Ready { rung, .. }) = ready {
-                    state.started(now, &mut ticket, started(rung, queued, None));
+            let is_alive = |instance: &F::Instance| self.node.is_alive(instance);
+            let (admitted, todo) = match state.shares.with_room(id, is_alive) {
+                Some(seat) => {
+                    let joined = state.core.join(now, id);
+                    let joined = joined.map(|ticket| (ticket, state.join(&*self.node, seat)));
+                    (joined, Todo::default())
                 }
-                (ticket, ready)
-            });
+                None => self.admit_alone(&mut state, id, queued),
+            };
             self.note(&mut state, false);
             (admitted, todo)
         };
@@ -94,6 +117,26 @@ impl<F: Fri> Porter<F> {
             ready,
         })
     }
+}
+
+/// Has an event that was let in take an instance that waits.
+fn take<F: Fri>(
+    porter: &Porter<F>,
+    state: &mut State<F::Instance>,
+    ticket: &mut Ticket,
+    waited: Duration,
+    dead: &mut Vec<Waiting<F::Instance>>,
+) -> Option<Ready<F::Instance>> {
+    let now = porter.clock.now();
+    let mut ready = state.take_ready(&*porter.node, ticket.function(), dead)?;
+    state.started(now, ticket, started(ready.rung, waited, None));
+    let Waiting {
+        instance, bytes, ..
+    } = ready.waiting;
+    let (instance, seat) = state.begin(&*porter.node, ticket, instance, bytes);
+    ready.waiting = state.slots.waiting(instance, bytes);
+    ready.seat = seat;
+    Some(ready)
 }
 
 impl<F: Fri> Admitted<F> {
@@ -112,27 +155,46 @@ impl<F: Fri> Admitted<F> {
         let mut dead = Vec::new();
         let ready = {
             let mut state = porter.lock();
-            let ready = state.take_ready(&*porter.node, ticket.function(), &mut dead);
-            if let Some(Ready { rung, .. }) = ready {
-                let now = porter.clock.now();
-                state.started(now, ticket, started(rung, waited, None));
+            let is_alive = |instance: &F::Instance| porter.node.is_alive(instance);
+            match state.shares.with_room(ticket.function(), is_alive) {
+                Some(seat) => {
+                    let now = porter.clock.now();
+                    state.core.joined(now, ticket, waited.as_micros() as u64);
+                    state.join(&*porter.node, seat)
+                }
+                None => take(porter, &mut state, ticket, waited, &mut dead),
             }
-            ready
         };
         porter.retire(dead);
         ready
     }
 
-    /// An instance was made on a rung, `waited` after the event came. `seedless` if the node has found no seed.
+    /// Whether it waits for an instance that is being made; otherwise it has one made itself, until what is given back is dropped.
+    pub(crate) fn need(&self, most: u32, may_wait: bool) -> Option<Needed<F>> {
+        let id = self.ticket.as_ref()?.function();
+        let need = self.porter.lock().shares.need(id, most, may_wait);
+        Some(match need {
+            Need::Wait(done) => Needed::Made(done),
+            Need::Make(number) => Needed::Making(MakingShared {
+                porter: Arc::clone(&self.porter),
+                id,
+                number,
+            }),
+        })
+    }
+
+    /// An instance was made on a rung, `waited` after the event came: the event's share of it, and its place if others may join.
+    /// `seedless` if the node has found no seed.
     pub(crate) fn made(
         &mut self,
+        instance: F::Instance,
         rung: Rung,
         waited: Duration,
         own_bytes: Option<u64>,
         seedless: bool,
-    ) {
+    ) -> (F::Instance, Option<Seat>) {
         let (porter, Some(ticket)) = (&self.porter, self.ticket.as_mut()) else {
-            return;
+            return (instance, None);
         };
         let mut state = porter.lock();
         let (now, id) = (porter.clock.now(), ticket.function());
@@ -141,7 +203,17 @@ impl<F: Fri> Admitted<F> {
         if seedless && counted_on {
             state.lose_seed(now, id);
         }
+        let begun = state.begin(&*porter.node, ticket, instance, own_bytes.unwrap_or(0));
         porter.note(&mut state, true);
+        begun
+    }
+
+    /// Its share of an instance was lost before the event was seen; it needs another.
+    pub(crate) fn lost(&mut self, seat: Seat) {
+        let left = self.porter.lock().leave(seat, true, self.ticket.as_mut());
+        if let Some(Left::Nobody(_)) = left {
+            self.porter.gone(1);
+        }
     }
 
     /// Ends it: its place is free.
@@ -161,10 +233,20 @@ impl<F: Fri> Admitted<F> {
 
 impl<F: Fri> Drop for Admitted<F> {
     fn drop(&mut self) {
-        self.ended(End::NotStarted, true);
         if let Some(ready) = self.ready.take() {
-            self.porter.retire(vec![ready.waiting]);
+            match ready.seat {
+                None => self.porter.retire(vec![ready.waiting]),
+                // Nobody has used it; its other events go on.
+                Some(seat) => {
+                    let ticket = self.ticket.as_mut();
+                    let left = self.porter.lock().leave(seat, false, ticket);
+                    if let Some(Left::Nobody(vacant)) = left {
+                        self.porter.end(vacant.instance, vacant.bytes);
+                    }
+                }
+            }
         }
+        self.ended(End::NotStarted, true);
     }
 }
 
@@ -180,6 +262,27 @@ fn throttled(target: &Target, refusal: Refusal) -> InvokeError {
     let reason = ThrottleReason::from(refusal);
     metered::throttled(&target.spec.function, reason);
     InvokeError::Throttled(reason)
+}
+
+/// What an event does that finds no instance of those that several events may be in.
+pub(crate) enum Needed<F: Fri> {
+    /// It waits until this is cancelled.
+    Made(CancellationToken),
+    /// It has one made.
+    Making(MakingShared<F>),
+}
+
+/// An instance is being made that others may wait for. Dropped when it is there, or cannot be made.
+pub(crate) struct MakingShared<F: Fri> {
+    porter: Arc<Porter<F>>,
+    id: FunctionId,
+    number: u64,
+}
+
+impl<F: Fri> Drop for MakingShared<F> {
+    fn drop(&mut self) {
+        self.porter.lock().shares.made(self.id, self.number);
+    }
 }
 
 /// An event that waits for memory is counted.

@@ -1,19 +1,22 @@
-//! An event's way down the ladder, and its instance's way back.
+//! An event's way down the ladder.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use offshoot_decide::{End, Event as Change, FunctionId, Rung};
+use offshoot_decide::{End, Event as Change, Rung};
 use offshoot_node::{Activated, CreateFailure, Event, Fri, Outcome, Reply};
 
-use crate::admit::Admitted;
+use crate::admit::{Admitted, MakingShared, Needed};
+use crate::shares::Seat;
 use crate::state::{Ready, rung};
 use crate::{InvokeError, Porter, Target, ThrottleReason, metered};
 
 /// What the ladder gave.
 struct Found<I> {
     instance: I,
+    /// The event's place in it, if it may have others.
+    seat: Option<Seat>,
     /// Memory of its own, if it was measured before.
     bytes: u64,
     /// From the beginning of the climb until the rung was chosen.
@@ -24,6 +27,7 @@ impl<I> Found<I> {
     fn ready(ready: Ready<I>, waited: Duration) -> Self {
         Self {
             instance: ready.waiting.instance,
+            seat: ready.seat,
             bytes: ready.waiting.bytes,
             waited,
         }
@@ -61,6 +65,7 @@ impl<F: Fri> Porter<F> {
             event.queued = arrived + begun.elapsed();
             let Found {
                 instance,
+                seat,
                 bytes,
                 waited,
             } = match found {
@@ -80,7 +85,10 @@ impl<F: Fri> Porter<F> {
                 .await;
             if activated.undelivered {
                 // The rung failed before the handler saw the event: the next one may have it.
-                self.gone(1);
+                match seat {
+                    None => self.gone(1),
+                    Some(seat) => admitted.lost(seat),
+                }
                 continue;
             }
             let Activated {
@@ -88,9 +96,12 @@ impl<F: Fri> Porter<F> {
             } = activated;
             let is_hot = !outcome.rung.is_first();
             // The place is free before the caller can hear the answer and come again.
-            match instance {
-                Some(instance) => self.keep(&target, &mut admitted, instance, bytes, is_hot),
-                None => {
+            match (seat, instance) {
+                (Some(seat), share) => self.leave(&target, &mut admitted, seat, share, is_hot),
+                (None, Some(instance)) => {
+                    self.keep(&target, &mut admitted, instance, bytes, is_hot);
+                }
+                (None, None) => {
                     self.gone(1);
                     admitted.ended(End::Gone, is_hot);
                 }
@@ -110,6 +121,14 @@ impl<F: Fri> Porter<F> {
         arrived: Duration,
         begun: Instant,
     ) -> Result<Found<F::Instance>, InvokeFailure> {
+        let _making = if target.spec.concurrency > 1 {
+            match self.wait_or_make(target, admitted, arrived, begun).await {
+                Ok(ready) => return Ok(Found::ready(ready, begun.elapsed())),
+                Err(making) => making,
+            }
+        } else {
+            None
+        };
         let _permit = self
             .cold_starts
             .acquire()
@@ -126,7 +145,8 @@ impl<F: Fri> Porter<F> {
                 let rung = rung(self.node.rung(&instance));
                 // What an init has made, before the first event adds to it.
                 let own_bytes = (rung >= Rung::Level1).then(|| self.node.own_bytes(&instance));
-                admitted.made(
+                let (instance, seat) = admitted.made(
+                    instance,
                     rung,
                     arrived + begun.elapsed(),
                     own_bytes.flatten(),
@@ -134,6 +154,7 @@ impl<F: Fri> Porter<F> {
                 );
                 Ok(Found {
                     instance,
+                    seat,
                     bytes: 0,
                     waited,
                 })
@@ -146,6 +167,30 @@ impl<F: Fri> Porter<F> {
                 })
             }
         }
+    }
+
+    /// An event of a function whose instances have several waits for one that is being made and has room for it, but once only: what
+    /// fails for one fails for all. Otherwise it makes one, for which others may wait until what is given back is dropped.
+    async fn wait_or_make(
+        &self,
+        target: &Target,
+        admitted: &mut Admitted<F>,
+        arrived: Duration,
+        begun: Instant,
+    ) -> Result<Ready<F::Instance>, Option<MakingShared<F>>> {
+        for may_wait in [true, false] {
+            match admitted.need(target.spec.concurrency, may_wait) {
+                Some(Needed::Made(done)) => {
+                    done.cancelled().await;
+                    if let Some(ready) = admitted.look_again(arrived + begun.elapsed()) {
+                        return Ok(ready);
+                    }
+                }
+                Some(Needed::Making(making)) => return Err(Some(making)),
+                None => return Err(None),
+            }
+        }
+        Err(None)
     }
 
     /// A clone, else an instance from nothing; and whether there is no seed.
@@ -191,54 +236,5 @@ impl<F: Fri> Porter<F> {
                 Err(InvokeError::Throttled(reason))
             }
         }
-    }
-
-    /// Ends the event, and keeps its instance or ends it.
-    fn keep(
-        &self,
-        target: &Target,
-        admitted: &mut Admitted<F>,
-        instance: F::Instance,
-        bytes: u64,
-        is_hot: bool,
-    ) {
-        let measured = match is_hot {
-            true => None,
-            false => target.measures().then(|| self.node.own_bytes(&instance)),
-        };
-        let born = admitted.rung().unwrap_or(Rung::Cold);
-        let Some(ticket) = admitted.take_ticket() else {
-            return;
-        };
-        let id: FunctionId = ticket.function();
-        let (kept, bytes, idle) = {
-            let mut state = self.lock();
-            let now = self.clock.now();
-            let bytes = match is_hot {
-                true => bytes,
-                false => state.size(id, born, measured.flatten()),
-            };
-            let private_bytes = bytes;
-            // Early destroy (AFaaS §4.1): clones are cheap, idle instances are not.
-            let kept = if self.config.keep_alive.is_zero() {
-                let end = match private_bytes {
-                    0 => End::Gone,
-                    private_bytes => End::Retired { private_bytes },
-                };
-                state.core.ended(now, ticket, end);
-                Err(instance)
-            } else {
-                state.core.ended(now, ticket, End::Idle { private_bytes });
-                state.slots.put_idle(id, instance, bytes)
-            };
-            self.note(&mut state, !is_hot);
-            (kept, bytes, state.slots.idle())
-        };
-        if let Err(instance) = kept {
-            // In the background: the caller's answer does not wait for the kernel to tidy up.
-            self.end(instance, bytes);
-        }
-        let alive = self.alive.load(Ordering::Relaxed);
-        self.metrics.set(idle, alive.saturating_sub(idle));
     }
 }

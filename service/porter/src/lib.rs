@@ -12,6 +12,8 @@
 //! 2. The event climbs down the ladder, best rung first: an idle **hot** instance of the same revision, a **parked**
 //!    clone (`slots`), a **clone** made now, else a **cold** one made by the node. A failed rung falls down one and
 //!    never fails the call by itself.
+//!    Where a function's instances have several events at once, one at work that has room comes first, and one in the making that will
+//!    have room is waited for once (`shares`).
 //! 3. The instance goes back. How long it is kept, how many clones are parked, which templates are at hand and when seeds
 //!    are made, the core decides; [`Porter::drive`] asks it and does what it says (`work`).
 //! 4. What came of an event is noted for operators (`starts`, `metered`).
@@ -29,9 +31,11 @@ mod climb;
 mod decisions;
 mod detach;
 mod drive;
+mod keep;
 mod metered;
 mod policy;
 mod porter;
+mod shares;
 mod slots;
 mod starts;
 mod state;

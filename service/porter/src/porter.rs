@@ -126,6 +126,7 @@ impl<F: Fri> Porter<F> {
             let gone = state.slots.remove(function, version.as_deref());
             for (id, _) in &gone {
                 state.core.remove(*id);
+                state.shares.forget(*id);
                 state.resident.remove(id);
             }
             self.note(&mut state, false);

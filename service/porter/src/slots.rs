@@ -213,7 +213,8 @@ impl<I> Slots<I> {
         self.idle
     }
 
-    fn waiting(&mut self, instance: I, bytes: u64) -> Waiting<I> {
+    /// Something that waits from now on.
+    pub(crate) fn waiting(&mut self, instance: I, bytes: u64) -> Waiting<I> {
         self.next += 1;
         Waiting {
             instance,

@@ -9,11 +9,13 @@ use offshoot_decide::{
 use offshoot_node::{Fri, InstanceSpec, RuntimeSeed, TemplateInfo};
 
 use crate::Target;
+use crate::shares::{Left, Seat, Shares};
 use crate::slots::{Slots, Waiting};
 
 pub(crate) struct State<I> {
     pub(crate) core: Core,
     pub(crate) slots: Slots<I>,
+    pub(crate) shares: Shares<I>,
     /// When the driver wakes; never, if there is none.
     pub(crate) alarm: Option<Time>,
     /// When the machine was last read.
@@ -34,6 +36,18 @@ pub(crate) struct State<I> {
 pub(crate) struct Ready<I> {
     pub(crate) waiting: Waiting<I>,
     pub(crate) rung: Rung,
+    /// Its event's place, if the instance may have several.
+    pub(crate) seat: Option<Seat>,
+}
+
+impl<I> Ready<I> {
+    fn new(waiting: Waiting<I>, rung: Rung) -> Self {
+        Self {
+            waiting,
+            rung,
+            seat: None,
+        }
+    }
 }
 
 impl<I> State<I> {
@@ -41,6 +55,7 @@ impl<I> State<I> {
         Self {
             core,
             slots: Slots::default(),
+            shares: Shares::default(),
             alarm: None,
             read_at: None,
             waiting: 0,
@@ -100,19 +115,68 @@ impl<I> State<I> {
     ) -> Option<Ready<I>> {
         while let Some(waiting) = self.slots.take_idle(id) {
             if node.is_alive(&waiting.instance) {
-                let rung = Rung::Hot;
-                return Some(Ready { waiting, rung });
+                return Some(Ready::new(waiting, Rung::Hot));
             }
             dead.push(waiting);
         }
         while let Some(waiting) = self.slots.take_parked(id) {
             if node.is_alive(&waiting.instance) {
-                let rung = Rung::Parked;
-                return Some(Ready { waiting, rung });
+                return Some(Ready::new(waiting, Rung::Parked));
             }
             dead.push(waiting);
         }
         None
+    }
+
+    /// Lets an event into an instance at work.
+    pub(crate) fn join<F: Fri<Instance = I>>(&mut self, node: &F, seat: Seat) -> Option<Ready<I>> {
+        let (instance, bytes) = self.shares.join(seat, |instance| node.share(instance))?;
+        let waiting = self.slots.waiting(instance, bytes);
+        Some(Ready {
+            seat: Some(seat),
+            ..Ready::new(waiting, Rung::Hot)
+        })
+    }
+
+    /// An event is the first one in an instance that may have several: its share of that, and its place.
+    pub(crate) fn begin<F: Fri<Instance = I>>(
+        &mut self,
+        node: &F,
+        ticket: &mut Ticket,
+        instance: I,
+        bytes: u64,
+    ) -> (I, Option<Seat>) {
+        let id = ticket.function();
+        let most = self.concurrency(id);
+        if most < 2 {
+            return (instance, None);
+        }
+        let (kept, given) = node.share(instance);
+        let hold = ticket.part_with_hold();
+        let seat = self.shares.begin(id, kept, bytes, hold, most);
+        (given, Some(seat))
+    }
+
+    /// An event leaves an instance that may have others, whose hold it gets if it was the last one.
+    pub(crate) fn leave(
+        &mut self,
+        seat: Seat,
+        ends: bool,
+        ticket: Option<&mut Ticket>,
+    ) -> Option<Left<I>> {
+        let mut left = self.shares.leave(seat, ends)?;
+        if let (Left::Nobody(vacant), Some(ticket)) = (&mut left, ticket)
+            && let Some(hold) = vacant.hold.take()
+        {
+            ticket.bear(hold);
+        }
+        Some(left)
+    }
+
+    /// How many events an instance of a version has at most; 1 if the version has gone.
+    pub(crate) fn concurrency(&self, id: FunctionId) -> u32 {
+        let slot = self.slots.get(id);
+        slot.map_or(1, |slot| slot.target.spec.concurrency)
     }
 
     /// Tells the core how an event's instance was found, and what else was found to be different from what it thought.

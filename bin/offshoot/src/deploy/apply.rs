@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use offshoot_lambda::blob::Blob;
 use offshoot_lambda::generated::{
-    CreateFunctionRequest, Environment, EphemeralStorage, FunctionCode, FunctionConfiguration,
-    UpdateFunctionCodeRequest, UpdateFunctionConfigurationRequest,
+    CapacityProviderConfig, CreateFunctionRequest, Environment, EphemeralStorage, FunctionCode,
+    FunctionConfiguration, LambdaManagedInstancesCapacityProviderConfig, UpdateFunctionCodeRequest,
+    UpdateFunctionConfigurationRequest,
 };
 use serde::Serialize;
 
@@ -16,6 +17,8 @@ use crate::report::{Failure, Kind};
 
 /// The role of functions that name none; nothing here assumes it.
 const DEFAULT_ROLE: &str = "arn:aws:iam::000000000000:role/offshoot";
+/// The capacity provider of functions whose instances have several events; there is none.
+const NO_PROVIDER: &str = "arn:aws:lambda:us-east-1:000000000000:capacity-provider:offshoot";
 /// How long a function may take to become usable.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -128,6 +131,7 @@ async fn create(
         ephemeral_storage: spec
             .ephemeral_mb
             .map(|size| EphemeralStorage { size: Some(size) }),
+        capacity_provider_config: spec.concurrency.map(concurrency),
         ..Default::default()
     };
     client.create_function(&request).await?;
@@ -156,6 +160,30 @@ async fn update(
         action = Action::Updated;
     }
     Ok(action)
+}
+
+/// AWS's setting of how many events an instance has at once. It wants a capacity provider, which is nothing here.
+fn concurrency(count: i64) -> CapacityProviderConfig {
+    let config = LambdaManagedInstancesCapacityProviderConfig {
+        capacity_provider_arn: Some(NO_PROVIDER.to_owned()),
+        per_execution_environment_max_concurrency: Some(count),
+        execution_environment_memory_gi_b_per_v_cpu: None,
+    };
+    CapacityProviderConfig {
+        lambda_managed_instances_capacity_provider_config: Some(config),
+    }
+}
+
+fn concurrency_of(have: &FunctionConfiguration) -> i64 {
+    let config = have.capacity_provider_config.as_ref();
+    let config = config.and_then(|config| {
+        config
+            .lambda_managed_instances_capacity_provider_config
+            .as_ref()
+    });
+    config
+        .and_then(|config| config.per_execution_environment_max_concurrency)
+        .unwrap_or(1)
 }
 
 /// What the specification says otherwise than the function is.
@@ -191,6 +219,10 @@ fn changes(
         layers: changed(&spec.layers, &Some(layers)),
         ephemeral_storage: changed(&spec.ephemeral_mb, &storage)
             .map(|size| EphemeralStorage { size: Some(size) }),
+        capacity_provider_config: spec
+            .concurrency
+            .filter(|count| *count != concurrency_of(have))
+            .map(concurrency),
         ..Default::default()
     };
     (request != UpdateFunctionConfigurationRequest::default()).then_some(request)

@@ -40,6 +40,9 @@ pub struct DeployArgs {
     /// Size of /tmp in MB, from 512 to 10240
     #[arg(long, value_name = "MB")]
     pub ephemeral_storage: Option<i64>,
+    /// Events at once in one instance, from 1 to 64; for Node.js
+    #[arg(long, value_name = "COUNT")]
+    pub concurrency: Option<i64>,
     /// Give the function an HTTP URL that anybody who reaches the daemon may call
     #[arg(long)]
     pub url: bool,
@@ -75,6 +78,7 @@ impl DeployArgs {
             layers: (!self.layer.is_empty()).then(|| self.layer.clone()),
             role: self.role.clone(),
             ephemeral_mb: self.ephemeral_storage,
+            concurrency: self.concurrency,
             publish: self.publish,
             alias: self.alias.clone(),
             url,

@@ -31,6 +31,8 @@ pub struct Spec {
     pub role: Option<String>,
     /// Size of `/tmp` in MB.
     pub ephemeral_mb: Option<i64>,
+    /// Events at once in one instance.
+    pub concurrency: Option<i64>,
     /// Whether to publish a version.
     pub publish: bool,
     /// The alias that is to point at the published version.
@@ -63,6 +65,7 @@ impl Spec {
             layers: over.layers.or(self.layers),
             role: over.role.or(self.role),
             ephemeral_mb: over.ephemeral_mb.or(self.ephemeral_mb),
+            concurrency: over.concurrency.or(self.concurrency),
             publish: over.publish || self.publish,
             alias: over.alias.or(self.alias),
             url: over.url.or(self.url),

@@ -12,7 +12,7 @@ use super::yaml::{Content, Node};
 use crate::deploy::Spec;
 
 /// Properties that mean something here.
-const KNOWN: [&str; 16] = [
+const KNOWN: [&str; 17] = [
     "FunctionName",
     "CodeUri",
     "InlineCode",
@@ -28,6 +28,7 @@ const KNOWN: [&str; 16] = [
     "Layers",
     "AutoPublishAlias",
     "EphemeralStorage",
+    "CapacityProviderConfig",
     "EventInvokeConfig",
 ];
 /// Properties without any effect here, of which it is not worth speaking.
@@ -84,6 +85,7 @@ impl Reader<'_> {
             layers: self.layers(&mut ignored)?,
             role: None,
             ephemeral_mb: self.ephemeral()?,
+            concurrency: self.concurrency(&mut ignored)?,
             publish: false,
             alias: self.text("AutoPublishAlias")?,
             url: self.url()?,
@@ -225,6 +227,21 @@ impl Reader<'_> {
         self.scope
             .integer(size, &self.property("EphemeralStorage.Size"))
             .map(Some)
+    }
+
+    /// Of a capacity provider's configuration, what has an effect here; its ARN may be of a resource that is not there.
+    fn concurrency(&self, ignored: &mut Vec<String>) -> Result<Option<i64>, TemplateError> {
+        const NAME: &str = "PerExecutionEnvironmentMaxConcurrency";
+        let Some(config) = self.node("CapacityProviderConfig") else {
+            return Ok(None);
+        };
+        let property = |name: &str| self.property(&format!("CapacityProviderConfig.{name}"));
+        let others = config.entries().iter().map(|(name, _)| name.as_str());
+        ignored.extend(others.filter(|name| *name != NAME).map(property));
+        let count = config.get(NAME);
+        count
+            .map(|count| self.scope.integer(count, &property(NAME)))
+            .transpose()
     }
 
     fn url(&self) -> Result<Option<CreateFunctionUrlConfigRequest>, TemplateError> {

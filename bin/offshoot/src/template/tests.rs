@@ -49,6 +49,24 @@ Resources:
     Type: AWS::DynamoDB::Table
 "#;
 
+#[test]
+fn of_a_capacity_provider_the_events_at_once_are_taken_and_the_rest_is_named() {
+    let text = r#"
+Resources:
+  Own:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: a.b
+      CapacityProviderConfig: {Arn: !GetAtt Pool.Arn, PerExecutionEnvironmentMaxConcurrency: 8}
+  Pool:
+    Type: AWS::Lambda::CapacityProvider
+"#;
+    let template = read_text(text).unwrap();
+    assert_eq!(template.functions[0].spec.concurrency, Some(8));
+    let arn = "Own.CapacityProviderConfig.Arn".to_owned();
+    assert!(template.ignored.contains(&arn), "{:?}", template.ignored);
+}
+
 fn givens() -> Givens {
     Givens {
         region: "us-east-1".to_owned(),

@@ -4,17 +4,15 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 
-use bytes::{Bytes, BytesMut};
-use offshoot_channel::{
-    HEADER_BYTES, Header, InvokeMeta, Kind, MAX_META_BYTES, MAX_RESPONSE_BYTES, ResumeMeta,
-    StreamMeta,
-};
+use bytes::BytesMut;
+use offshoot_channel::{HEADER_BYTES, Header, Kind, MAX_RESPONSE_BYTES, ResumeMeta};
 use offshoot_sys::polled::PolledFd;
 use rustix::io::Errno;
 use rustix::net::SendFlags;
-use serde::Serialize;
 use tokio::io::Interest;
 
+use super::frames::{HEAD_BYTES, append, head, message};
+use super::outbox::Outbox;
 use crate::Event;
 use crate::message::{Message, TransportError};
 
@@ -22,8 +20,6 @@ use crate::message::{Message, TransportError};
 const BUFFER_BYTES: usize = 4096;
 /// Events up to this length travel in one `write` together with their header.
 const JOINED_EVENT_BYTES: usize = 16 << 10;
-/// Room for the header and the metadata of an ordinary event.
-const HEAD_BYTES: usize = 512;
 
 /// One end of a channel. Reads are buffered here, so `receive` may be cancelled at any point.
 #[derive(Debug)]
@@ -34,8 +30,15 @@ pub(crate) struct ChannelEnd {
     buffer: BytesMut,
     /// Whether the runtime is known to have ended without reading all of the event.
     unread: bool,
-    /// Bytes of an over-long body still to be thrown away, and its length.
-    skipping: Option<(u64, u64)>,
+    skipping: Option<Skipping>,
+}
+
+/// An over-long frame that is thrown away.
+#[derive(Debug, Clone, Copy)]
+struct Skipping {
+    left: u64,
+    body_len: u64,
+    event: u16,
 }
 
 impl ChannelEnd {
@@ -68,6 +71,7 @@ impl ChannelEnd {
     async fn send_alone(&mut self, kind: Kind) -> Result<(), TransportError> {
         let header = Header {
             kind,
+            event: 0,
             meta_len: 0,
             body_len: 0,
         };
@@ -81,9 +85,14 @@ impl ChannelEnd {
         resume: &ResumeMeta<'_>,
     ) -> Result<(), TransportError> {
         let mut head = Vec::with_capacity(HEAD_BYTES);
-        append(&mut head, Kind::Resume, resume, 0)?;
+        append(&mut head, Kind::Resume, 0, resume, 0)?;
         let written = self.write_all(&head).await;
         written.map_err(|_| TransportError::Closed)
+    }
+
+    /// What writes beside it: events to a runtime that has several.
+    pub(crate) fn outbox(&self) -> io::Result<Outbox> {
+        Ok(Outbox::new(self.socket.as_fd().try_clone_to_owned()?))
     }
 
     /// Sends an event; to a clone that has not had one yet, what makes it a clone of its own (`resume`) before it, in
@@ -95,21 +104,7 @@ impl ChannelEnd {
         deadline_ms: u64,
         streaming: bool,
     ) -> Result<(), TransportError> {
-        let meta = InvokeMeta {
-            request_id: &event.request_id,
-            deadline_ms,
-            arn: &event.invoked_arn,
-            trace_id: event.trace_id.as_deref(),
-            client_context: event.client_context.as_deref(),
-            cognito_identity: event.cognito_identity.as_deref(),
-            tenant_id: event.tenant_id.as_deref(),
-            streaming,
-        };
-        let mut head = Vec::with_capacity(HEAD_BYTES);
-        if let Some(resume) = resume {
-            append(&mut head, Kind::Resume, resume, 0)?;
-        }
-        append(&mut head, Kind::Invoke, &meta, event.payload.len() as u64)?;
+        let mut head = head(resume, event, 0, deadline_ms, streaming)?;
         // The runtime may have gone: whoever waits for its answer learns how, so a failed write is no error here.
         let written = if event.payload.len() <= JOINED_EVENT_BYTES {
             head.extend_from_slice(&event.payload);
@@ -152,7 +147,18 @@ impl ChannelEnd {
         Ok(())
     }
 
+    /// The next message of a runtime that has one event at a time.
     pub(crate) async fn receive(&mut self) -> Result<Message, TransportError> {
+        match self.receive_numbered().await? {
+            (0, message) => Ok(message),
+            (event, _) => Err(TransportError::Protocol(format!(
+                "it answered event {event}, which it has not"
+            ))),
+        }
+    }
+
+    /// The next message, and the number of the event that it is about. Cancel-safe.
+    pub(crate) async fn receive_numbered(&mut self) -> Result<(u16, Message), TransportError> {
         loop {
             if let Some(message) = self.parse()? {
                 return Ok(message);
@@ -182,7 +188,7 @@ impl ChannelEnd {
     }
 
     /// One message from the buffer, or `None` with room made for more bytes.
-    fn parse(&mut self) -> Result<Option<Message>, TransportError> {
+    fn parse(&mut self) -> Result<Option<(u16, Message)>, TransportError> {
         if let Some(message) = self.skip() {
             return Ok(Some(message));
         }
@@ -196,10 +202,11 @@ impl ChannelEnd {
         let header = Header::decode(bytes)
             .map_err(|refused| TransportError::Protocol(refused.to_string()))?;
         if header.body_len > MAX_RESPONSE_BYTES {
-            self.skipping = Some((
-                HEADER_BYTES as u64 + u64::from(header.meta_len) + header.body_len,
-                header.body_len,
-            ));
+            self.skipping = Some(Skipping {
+                left: HEADER_BYTES as u64 + u64::from(header.meta_len) + header.body_len,
+                body_len: header.body_len,
+                event: header.event,
+            });
             return Ok(self.skip());
         }
         let meta_end = HEADER_BYTES + header.meta_len as usize;
@@ -210,89 +217,25 @@ impl ChannelEnd {
         }
         let mut frame = self.buffer.split_to(len).freeze();
         let body = frame.split_off(meta_end);
-        Ok(Some(message(header.kind, &frame[HEADER_BYTES..], body)?))
+        let message = message(header.kind, &frame[HEADER_BYTES..], body)?;
+        Ok(Some((header.event, message)))
     }
 
     /// Throws away what has arrived of an over-long body; the message once all of it has.
-    fn skip(&mut self) -> Option<Message> {
-        let (left, len_bytes) = self.skipping?;
-        let now = left.min(self.buffer.len() as u64);
+    fn skip(&mut self) -> Option<(u16, Message)> {
+        let skipping = self.skipping.as_mut()?;
+        let now = skipping.left.min(self.buffer.len() as u64);
         let _ = self.buffer.split_to(now as usize);
-        if now < left {
-            self.skipping = Some((left - now, len_bytes));
+        skipping.left -= now;
+        if skipping.left > 0 {
             self.buffer.reserve(JOINED_EVENT_BYTES);
             return None;
         }
-        self.skipping = None;
-        Some(Message::TooLarge(len_bytes))
+        let Skipping {
+            event, body_len, ..
+        } = self.skipping.take()?;
+        Some((event, Message::TooLarge(body_len)))
     }
-}
-
-/// Appends the header and the metadata of a frame.
-fn append(
-    to: &mut Vec<u8>,
-    kind: Kind,
-    meta: &impl Serialize,
-    body_len: u64,
-) -> Result<(), TransportError> {
-    let protocol = |problem: String| TransportError::Protocol(problem);
-    let start = to.len();
-    to.resize(start + HEADER_BYTES, 0);
-    serde_json::to_writer(&mut *to, meta).map_err(|error| protocol(error.to_string()))?;
-    let meta_len = to.len() - start - HEADER_BYTES;
-    let meta_len = u32::try_from(meta_len)
-        .ok()
-        .filter(|len| *len <= MAX_META_BYTES)
-        .ok_or_else(|| {
-            protocol(format!(
-                "{meta_len} bytes of metadata of {kind:?} are too many"
-            ))
-        })?;
-    let header = Header {
-        kind,
-        meta_len,
-        body_len,
-    };
-    to[start..start + HEADER_BYTES].copy_from_slice(&header.encode());
-    Ok(())
-}
-
-fn message(kind: Kind, meta: &[u8], body: Bytes) -> Result<Message, TransportError> {
-    let stream_meta = || -> Result<StreamMeta, TransportError> {
-        if meta.is_empty() {
-            return Ok(StreamMeta::default());
-        }
-        serde_json::from_slice(meta)
-            .map_err(|error| TransportError::Protocol(format!("bad metadata: {error}")))
-    };
-    Ok(match kind {
-        Kind::Booted => Message::Booted,
-        Kind::Ready => Message::Ready,
-        Kind::Frozen => Message::Frozen,
-        Kind::Collected => Message::Collected,
-        Kind::InitError => Message::InitError {
-            error_type: stream_meta()?.error_type,
-            body,
-        },
-        Kind::Response => Message::Response(body),
-        Kind::Error => Message::Error {
-            error_type: None,
-            body,
-        },
-        Kind::StreamBegin => Message::StreamBegin {
-            content_type: stream_meta()?.content_type,
-        },
-        Kind::StreamChunk => Message::StreamChunk(body),
-        Kind::StreamEnd => Message::StreamEnd,
-        Kind::StreamError => Message::StreamError {
-            error_type: stream_meta()?.error_type,
-            body,
-        },
-        Kind::Invoke | Kind::Resume | Kind::Freeze | Kind::Collect => {
-            let problem = format!("{kind:?} came from the runtime");
-            return Err(TransportError::Protocol(problem));
-        }
-    })
 }
 
 #[cfg(test)]
@@ -300,11 +243,15 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::io::Write;
 
+    use bytes::Bytes;
+    use offshoot_channel::MAX_META_BYTES;
+
     use super::*;
 
     fn frame(kind: Kind, body: &[u8]) -> Vec<u8> {
         let header = Header {
             kind,
+            event: 0,
             meta_len: 0,
             body_len: body.len() as u64,
         };
@@ -358,18 +305,43 @@ mod tests {
         );
     }
 
+    #[tokio::test]
+    async fn answers_are_told_apart_by_their_numbers_also_those_that_are_skipped() {
+        let numbered = |event, len: usize| {
+            let header = Header {
+                kind: Kind::Response,
+                event,
+                meta_len: 0,
+                body_len: len as u64,
+            };
+            [header.encode().as_slice(), &vec![b'x'; len]].concat()
+        };
+        let long = MAX_RESPONSE_BYTES as usize + 1;
+        let bytes = [numbered(3, 1), numbered(1, long), numbered(2, 0)].concat();
+        let (mut end, theirs) = ChannelEnd::pair().unwrap();
+        let writer = std::thread::spawn(move || StdUnixStream::from(theirs).write_all(&bytes));
+        let body = |len| Message::Response(vec![b'x'; len].into());
+        assert_eq!(end.receive_numbered().await.unwrap(), (3, body(1)));
+        let skipped = Message::TooLarge(long as u64);
+        assert_eq!(end.receive_numbered().await.unwrap(), (1, skipped));
+        assert_eq!(end.receive_numbered().await.unwrap(), (2, body(0)));
+        writer.join().unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_has_one_event_at_a_time_answers_no_other() {
+        let header = Header {
+            kind: Kind::Response,
+            event: 1,
+            meta_len: 0,
+            body_len: 0,
+        };
+        let all = received(header.encode().to_vec()).await;
+        assert!(matches!(all[0], Err(TransportError::Protocol(_))));
+    }
+
     fn event() -> Event {
-        Event {
-            request_id: "r".into(),
-            payload: Bytes::from_static(b"{}"),
-            invoked_arn: "arn".into(),
-            trace_id: None,
-            client_context: None,
-            cognito_identity: None,
-            tenant_id: None,
-            wants_tail: false,
-            queued: std::time::Duration::ZERO,
-        }
+        crate::spec::samples::event()
     }
 
     #[tokio::test]
@@ -420,6 +392,7 @@ mod tests {
         let (resume, invoke) = bytes.split_at(HEADER_BYTES + meta.len());
         let expected = Header {
             kind: Kind::Resume,
+            event: 0,
             meta_len: meta.len() as u32,
             body_len: 0,
         };
@@ -459,6 +432,7 @@ mod tests {
         let meta = br#"{"errorType":"Runtime.BeforeSnapshotError"}"#;
         let header = Header {
             kind: Kind::InitError,
+            event: 0,
             meta_len: meta.len() as u32,
             body_len: 2,
         };

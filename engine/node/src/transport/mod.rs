@@ -4,13 +4,16 @@
 //! event over either and yields the same [`Message`]s, so that `create` and `activate` know only one.
 
 mod channel;
+mod frames;
 mod of_clone;
+mod outbox;
 
 use std::net::SocketAddr;
 
 pub(crate) use channel::ChannelEnd;
 pub(crate) use of_clone::{CloneEnd, of_clone};
 use offshoot_channel::ResumeMeta;
+pub(crate) use outbox::Outbox;
 
 use crate::Event;
 use crate::message::{Message, TransportError};
@@ -94,6 +97,14 @@ impl Transport {
         match self {
             Self::Channel(end) | Self::Both(end, _) => end.receive().await,
             Self::Api(end) => end.receive().await,
+        }
+    }
+
+    /// The runtime's channel, if it speaks that: extensions beside it are left alone.
+    pub(crate) fn channel(&mut self) -> Option<&mut ChannelEnd> {
+        match self {
+            Self::Channel(end) | Self::Both(end, _) => Some(end),
+            Self::Api(_) => None,
         }
     }
 

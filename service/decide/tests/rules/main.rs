@@ -8,4 +8,5 @@ mod order;
 mod random;
 mod runtimes;
 mod seeds;
+mod shares;
 mod world;

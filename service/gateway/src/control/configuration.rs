@@ -1,12 +1,13 @@
 //! From the catalog's versions to what the API shows of them.
 
 use chrono::{DateTime, Utc};
-use offshoot_catalog::{LogFormat, SnapStart, TracingMode, VersionConfig, VersionLabel};
+use offshoot_catalog::{Capacity, LogFormat, SnapStart, TracingMode, VersionConfig, VersionLabel};
 use offshoot_dispatch::Snapshot;
 use offshoot_lambda::arn::Home;
 use offshoot_lambda::generated::{
-    DeadLetterConfig, EnvironmentResponse, EphemeralStorage, FunctionConfiguration, Layer,
-    LoggingConfig, SnapStartResponse, TracingConfigResponse, VpcConfig, VpcConfigResponse,
+    CapacityProviderConfig, DeadLetterConfig, EnvironmentResponse, EphemeralStorage,
+    FunctionConfiguration, LambdaManagedInstancesCapacityProviderConfig, Layer, LoggingConfig,
+    SnapStartResponse, TracingConfigResponse, VpcConfig, VpcConfigResponse,
 };
 
 use super::call::signed;
@@ -66,6 +67,7 @@ pub(super) fn shown(
         }),
         snap_start: Some(snap_start(settings.snap_start, snapshot)),
         logging_config: Some(logging(&settings.logging)),
+        capacity_provider_config: settings.capacity.as_ref().map(capacity),
         ..FunctionConfiguration::default()
     }
 }
@@ -148,6 +150,18 @@ fn snap_start(apply_on: SnapStart, snapshot: Option<Snapshot>) -> SnapStartRespo
                 "Off"
             }
             .to_owned(),
+        ),
+    }
+}
+
+fn capacity(capacity: &Capacity) -> CapacityProviderConfig {
+    CapacityProviderConfig {
+        lambda_managed_instances_capacity_provider_config: Some(
+            LambdaManagedInstancesCapacityProviderConfig {
+                capacity_provider_arn: Some(capacity.provider_arn.clone()),
+                per_execution_environment_max_concurrency: Some(capacity.concurrency.into()),
+                execution_environment_memory_gi_b_per_v_cpu: None,
+            },
         ),
     }
 }

@@ -1,11 +1,12 @@
 //! From what a request sets to the catalog's settings.
 
 use offshoot_catalog::{
-    Architecture, LogFormat, LoggingPatch, Settings, SettingsPatch, SnapStart, TracingMode,
+    Architecture, Capacity, LogFormat, LoggingPatch, Settings, SettingsPatch, SnapStart,
+    TracingMode,
 };
 use offshoot_lambda::error::ApiError;
 use offshoot_lambda::generated::{
-    CreateFunctionRequest, DeadLetterConfig, Environment, LoggingConfig,
+    CapacityProviderConfig, CreateFunctionRequest, DeadLetterConfig, Environment, LoggingConfig,
     SnapStart as SnapStartInput, TracingConfig, UpdateFunctionConfigurationRequest, VpcConfig,
 };
 
@@ -52,6 +53,11 @@ pub(super) fn of_new(name: &str, input: &CreateFunctionRequest) -> Result<Settin
     settings.vpc_config = input.vpc_config.as_ref().and_then(vpc);
     let dead_letters = input.dead_letter_config.clone().map(dead_letter_arn);
     settings.dead_letter_arn = dead_letters.filter(|arn| !arn.is_empty());
+    settings.capacity = input
+        .capacity_provider_config
+        .clone()
+        .map(capacity)
+        .transpose()?;
     Ok(settings)
 }
 
@@ -75,6 +81,7 @@ pub(super) fn patch(input: UpdateFunctionConfigurationRequest) -> Result<Setting
         snap_start: input.snap_start.as_ref().and_then(snap_start),
         vpc_config: input.vpc_config.as_ref().and_then(vpc),
         dead_letter_arn: input.dead_letter_config.map(dead_letter_arn),
+        capacity: input.capacity_provider_config.map(capacity).transpose()?,
     })
 }
 
@@ -114,6 +121,24 @@ fn dead_letter_arn(config: DeadLetterConfig) -> String {
     config.target_arn.unwrap_or_default()
 }
 
+/// Of what AWS lets a capacity provider decide, offshoot has the number of events in one instance.
+fn capacity(config: CapacityProviderConfig) -> Result<Capacity, ApiError> {
+    let config = config
+        .lambda_managed_instances_capacity_provider_config
+        .unwrap_or_default();
+    let ratio = config.execution_environment_memory_gi_b_per_v_cpu;
+    support::absent("ExecutionEnvironmentMemoryGiBPerVCpu", ratio.is_some())?;
+    let Some(concurrency) = config.per_execution_environment_max_concurrency else {
+        return Err(invalid(
+            "CapacityProviderConfig is supported by offshoot for PerExecutionEnvironmentMaxConcurrency only, which is missing.",
+        ));
+    };
+    Ok(Capacity {
+        provider_arn: config.capacity_provider_arn.unwrap_or_default(),
+        concurrency: unsigned(concurrency),
+    })
+}
+
 fn logging(config: LoggingConfig) -> LoggingPatch {
     LoggingPatch {
         format: config.log_format.map(|format| match format.as_str() {
@@ -150,7 +175,9 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use offshoot_catalog::Runtime;
-    use offshoot_lambda::generated::EphemeralStorage;
+    use offshoot_lambda::generated::{
+        EphemeralStorage, LambdaManagedInstancesCapacityProviderConfig,
+    };
 
     fn minimal() -> CreateFunctionRequest {
         CreateFunctionRequest {
@@ -231,6 +258,36 @@ mod tests {
         let refused = architecture(Some(&[other.to_owned()])).unwrap_err();
         assert!(refused.message.contains(other), "{refused}");
         assert_eq!(architecture(None).unwrap(), None);
+    }
+
+    fn capacity_of(concurrency: Option<i64>, ratio: Option<f64>) -> CapacityProviderConfig {
+        CapacityProviderConfig {
+            lambda_managed_instances_capacity_provider_config: Some(
+                LambdaManagedInstancesCapacityProviderConfig {
+                    capacity_provider_arn: Some("arn".into()),
+                    per_execution_environment_max_concurrency: concurrency,
+                    execution_environment_memory_gi_b_per_v_cpu: ratio,
+                },
+            ),
+        }
+    }
+
+    #[test]
+    fn events_at_once_are_set_and_what_else_a_capacity_provider_decides_is_refused() {
+        let set = capacity(capacity_of(Some(8), None)).unwrap();
+        assert_eq!((&*set.provider_arn, set.concurrency), ("arn", 8));
+        let missing = capacity(capacity_of(None, None)).unwrap_err();
+        assert!(
+            missing
+                .message
+                .contains("PerExecutionEnvironmentMaxConcurrency")
+        );
+        let ratio = capacity(capacity_of(Some(8), Some(4.0))).unwrap_err();
+        assert!(
+            ratio
+                .message
+                .contains("ExecutionEnvironmentMemoryGiBPerVCpu")
+        );
     }
 
     #[test]

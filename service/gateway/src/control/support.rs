@@ -27,10 +27,6 @@ pub(super) fn check_new(input: &CreateFunctionRequest) -> Result<(), ApiError> {
     )?;
     absent("ImageConfig", image_config(input.image_config.as_ref()))?;
     absent("TenancyConfig", input.tenancy_config.is_some())?;
-    absent(
-        "CapacityProviderConfig",
-        input.capacity_provider_config.is_some(),
-    )?;
     absent("DurableConfig", input.durable_config.is_some())?;
     absent("RuntimeConfig", input.runtime_config.is_some())?;
     absent("AcceleratorConfig", input.accelerator_config.is_some())?;
@@ -52,10 +48,6 @@ pub(super) fn check_settings_update(
         mounts(input.file_system_configs.as_deref()),
     )?;
     absent("ImageConfig", image_config(input.image_config.as_ref()))?;
-    absent(
-        "CapacityProviderConfig",
-        input.capacity_provider_config.is_some(),
-    )?;
     absent("DurableConfig", input.durable_config.is_some())?;
     absent("RuntimeConfig", input.runtime_config.is_some())?;
     absent("AcceleratorConfig", input.accelerator_config.is_some())

@@ -47,6 +47,10 @@ pub struct FakeNode {
     /// Whether the runtime has a seed.
     pub runtime: AtomicBool,
     pub runtime_changed: Notify,
+    /// How many events each instance has now.
+    pub inside: Mutex<BTreeMap<u32, u32>>,
+    /// The most that one ever had.
+    pub most_inside: AtomicU32,
 }
 
 impl FakeNode {
@@ -194,9 +198,23 @@ impl Fri for FakeNode {
         self.lose_seed(&function);
     }
 
+    fn share(&self, instance: u32) -> (u32, u32) {
+        (instance, instance)
+    }
+
     async fn activate(&self, instance: u32, event: Event, _reply: Reply) -> Activated<u32> {
         let rung = self.rung(&instance);
-        tokio::time::sleep(Duration::from_millis(self.handler_ms)).await;
+        let inside = *(self.inside.lock().unwrap().entry(instance))
+            .and_modify(|events| *events += 1)
+            .or_insert(1);
+        self.most_inside.fetch_max(inside, Ordering::SeqCst);
+        let longer = if &event.payload[..] == b"\"long\"" {
+            4
+        } else {
+            1
+        };
+        tokio::time::sleep(Duration::from_millis(self.handler_ms * longer)).await;
+        *self.inside.lock().unwrap().get_mut(&instance).unwrap() -= 1;
         let exits = &event.payload[..] == b"\"exit\"";
         let unread = self.unread.swap(false, Ordering::SeqCst);
         self.had_events.lock().unwrap().insert(instance);
@@ -281,6 +299,7 @@ pub fn target(function: &str, revision: &str, reserved_concurrency: Option<u32>)
         memory_mb: 128,
         ephemeral_mb: 512,
         timeout: Duration::from_secs(3),
+        concurrency: 1,
         task_dir: "/nowhere".into(),
         layer_dirs: Vec::new(),
         network: offshoot_node::NetworkPolicy::None,
@@ -295,6 +314,17 @@ pub fn target(function: &str, revision: &str, reserved_concurrency: Option<u32>)
         revision.into(),
         reserved_concurrency,
     ))
+}
+
+/// A function whose instances handle so many events at once.
+pub fn crowded(function: &str, concurrency: u32, reserved: Option<u32>) -> Arc<Target> {
+    let one = target(function, "r", reserved);
+    let spec = InstanceSpec {
+        concurrency,
+        runtime: Runtime::Nodejs20,
+        ..(*one.spec).clone()
+    };
+    Arc::new(Target::new(Arc::new(spec), "r".into(), reserved))
 }
 
 fn event(payload: &'static str) -> Event {
