@@ -49,6 +49,9 @@ pub trait Fri: Send + Sync + 'static {
     /// The templates that are at hand, of all versions.
     fn templates(&self) -> Vec<TemplateInfo>;
 
+    /// How much of the disk the version's image takes, in bytes, if one is known to be there; no waiting.
+    fn image_bytes(&self, spec: &InstanceSpec) -> Option<u64>;
+
     /// Ends the seeds of a function's version that has changed or gone, or of all its versions.
     fn forget_seeds(
         &self,

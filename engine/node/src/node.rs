@@ -262,6 +262,10 @@ impl Fri for Node {
         self.seeds().map_or_else(Vec::new, Seeds::templates)
     }
 
+    fn image_bytes(&self, spec: &InstanceSpec) -> Option<u64> {
+        self.seeds()?.image_bytes(spec)
+    }
+
     async fn forget_seeds(&self, function: Arc<str>, version: Option<Arc<str>>) {
         if let Some(seeds) = &self.seeds {
             seeds.forget(&function, version.as_deref()).await;

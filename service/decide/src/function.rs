@@ -73,6 +73,8 @@ pub(crate) struct Keys {
     pub(crate) due: Option<Time>,
     pub(crate) idle_since: Option<Time>,
     pub(crate) candidates: [Option<crate::reclaim::Candidate>; 4],
+    /// What it could give up altogether.
+    pub(crate) spare_bytes: u64,
     pub(crate) image: Option<(bool, i64)>,
 }
 
@@ -97,6 +99,8 @@ pub(crate) struct Function {
     pub(crate) parked_bytes: u64,
     pub(crate) invocations: u64,
     pub(crate) cold_bytes: Option<u64>,
+    /// What an instance is taken for until one was measured.
+    pub(crate) guessed_bytes: Option<u64>,
     pub(crate) clone_bytes: Option<u64>,
     pub(crate) template_bytes: PerBacking,
     pub(crate) seed: Seed,
@@ -157,6 +161,7 @@ impl Function {
             parked_bytes: 0,
             invocations: 0,
             cold_bytes: None,
+            guessed_bytes: None,
             clone_bytes: None,
             template_bytes: PerBacking::default(),
             seed: Seed::new(wanted_at),
@@ -221,7 +226,7 @@ impl Function {
 
     /// Memory of an instance that was not cloned from the function's seed, and of the making of that.
     pub(crate) fn cold_size(&self, policy: &Policy) -> u64 {
-        let known = self.cold_bytes.or(self.spec.memory_bytes);
+        let known = self.cold_bytes.or(self.guessed_bytes);
         known.unwrap_or(policy.assumed_cold_bytes)
     }
 
@@ -239,6 +244,16 @@ impl Function {
                 .mapped
                 .unwrap_or(self.template_bytes.local.unwrap_or(assumed) / 4),
         }
+    }
+
+    /// What it could give up: all that waits, and its template.
+    pub(crate) fn spare_bytes(&self) -> u64 {
+        let idle: u64 = self.idle.iter().map(|idle| idle.bytes).sum();
+        let template = match self.template {
+            Template::Ready { bytes, .. } => bytes,
+            _ => 0,
+        };
+        idle + self.parked_bytes * u64::from(self.parked) + template
     }
 
     pub(crate) fn remember(&mut self, action: Action) {

@@ -57,7 +57,7 @@ impl<F: Fri> Porter<F> {
             }
             tokio::select! {
                 () = room => {}
-                () = tokio::time::sleep(MEMORY_LOOK) => self.read_machine(),
+                () = tokio::time::sleep(MEMORY_LOOK) => self.look_at_machine(),
                 () = self.closing.cancelled() => return Err(InvokeError::ShuttingDown),
             }
         }
@@ -72,7 +72,7 @@ impl<F: Fri> Porter<F> {
         let (admitted, todo) = {
             let mut state = self.lock();
             let now = self.clock.now();
-            let id = state.version(now, target);
+            let id = state.version(&*self.node, now, target);
             let mut actions = Vec::new();
             let admitted = state.core.admit(now, id, &mut actions);
             let mut todo = self.obey(&mut state, actions);
@@ -83,7 +83,8 @@ impl<F: Fri> Porter<F> {
                 }
                 (ticket, ready)
             });
-            self.note(&mut state, false);
+            // Nothing has become free: events that wait for memory would wake each other for ever.
+            self.note_due(&mut state, false);
             (admitted, todo)
         };
         self.carry_out(todo);

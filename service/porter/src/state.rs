@@ -48,8 +48,13 @@ impl<I> State<I> {
         }
     }
 
-    /// The version that a target means; one that is not known becomes known.
-    pub(crate) fn version(&mut self, now: Time, target: &Arc<Target>) -> FunctionId {
+    /// The version that a target means; one that is not known becomes known, with the image that `node` has of it.
+    pub(crate) fn version<F: Fri<Instance = I>>(
+        &mut self,
+        node: &F,
+        now: Time,
+        target: &Arc<Target>,
+    ) -> FunctionId {
         let reserved = target.reserved_concurrency;
         if let Some(id) = self.slots.find(target) {
             if let Some(slot) = self.slots.get_mut(id)
@@ -62,6 +67,11 @@ impl<I> State<I> {
         }
         let id = self.core.add(now, function_spec(&target.spec, reserved));
         self.slots.add(id, Arc::clone(target));
+        if let (Some(bytes), Some(slot)) = (node.image_bytes(&target.spec), self.slots.get_mut(id))
+        {
+            slot.has_seed = true;
+            self.core.seed_ready(now, &SeedOf::Function(id), bytes);
+        }
         id
     }
 

@@ -1,6 +1,6 @@
 //! How much of the disk images take, and which of them serve nobody any more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,13 +21,33 @@ impl Seeds {
         }
         let wanted: BTreeSet<ImageName> =
             specs.iter().flat_map(|spec| self.names_of(spec)).collect();
-        let gone = images.into_keys().filter(|image| !wanted.contains(image));
+        let (kept, gone): (HashMap<_, _>, HashMap<_, _>) = images
+            .into_iter()
+            .partition(|(image, _)| wanted.contains(image));
+        *lock(&self.inherited) = kept;
         // Differences before what they are differences to.
-        let (runtimes, versions): (Vec<_>, Vec<_>) = gone.partition(name::is_of_runtime);
+        let (runtimes, versions): (Vec<_>, Vec<_>) =
+            gone.into_keys().partition(name::is_of_runtime);
         for image in versions.into_iter().chain(runtimes) {
             match self.forge.remove(image.clone()).await {
                 Ok(()) => tracing::info!(%image, "removed a seed that no version has"),
                 Err(error) => tracing::warn!(%image, %error, "a seed that no version has stays"),
+            }
+        }
+    }
+
+    /// How much of the disk a version's image takes, in bytes, if one is known to be there: of an earlier daemon, or since
+    /// its template was made.
+    pub(crate) fn image_bytes(&self, spec: &InstanceSpec) -> Option<u64> {
+        let name = self.name_of(spec).ok()?;
+        let known = lock(&self.versions)
+            .get(&name)
+            .map(|version| version.state());
+        match known {
+            Some(State::Resident(seed)) => Some(seed.stored_bytes()),
+            Some(State::Absent | State::Refused(_)) => None,
+            Some(State::Unknown | State::Stored) | None => {
+                lock(&self.inherited).get(&name).copied()
             }
         }
     }
@@ -76,6 +96,7 @@ impl Seeds {
                 continue;
             }
             total -= bytes;
+            lock(&self.inherited).remove(&image);
             tracing::info!(%image, bytes, "removed a seed: the images are over their budget");
             if let Some(version) = version {
                 version.set(State::Absent);

@@ -49,6 +49,8 @@ pub(crate) struct Seeds {
     disk_bytes: u64,
     of_runtimes: bool,
     versions: Mutex<HashMap<ImageName, Arc<Version>>>,
+    /// The images of an earlier daemon, and how much of the disk they take, in bytes.
+    inherited: Mutex<HashMap<ImageName, u64>>,
 }
 
 /// The seed of one function version, or of a runtime.
@@ -95,6 +97,7 @@ impl Seeds {
             disk_bytes: config.disk_bytes,
             of_runtimes: config.of_runtimes,
             versions: Mutex::default(),
+            inherited: Mutex::default(),
         }
     }
 
@@ -184,6 +187,7 @@ impl Seeds {
     /// Removes an image of which no template came, as it is damaged or of another machine: another one can be made.
     async fn discard(&self, version: &Version) {
         version.set(State::Absent);
+        lock(&self.inherited).remove(&version.name);
         let (function, image) = (version.function(), &version.name);
         match self.forge.discard(version.name.clone()).await {
             Ok(()) => tracing::warn!(function, %image, "a seed that was no good is removed"),
@@ -288,6 +292,7 @@ impl Seeds {
             let _turn = version.making.lock().await;
             let had_image = matches!(version.state(), State::Stored | State::Resident(_));
             version.set(State::Absent);
+            lock(&self.inherited).remove(&version.name);
             if had_image && let Err(error) = self.forge.remove(version.name.clone()).await {
                 tracing::warn!(function, image = %version.name, %error, "a seed's image stays");
             }
