@@ -5,6 +5,7 @@ use std::path::Path;
 use offshoot_sandbox::MemoryUse;
 
 use crate::Node;
+use crate::seeds::Seeds;
 
 /// The part of the machine's memory, or of the limit of the groups above, that sandboxes and templates may use if nobody
 /// says how much, in percent. The rest is for the daemon, other programs, and the page cache of images.
@@ -22,7 +23,7 @@ const SHORT_PERCENT: u64 = 100 - SHARE_PERCENT;
 pub struct MachineReading {
     /// What sandboxes and templates may use together, in bytes.
     pub limit_bytes: u64,
-    /// What sandboxes use, in bytes.
+    /// What sandboxes use, and templates that are not at hand any more while clones of them live, in bytes.
     pub used_bytes: u64,
     /// PSI memory `some avg10`, in percent; 0 if the kernel does not tell, or memory is not short.
     pub psi_some: f64,
@@ -37,6 +38,7 @@ impl Node {
     pub(crate) fn read_machine(&self) -> MachineReading {
         let of_sandboxes = self.launcher().and_then(|launcher| launcher.memory());
         let of_sandboxes = of_sandboxes.unwrap_or_default();
+        let held = self.seeds().map_or(0, Seeds::held_bytes);
         let meminfo = text("/proc/meminfo");
         let pressure = match is_short(&meminfo, &of_sandboxes) {
             true => text("/proc/pressure/memory"),
@@ -47,7 +49,7 @@ impl Node {
             limit_bytes: self
                 .memory_limit()
                 .unwrap_or_else(|| share(&meminfo, &of_sandboxes)),
-            used_bytes: of_sandboxes.used_bytes,
+            used_bytes: of_sandboxes.used_bytes.saturating_add(held),
             psi_some: avg10(&pressure, "some").unwrap_or(0.0),
             psi_full: avg10(&pressure, "full").unwrap_or(0.0),
             is_idle: avg10(&processors, "some").is_some_and(|some| some < IDLE_PERCENT),

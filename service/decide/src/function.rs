@@ -235,7 +235,9 @@ impl Function {
     }
 
     pub(crate) fn template_size(&self, backing: Backing, policy: &Policy) -> u64 {
-        let assumed = policy.assumed_template_bytes;
+        // It is at least as large as what its image stores, which may be a difference only.
+        let image_bytes = self.seed.image_bytes().unwrap_or(0);
+        let assumed = policy.assumed_template_bytes.max(image_bytes);
         match backing {
             Backing::Local => self.template_bytes.local.unwrap_or(assumed),
             // What a mapped one saves is not known before one was made: a quarter is what Python takes.

@@ -104,9 +104,8 @@ impl<I> State<I> {
         let expected = ticket.rung();
         self.core.started(now, ticket, started);
         let id = ticket.function();
-        if expected.is_clone() && expected != Rung::Parked && started.rung > Rung::Restore
-            || started.rung == Rung::Restore
-        {
+        let is_other = started.rung != expected && matches!(expected, Rung::Clone | Rung::Restore);
+        if is_other || started.rung == Rung::Restore {
             self.unsure.push(id);
         }
         self.reconcile(now, id);

@@ -97,7 +97,10 @@ fn all(stage: &run::Stage<'_>, sizes: &[u32], recorder: &mut Recorder) -> anyhow
     let mut whole = Some(whole);
     for percent in sizes {
         let budget_kb = share(needed_kb, *percent);
-        for system in System::ALL {
+        for system in System::ALL
+            .into_iter()
+            .filter(|system| stage.wants(*system))
+        {
             // Its own peak is no limit to the first one: it need not run again.
             let reused = (system == System::KeepAlive10 && *percent == 100)
                 .then(|| whole.take())

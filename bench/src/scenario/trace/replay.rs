@@ -37,6 +37,13 @@ pub(super) struct Answered {
     pub(super) start: String,
 }
 
+/// What the body of a function's error names it: its message would be another one each time.
+fn error_type(body: &[u8]) -> String {
+    let body: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let named = body.and_then(|body| Some(body.get("errorType")?.as_str()?.to_owned()));
+    named.unwrap_or_else(|| "without a type".to_owned())
+}
+
 impl Answered {
     /// The part of it in the handler.
     pub(super) fn handler(&self) -> Duration {
@@ -151,7 +158,7 @@ impl<'a> Caller<'a> {
             bail!("status {}", answer.status);
         }
         if let Some(error) = answer.header("x-amz-function-error") {
-            bail!("function error {error}");
+            bail!("function error {error}, {}", error_type(answer.body));
         }
         let stages = stages(answer.header(STAGES).unwrap_or_default()).collect();
         let start = answer.header(START);

@@ -126,6 +126,12 @@ impl Run {
 }
 
 impl Stage<'_> {
+    /// Whether a system is asked for: all are, if none is named.
+    pub(super) fn wants(&self, system: System) -> bool {
+        let asked = &self.bench.args.systems;
+        asked.is_empty() || asked.iter().any(|name| name == system.name())
+    }
+
     /// Runs one system; without a budget, nothing bounds it.
     pub(super) fn run(
         &self,

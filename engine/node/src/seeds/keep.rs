@@ -1,6 +1,7 @@
 //! Templates at hand: which there are, and making and ending them when somebody says so.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Weak};
 
 use super::make::room;
 use super::{Seeds, State, lock};
@@ -36,7 +37,24 @@ impl Seeds {
         templates.collect()
     }
 
-    /// Ends a version's template; its image stays. Clones that are being made of it still are.
+    /// Memory of templates that are not at hand any more, and that their clones keep alive, in bytes: two system calls each.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        let versions: Vec<_> = lock(&self.versions).values().cloned().collect();
+        let at_hand = versions.iter().filter_map(|version| match version.state() {
+            State::Resident(seed) => Some(seed.template_pid()),
+            _ => None,
+        });
+        let at_hand: HashSet<i32> = at_hand.collect();
+        let mut living = lock(&self.living);
+        living.retain(|seed| seed.strong_count() > 0);
+        let held = living.iter().filter_map(Weak::upgrade);
+        held.map(|seed| seed.template_pid())
+            .filter(|pid| !at_hand.contains(pid))
+            .filter_map(own_bytes)
+            .sum()
+    }
+
+    /// Ends a version's template, when the last clone of it has ended; its image stays.
     pub(crate) fn chill(&self, spec: &InstanceSpec) -> Result<(), NodeError> {
         let version = self.version(spec)?;
         let mut state = lock(&version.state);

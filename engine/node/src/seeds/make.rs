@@ -185,7 +185,7 @@ async fn try_make(
     let frozen = freeze(seeds, version, &instance, secrets).await;
     node.end(instance);
     let report = frozen?;
-    version.set(State::Stored);
+    version.made();
     seeds.make_room(version).await;
     let launcher = node.launcher().ok_or(NodeError::ShutDown)?;
     let taken = room(&launcher, spec, node.next_id()).await?;

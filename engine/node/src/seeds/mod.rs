@@ -22,7 +22,7 @@ mod train;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 use offshoot_sandbox::{Launcher, Taken};
@@ -51,6 +51,9 @@ pub(crate) struct Seeds {
     versions: Mutex<HashMap<ImageName, Arc<Version>>>,
     /// The images of an earlier daemon, and how much of the disk they take, in bytes.
     inherited: Mutex<HashMap<ImageName, u64>>,
+    /// Every template that lives: also those that make no more clones, which live as long as the clones that share their
+    /// memory.
+    living: Mutex<Vec<Weak<Seed>>>,
 }
 
 /// The seed of one function version, or of a runtime.
@@ -64,6 +67,8 @@ pub(crate) struct Version {
     state: Mutex<State>,
     /// When a clone of it was last asked for, or its template made.
     used: Mutex<Instant>,
+    /// Its last template, which its clones may keep alive when it is not at hand any more.
+    last: Mutex<Weak<Seed>>,
     /// Held by whoever makes the image or the template.
     making: tokio::sync::Mutex<()>,
     /// How many clones may still be watched: not every one lives until it can be looked at.
@@ -98,6 +103,7 @@ impl Seeds {
             of_runtimes: config.of_runtimes,
             versions: Mutex::default(),
             inherited: Mutex::default(),
+            living: Mutex::default(),
         }
     }
 
@@ -135,6 +141,7 @@ impl Seeds {
                 label,
                 state: Mutex::new(State::Unknown),
                 used: Mutex::new(Instant::now()),
+                last: Mutex::default(),
                 making: tokio::sync::Mutex::default(),
                 lessons: AtomicU32::new(lessons),
                 secrets: Mutex::default(),
@@ -167,6 +174,9 @@ impl Seeds {
             }
             State::Unknown | State::Stored => version.set(State::Stored),
         }
+        if let Some(seed) = self.revive(version) {
+            return Ok(Some((seed, false)));
+        }
         let taken = room().await?;
         let warmed = self.warm(version, &taken).await;
         // Nothing has run in it.
@@ -182,6 +192,14 @@ impl Seeds {
                 Err(error)
             }
         }
+    }
+
+    /// The template that was at hand last, if clones have kept it alive: their memory is its, so it costs nothing.
+    fn revive(&self, version: &Version) -> Option<Arc<Seed>> {
+        let seed = lock(&version.last).upgrade()?;
+        version.set(State::Resident(Arc::clone(&seed)));
+        self.keep_most_used();
+        Some(seed)
     }
 
     /// Removes an image of which no template came, as it is damaged or of another machine: another one can be made.
@@ -205,6 +223,8 @@ impl Seeds {
             files_as: FileUser { user, group: user },
         };
         let seed = Arc::new(self.forge.template(warm).await?);
+        lock(&self.living).push(Arc::downgrade(&seed));
+        *lock(&version.last) = Arc::downgrade(&seed);
         version.use_now();
         version.set(State::Resident(Arc::clone(&seed)));
         self.keep_most_used();
@@ -353,7 +373,14 @@ impl Version {
         let mut state = lock(&self.state);
         if matches!(&*state, State::Resident(known) if Arc::ptr_eq(known, seed)) {
             *state = State::Stored;
+            *lock(&self.last) = Weak::new();
         }
+    }
+
+    /// Its image was made, or made anew: no template is of that yet.
+    fn made(&self) {
+        *lock(&self.last) = Weak::new();
+        self.set(State::Stored);
     }
 }
 
