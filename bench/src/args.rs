@@ -53,7 +53,7 @@ pub struct BenchArgs {
     /// Measure these workloads (`clone`: seeds; `sandbox`: steps; `noise`: attacks) only
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub workloads: Vec<String>,
-    /// For `clone` and `sandbox`: measure these systems only, beside the yardstick or the pool
+    /// For `clone`, `sandbox` and `trace`: measure these systems only, beside the yardstick or the pool
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub systems: Vec<String>,
     /// Samples of each figure, cycles, or events

@@ -274,6 +274,33 @@ class Bounded(DaemonTest):
         return [seed["state"] for seed in listed].count("resident")
 
 
+class Held(DaemonTest):
+    settings = {"seeds.after_events": 1, "seeds.parked": 0, "seeds.resident": 1}
+
+    def test_template_that_its_clones_keep_alive_is_used_again(self):
+        """A second template of the same image was made beside it, and the first one's memory was counted nowhere."""
+        slow = "import time\ndef handler(event, context):\n    time.sleep(event.get('s', 0))\n    return 1"
+        first, other = (deploy(self.client, slow) for _ in range(2))
+
+        def rungs(name, count):
+            with ThreadPoolExecutor(count) as pool:
+                return [rung for rung, _, _ in pool.map(lambda _: start(self.daemon, name, {"s": 0.3}), range(count))]
+
+        # Each time more at once than there are hot instances, at last after the seed has learnt.
+        for name in (first, other):
+            self.assertIn("clone", [rung for count in range(2, 8) for rung in rungs(name, count)])
+            self.assertTrue(eventually(lambda name=name: self.seed(name)["learnt"]))
+            self.assertIn("clone", rungs(name, 10))
+        self.assertEqual(self.seed(first)["state"], "stored")
+        found = rungs(first, 13)
+        self.assertIn("clone", found)
+        self.assertNotIn("restore", found)
+
+    def seed(self, name):
+        listed = json.loads(self.daemon.cli("seed", "--json").stdout)["seeds"]
+        return next(seed for seed in listed if seed["function"] == name)
+
+
 class Budget(OwnDaemon):
     def test_image_used_least_goes_when_there_is_no_room(self):
         made = self.daemon({**EACH_A_CLONE, "seeds.disk_mb": 24}).start()

@@ -62,6 +62,9 @@ pub trait Fri: Send + Sync + 'static {
     /// Waits until some runtime's seed has come or gone since this was last waited for. For one who waits at a time.
     fn runtime_seeds_changed(&self) -> impl Future<Output = ()> + Send;
 
+    /// How much of the disk the version's image takes, in bytes, if one is known to be there; no waiting.
+    fn image_bytes(&self, spec: &InstanceSpec) -> Option<u64>;
+
     /// Ends the seeds of a function's version that has changed or gone, or of all its versions.
     fn forget_seeds(
         &self,

@@ -5,6 +5,7 @@ use std::path::Path;
 use offshoot_sandbox::MemoryUse;
 
 use crate::Node;
+use crate::seeds::Seeds;
 
 /// The part of the machine's memory, or of the limit of the groups above, that sandboxes and templates may use if nobody
 /// says how much, in percent. The rest is for the daemon, other programs, and the page cache of images.
@@ -13,16 +14,20 @@ const SHARE_PERCENT: u64 = 80;
 /// that nobody waits for.
 const IDLE_PERCENT: f64 = 20.0;
 
+/// Stalls count while less than this part of the memory is available, in percent: what is kept free. With more, they are of
+/// others: a sandbox at its own limit stalls, and whoever waits for the kernel to move pages.
+const SHORT_PERCENT: u64 = 100 - SHARE_PERCENT;
+
 /// A reading of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct MachineReading {
     /// What sandboxes and templates may use together, in bytes.
     pub limit_bytes: u64,
-    /// What sandboxes use, in bytes.
+    /// What sandboxes use, and templates that are not at hand any more while clones of them live, in bytes.
     pub used_bytes: u64,
-    /// PSI memory `some avg10`, in percent; 0 if the kernel does not tell.
+    /// PSI memory `some avg10`, in percent; 0 if the kernel does not tell, or memory is not short.
     pub psi_some: f64,
-    /// PSI memory `full avg10`, in percent; 0 if the kernel does not tell.
+    /// PSI memory `full avg10`, in percent; 0 if the kernel does not tell, or memory is not short.
     pub psi_full: f64,
     /// Whether the processors have time to spare; false if the kernel does not tell.
     pub is_idle: bool,
@@ -33,11 +38,18 @@ impl Node {
     pub(crate) fn read_machine(&self) -> MachineReading {
         let of_sandboxes = self.launcher().and_then(|launcher| launcher.memory());
         let of_sandboxes = of_sandboxes.unwrap_or_default();
-        let pressure = text("/proc/pressure/memory");
+        let held = self.seeds().map_or(0, Seeds::held_bytes);
+        let meminfo = text("/proc/meminfo");
+        let pressure = match is_short(&meminfo, &of_sandboxes) {
+            true => text("/proc/pressure/memory"),
+            false => String::new(),
+        };
         let processors = text("/proc/pressure/cpu");
         MachineReading {
-            limit_bytes: self.memory_limit().unwrap_or_else(|| share(&of_sandboxes)),
-            used_bytes: of_sandboxes.used_bytes,
+            limit_bytes: self
+                .memory_limit()
+                .unwrap_or_else(|| share(&meminfo, &of_sandboxes)),
+            used_bytes: of_sandboxes.used_bytes.saturating_add(held),
             psi_some: avg10(&pressure, "some").unwrap_or(0.0),
             psi_full: avg10(&pressure, "full").unwrap_or(0.0),
             is_idle: avg10(&processors, "some").is_some_and(|some| some < IDLE_PERCENT),
@@ -45,10 +57,19 @@ impl Node {
     }
 }
 
-fn share(of_sandboxes: &MemoryUse) -> u64 {
-    let machine = total_bytes(&text("/proc/meminfo"));
+fn share(meminfo: &str, of_sandboxes: &MemoryUse) -> u64 {
+    let machine = kilobytes(meminfo, "MemTotal:");
     let all = machine.into_iter().chain(of_sandboxes.limit_bytes).min();
     all.map_or(u64::MAX, |bytes| bytes / 100 * SHARE_PERCENT)
+}
+
+/// Whether little memory is left, of the machine or within the limit of the groups above. If nobody tells: yes.
+fn is_short(meminfo: &str, of_sandboxes: &MemoryUse) -> bool {
+    let is_little = |left: u64, all: u64| left < all / 100 * SHORT_PERCENT;
+    let machine = kilobytes(meminfo, "MemAvailable:").zip(kilobytes(meminfo, "MemTotal:"));
+    let groups = of_sandboxes.limit_bytes;
+    machine.is_none_or(|(left, all)| is_little(left, all))
+        || groups.is_some_and(|all| is_little(all.saturating_sub(of_sandboxes.used_bytes), all))
 }
 
 /// Memory of a process that is its own, in bytes: what it has written or been given, not files that it has mapped.
@@ -56,10 +77,6 @@ pub(crate) fn own_bytes(pid: i32) -> Option<u64> {
     let status = text(format!("/proc/{pid}/status"));
     let of = |name| kilobytes(&status, name);
     Some(of("RssAnon:")? + of("RssShmem:").unwrap_or(0))
-}
-
-fn total_bytes(meminfo: &str) -> Option<u64> {
-    kilobytes(meminfo, "MemTotal:")
 }
 
 /// A line `NAME  123 kB`, in bytes.
@@ -90,6 +107,22 @@ mod tests {
         assert_eq!(avg10(text, "some"), Some(12.5));
         assert_eq!(avg10(text, "full"), Some(0.25));
         assert_eq!(avg10("", "some"), None);
+    }
+
+    /// A sandbox that kept its own memory full raised the machine's pressure, and the instances of all others went, with
+    /// most of the machine's memory free.
+    #[test]
+    fn stalls_count_only_where_memory_is_short() {
+        let meminfo = |available: u64| format!("MemTotal: 1000 kB\nMemAvailable: {available} kB\n");
+        let groups = |limit_bytes, used_bytes| MemoryUse {
+            limit_bytes,
+            used_bytes,
+        };
+        let free = groups(None, 0);
+        assert!(is_short(&meminfo(150), &free) && !is_short(&meminfo(250), &free));
+        let [within, nearly] = [700, 900].map(|used| groups(Some(1000), used));
+        assert!(!is_short(&meminfo(900), &within) && is_short(&meminfo(900), &nearly));
+        assert!(is_short("", &free));
     }
 
     #[test]

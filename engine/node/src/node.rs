@@ -291,6 +291,10 @@ impl Fri for Node {
         }
     }
 
+    fn image_bytes(&self, spec: &InstanceSpec) -> Option<u64> {
+        self.seeds()?.image_bytes(spec)
+    }
+
     async fn forget_seeds(&self, function: Arc<str>, version: Option<Arc<str>>) {
         if let Some(seeds) = &self.seeds {
             seeds.forget(&function, version.as_deref()).await;

@@ -14,6 +14,7 @@ use crate::reclaim::{self, Candidates};
 use crate::review::Review;
 use crate::rung::Backing;
 use crate::seed::{Seed, SeedState};
+use crate::sizes::FirstSizes;
 use crate::time::{SECOND_US, Time};
 
 /// Decides; see the crate's documentation. Not shared: its owner holds it under one lock.
@@ -27,6 +28,10 @@ pub struct Core {
     pub(crate) memory: Memory,
     pub(crate) ghosts: Ghosts,
     pub(crate) candidates: Candidates,
+    /// What all functions could give up.
+    pub(crate) spare_bytes: u64,
+    /// What first instances turn out to use of what they may.
+    pub(crate) first_sizes: FirstSizes,
     /// Functions by when they must be looked at.
     pub(crate) due: BTreeSet<(Time, FunctionId)>,
     /// Functions by when their oldest instance became idle.
@@ -82,6 +87,8 @@ impl Core {
             memory: Memory::new(),
             ghosts: Ghosts::new(),
             candidates: Candidates::default(),
+            spare_bytes: 0,
+            first_sizes: FirstSizes::default(),
             due: BTreeSet::new(),
             idle_since: BTreeSet::new(),
             images: BTreeSet::new(),
@@ -106,6 +113,7 @@ impl Core {
         let id = FunctionId(self.functions.len() as u32);
         let function = Function::new(spec, (account, group), runtime, now, &self.policy);
         self.functions.push(Some(function));
+        self.guess_size(id);
         self.touch(now, id);
         id
     }
@@ -428,6 +436,7 @@ impl Core {
             due,
             idle_since: function.idle.front().map(|idle| idle.since),
             candidates: reclaim::candidates(id, function, level1, policy),
+            spare_bytes: function.spare_bytes(),
             image: has_image.then(|| {
                 (
                     function.template != Template::None,
@@ -435,6 +444,7 @@ impl Core {
                 )
             }),
         };
+        self.spare_bytes += keys.spare_bytes;
         self.due.extend(keys.due.map(|due| (due, id)));
         self.idle_since
             .extend(keys.idle_since.map(|since| (since, id)));
@@ -462,6 +472,7 @@ impl Core {
             return;
         };
         let keys = std::mem::take(&mut function.keys);
+        self.spare_bytes -= keys.spare_bytes;
         if let Some(due) = keys.due {
             self.due.remove(&(due, id));
         }

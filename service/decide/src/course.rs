@@ -100,6 +100,7 @@ impl Core {
         actions: &mut Vec<Action>,
     ) -> Result<Ticket, Refusal> {
         let place = self.take_place(now, id)?;
+        self.guess_size(id);
         let Some(function) = self.get(id) else {
             return Err(Refusal::Unknown);
         };
@@ -182,6 +183,7 @@ impl Core {
         if let (Some(bytes), Some(hold)) = (private_bytes, &mut ticket.hold) {
             self.memory.free(std::mem::replace(&mut hold.bytes, bytes));
             self.memory.take(bytes);
+            self.first_sizes.learn(function, hold.born, bytes);
             function.learn_bytes(hold.born, bytes);
         }
         let misses = rung > Rung::Clone && function.template == Template::None;
@@ -228,6 +230,7 @@ impl Core {
                 Some(born),
             ) => {
                 self.memory.take(bytes);
+                self.first_sizes.learn(function, born, bytes);
                 function.learn_bytes(born, bytes);
                 function.idle.push_back(Idle {
                     since: now,
@@ -267,6 +270,7 @@ impl Core {
         let limit_bytes = self.memory.limit_bytes();
         self.index_changed(now);
         let fits = needed_bytes <= limit_bytes
+            && self.can_spare(id, limit_bytes - needed_bytes)
             && self.reclaim(now, limit_bytes - needed_bytes, wanted, usize::MAX, actions);
         let used_bytes = self.memory.used_bytes();
         fits.then_some(()).ok_or(Refusal::Memory {
@@ -274,6 +278,24 @@ impl Core {
             used_bytes,
             limit_bytes,
         })
+    }
+
+    /// Whether use could come down to `goal_bytes` if all but one function gave up what they can: nothing is given up
+    /// in vain.
+    pub(crate) fn can_spare(&self, but: FunctionId, goal_bytes: u64) -> bool {
+        let own = self
+            .get(but)
+            .map_or(0, |function| function.keys.spare_bytes);
+        self.memory.used_bytes() <= goal_bytes.saturating_add(self.spare_bytes - own)
+    }
+
+    /// A function of which no instance was measured is taken for what others turned out to be.
+    pub(crate) fn guess_size(&mut self, id: FunctionId) {
+        let first_sizes = self.first_sizes;
+        if let Some(function) = self.get_mut(id) {
+            let limit = function.spec.memory_bytes;
+            function.guessed_bytes = limit.map(|limit| first_sizes.guess(limit));
+        }
     }
 
     /// Counts an instance of a rung as taken by the event, instead of the one that it had.

@@ -173,6 +173,7 @@ impl Core {
 
     /// Begins a function's seed if memory can be had without harm to others; false if it must wait.
     fn begin_seed(&mut self, now: Time, id: FunctionId, out: &mut Vec<Action>) -> bool {
+        self.guess_size(id);
         let wanting = self.get(id).filter(|it| it.seed.is_wanted(it.invocations));
         let Some(function) = wanting else { return true };
         let needed = function.init_size(self.has_level1(function), &self.policy);
@@ -183,7 +184,9 @@ impl Core {
             may_break: false,
         };
         let fits = self.memory.fits(needed)
-            || needed <= limit && self.reclaim(now, limit - needed, wanted, usize::MAX, out);
+            || needed <= limit
+                && self.can_spare(id, limit - needed)
+                && self.reclaim(now, limit - needed, wanted, usize::MAX, out);
         if !fits {
             return false;
         }

@@ -26,8 +26,9 @@ pub struct FunctionSpec {
     pub group: Arc<str>,
     /// Events in flight that are set apart for the group, and its limit; what was said last holds.
     pub reserved_concurrency: Option<u32>,
-    /// What an instance may use at most: taken for what one uses until one was measured, so that functions that
-    /// start for the first time do not exceed the node's memory. None: the policy's assumption.
+    /// What an instance may use at most. Until one was measured, it is taken for as great a part of it as others turned
+    /// out to use, at first for all of it, so that functions that start for the first time do not exceed the node's
+    /// memory. None: the policy's assumption.
     pub memory_bytes: Option<u64>,
     /// Its seed is made as soon as it is added, not after some invocations.
     pub seed_at_publish: bool,

@@ -73,6 +73,8 @@ pub(crate) struct Keys {
     pub(crate) due: Option<Time>,
     pub(crate) idle_since: Option<Time>,
     pub(crate) candidates: [Option<crate::reclaim::Candidate>; 4],
+    /// What it could give up altogether.
+    pub(crate) spare_bytes: u64,
     pub(crate) image: Option<(bool, i64)>,
 }
 
@@ -102,6 +104,8 @@ pub(crate) struct Function {
     pub(crate) invocations: u64,
     pub(crate) cold_bytes: Option<u64>,
     pub(crate) level1_bytes: Option<u64>,
+    /// What an instance is taken for until one was measured.
+    pub(crate) guessed_bytes: Option<u64>,
     pub(crate) clone_bytes: Option<u64>,
     pub(crate) template_bytes: PerBacking,
     pub(crate) seed: Seed,
@@ -164,6 +168,7 @@ impl Function {
             invocations: 0,
             cold_bytes: None,
             level1_bytes: None,
+            guessed_bytes: None,
             clone_bytes: None,
             template_bytes: PerBacking::default(),
             seed: Seed::new(wanted_at),
@@ -230,7 +235,7 @@ impl Function {
     /// a clone of the runtime's seed, which shares pages with that.
     pub(crate) fn init_size(&self, level1: bool, policy: &Policy) -> u64 {
         let of_clone = self.level1_bytes.filter(|_| level1);
-        let known = of_clone.or(self.cold_bytes).or(self.spec.memory_bytes);
+        let known = of_clone.or(self.cold_bytes).or(self.guessed_bytes);
         known.unwrap_or(policy.assumed_cold_bytes)
     }
 
@@ -239,7 +244,9 @@ impl Function {
     }
 
     pub(crate) fn template_size(&self, backing: Backing, policy: &Policy) -> u64 {
-        let assumed = policy.assumed_template_bytes;
+        // It is at least as large as what its image stores, which may be a difference only.
+        let image_bytes = self.seed.image_bytes().unwrap_or(0);
+        let assumed = policy.assumed_template_bytes.max(image_bytes);
         match backing {
             Backing::Local => self.template_bytes.local.unwrap_or(assumed),
             // What a mapped one saves is not known before one was made: a quarter is what Python takes.
@@ -248,6 +255,16 @@ impl Function {
                 .mapped
                 .unwrap_or(self.template_bytes.local.unwrap_or(assumed) / 4),
         }
+    }
+
+    /// What it could give up: all that waits, and its template.
+    pub(crate) fn spare_bytes(&self) -> u64 {
+        let idle: u64 = self.idle.iter().map(|idle| idle.bytes).sum();
+        let template = match self.template {
+            Template::Ready { bytes, .. } => bytes,
+            _ => 0,
+        };
+        idle + self.parked_bytes * u64::from(self.parked) + template
     }
 
     pub(crate) fn remember(&mut self, action: Action) {

@@ -38,6 +38,7 @@ mod reclaim;
 mod review;
 mod rung;
 mod seed;
+mod sizes;
 mod time;
 
 pub use action::{Action, Deed, Reason};

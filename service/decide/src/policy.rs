@@ -94,8 +94,6 @@ pub struct Policy {
     pub psi_some: f64,
     /// PSI memory `full avg10` at which critical pressure begins; it ends at half of it.
     pub psi_full: f64,
-    /// Below this percentage of memory, stalls are others' doing: whatever is let go does not end them.
-    pub psi_from_percent: u64,
 
     /// Events in flight of all functions together.
     pub concurrency: u32,
@@ -145,7 +143,6 @@ impl Default for Policy {
             pressure_margin_percent: 5,
             psi_some: 10.0,
             psi_full: 5.0,
-            psi_from_percent: 10,
             concurrency: 1000,
             fair_headroom: 8,
             assumed_us: PerRung::new(|rung| match rung {

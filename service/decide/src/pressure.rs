@@ -49,10 +49,6 @@ impl Memory {
     pub(crate) fn read(&mut self, reading: NodeReading, policy: &Policy) {
         self.used_bytes = reading.used_bytes.saturating_sub(reading.freeing_bytes);
         self.reading = reading;
-        if self.used_bytes < self.percent_bytes(policy.psi_from_percent) {
-            (self.reading.psi_some, self.reading.psi_full) = (0.0, 0.0);
-        }
-        let reading = &self.reading;
         let stalls = reading.psi_some >= policy.psi_some || reading.psi_full >= policy.psi_full;
         // A twentieth per reading: stalls end some time after their cause, so more would overshoot.
         self.owed_bytes = if stalls { reading.limit_bytes / 20 } else { 0 };

@@ -64,7 +64,7 @@ impl<F: Fri> Porter<F> {
             }
             tokio::select! {
                 () = room => {}
-                () = tokio::time::sleep(MEMORY_LOOK) => self.read_machine(),
+                () = tokio::time::sleep(MEMORY_LOOK) => self.look_at_machine(),
                 () = self.closing.cancelled() => return Err(InvokeError::ShuttingDown),
             }
         }
@@ -106,7 +106,8 @@ impl<F: Fri> Porter<F> {
                 }
                 None => self.admit_alone(&mut state, id, queued),
             };
-            self.note(&mut state, false);
+            // Nothing has become free: events that wait for memory would wake each other for ever.
+            self.note_due(&mut state, false);
             (admitted, todo)
         };
         self.carry_out(todo);

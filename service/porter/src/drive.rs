@@ -97,9 +97,16 @@ impl<F: Fri> Porter<F> {
         None
     }
 
-    /// Wakes the driver if it would sleep for too long: until when the core is due, or if it should look `soon`, at all. To
-    /// be called after whatever told the core something.
+    /// Wakes who should look at what the core was told: the driver, and events that wait for memory.
     pub(crate) fn note(&self, state: &mut State<F::Instance>, soon: bool) {
+        self.note_due(state, soon);
+        if state.waiting > 0 {
+            self.room.notify_waiters();
+        }
+    }
+
+    /// Wakes the driver if it would sleep for too long: until when the core is due, or if it should look `soon`, at all.
+    pub(crate) fn note_due(&self, state: &mut State<F::Instance>, soon: bool) {
         let due = match soon {
             true => Some(self.clock.now()),
             false => state.core.next_due(),
@@ -108,18 +115,12 @@ impl<F: Fri> Porter<F> {
             state.alarm = due;
             self.wake.notify_one();
         }
-        if state.waiting > 0 {
-            self.room.notify_waiters();
-        }
     }
 
     /// One decision.
     fn decide(self: &Arc<Self>) {
         let now = self.clock.now();
-        let read_at = self.lock().read_at;
-        if read_at.is_none_or(|at| now.since(at) >= READ_EACH_US) {
-            self.read_machine();
-        }
+        self.look_at_machine();
         self.learn_templates();
         let todo = {
             let mut state = self.lock();
@@ -132,6 +133,14 @@ impl<F: Fri> Porter<F> {
             todo
         };
         self.carry_out(todo);
+    }
+
+    /// Reads the machine, unless that was done a moment ago.
+    pub(crate) fn look_at_machine(&self) {
+        let read_at = self.lock().read_at;
+        if read_at.is_none_or(|at| self.clock.now().since(at) >= READ_EACH_US) {
+            self.read_machine();
+        }
     }
 
     /// Reads the machine, and tells the core.

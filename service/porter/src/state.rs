@@ -66,7 +66,7 @@ impl<I> State<I> {
         }
     }
 
-    /// The version that a target means; one that is not known becomes known.
+    /// The version that a target means; one that is not known becomes known, with the image that `node` has of it.
     pub(crate) fn version<F: Fri<Instance = I>>(
         &mut self,
         node: &F,
@@ -91,6 +91,11 @@ impl<I> State<I> {
         if let Some(RuntimeSeed { name, image_bytes }) = runtime {
             self.core.observe_runtime(now, &name, image_bytes);
             self.runtimes.insert(name, Arc::clone(target));
+        }
+        if let (Some(bytes), Some(slot)) = (node.image_bytes(&target.spec), self.slots.get_mut(id))
+        {
+            slot.has_seed = true;
+            self.core.seed_ready(now, &SeedOf::Function(id), bytes);
         }
         id
     }
@@ -184,9 +189,8 @@ impl<I> State<I> {
         let expected = ticket.rung();
         self.core.started(now, ticket, started);
         let id = ticket.function();
-        if expected.is_clone() && expected != Rung::Parked && started.rung > Rung::Restore
-            || started.rung == Rung::Restore
-        {
+        let is_other = started.rung != expected && matches!(expected, Rung::Clone | Rung::Restore);
+        if is_other || started.rung == Rung::Restore {
             self.unsure.push(id);
         }
         self.reconcile(now, id);

@@ -3,19 +3,19 @@
 //! 1. The trace is cut and compressed (`plan`), and its functions are played by our workloads (`mapping`). They are
 //!    deployed once, and seeds made of all of them (`fleet`, `seeding`).
 //! 2. Keep-alive of ten minutes without any limit says how much memory 100 % is.
-//! 3. Each system runs alone in each size (`limit`), on the same state directory, from a daemon that has just
+//! 3. Each system runs alone in each size (`limits.memory_mb`), on the same state directory, from a daemon that has just
 //!    started: calls are sent at their times whatever the answers do (`replay`), while memory is looked at (`watch`).
 //! 4. Figures are recorded, and plots written into one file (`report`).
 
 mod chart;
 mod fleet;
-mod limit;
 mod mapping;
 mod plan;
 mod replay;
 mod report;
 mod run;
 mod seeding;
+mod tail;
 mod watch;
 
 use std::fs;
@@ -26,7 +26,6 @@ use crate::bench::Bench;
 use crate::interrupt;
 use crate::record::Recorder;
 use fleet::Fleet;
-use limit::{Limit, Sizes};
 use plan::Plan;
 use run::{Run, System};
 
@@ -89,47 +88,37 @@ fn say(name: &str, plan: &Plan) {
 
 /// The run that says what 100 % is, then all systems in all sizes.
 fn all(stage: &run::Stage<'_>, sizes: &[u32], recorder: &mut Recorder) -> anyhow::Result<Vec<Run>> {
-    let whole = stage.run(System::KeepAlive10, 100, None, Limit::NONE)?;
-    let peak = watch::peak(&whole.samples);
-    let whole_base_kb = whole.base_kb;
-    let mut known = peak.sizes(Sizes {
-        base: whole.base_kb as f64,
-        ..Sizes::default()
-    });
-    // From the daemon's share at the peak on, everything is an instance's.
-    known.started = (peak.total_kb() as f64 - known.base) / peak.started.count.max(1) as f64;
+    let whole = stage.run(System::KeepAlive10, 100, None)?;
+    let peak_kb = watch::peak(&whole.samples).total_kb();
+    let needed_kb = peak_kb.saturating_sub(whole.base_kb);
     let seeded = stage.fleet.seed(stage.bench, stage.plan)?;
     run::record_seeding(stage, &seeded, recorder)?;
-    (known.clone, known.template) = stage.seeded_sizes(known)?;
     let mut runs = Vec::new();
     let mut whole = Some(whole);
     for percent in sizes {
-        let budget_kb = share(whole_base_kb, peak.total_kb(), *percent);
-        for system in System::ALL {
-            let limit = system.limit(budget_kb as f64, &known, stage.plan.functions.len() as u64);
+        let budget_kb = share(needed_kb, *percent);
+        for system in System::ALL
+            .into_iter()
+            .filter(|system| stage.wants(*system))
+        {
             // Its own peak is no limit to the first one: it need not run again.
             let reused = (system == System::KeepAlive10 && *percent == 100)
                 .then(|| whole.take())
                 .flatten();
-            let mut run = match reused {
-                Some(run) => run,
-                None => stage.run(system, *percent, Some(budget_kb), limit)?,
+            let run = match reused {
+                Some(run) => Run { budget_kb, ..run },
+                None => stage.run(system, *percent, Some(budget_kb))?,
             };
-            run.budget_kb = budget_kb;
-            run.limit = limit;
             run::record(stage, &run, recorder)?;
-            if system == System::Offshoot {
-                known = watch::peak(&run.samples).sizes(known);
-            }
             runs.push(run);
         }
     }
     Ok(runs)
 }
 
-/// So many percent of what instances need, beside what the daemon has without any.
-fn share(base_kb: u64, peak_kb: u64, percent: u32) -> u64 {
-    base_kb + peak_kb.saturating_sub(base_kb) * u64::from(percent) / 100
+/// So many percent, in whole MiB, as a daemon is told.
+fn share(needed_kb: u64, percent: u32) -> u64 {
+    (needed_kb * u64::from(percent) / 100).next_multiple_of(1024)
 }
 
 #[cfg(test)]
@@ -137,11 +126,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percent_are_of_what_instances_need() {
+    fn percent_are_whole_mebibytes() {
         assert_eq!(
-            [100, 50, 25].map(|percent| share(20, 420, percent)),
-            [420, 220, 120]
+            [100, 50, 25].map(|percent| share(409_600, percent) >> 10),
+            [400, 200, 100]
         );
-        assert_eq!(share(20, 10, 50), 20);
+        assert_eq!(share(1, 25), 0);
+        assert_eq!(share(5, 25), 1024);
     }
 }

@@ -31,10 +31,25 @@ const THROTTLED: u16 = 429;
 pub(super) struct Answered {
     /// From the time at which it was due until its answer.
     pub(super) latency: Duration,
-    /// The part of it in the handler.
-    pub(super) handler: Duration,
+    /// What the daemon says of where it went, in microseconds.
+    pub(super) stages: Vec<(String, u64)>,
     /// The rung that its instance came from.
     pub(super) start: String,
+}
+
+/// What the body of a function's error names it: its message would be another one each time.
+fn error_type(body: &[u8]) -> String {
+    let body: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let named = body.and_then(|body| Some(body.get("errorType")?.as_str()?.to_owned()));
+    named.unwrap_or_else(|| "without a type".to_owned())
+}
+
+impl Answered {
+    /// The part of it in the handler.
+    pub(super) fn handler(&self) -> Duration {
+        let of = self.stages.iter().find(|(stage, _)| stage == "handler");
+        of.map_or(Duration::ZERO, |(_, micros)| Duration::from_micros(*micros))
+    }
 }
 
 /// All that came of a replay.
@@ -143,16 +158,14 @@ impl<'a> Caller<'a> {
             bail!("status {}", answer.status);
         }
         if let Some(error) = answer.header("x-amz-function-error") {
-            bail!("function error {error}");
+            bail!("function error {error}, {}", error_type(answer.body));
         }
-        let handler_us = stages(answer.header(STAGES).unwrap_or_default())
-            .find(|(stage, _)| stage == "handler")
-            .map_or(0, |(_, micros)| micros);
+        let stages = stages(answer.header(STAGES).unwrap_or_default()).collect();
         let start = answer.header(START);
         let start = start.with_context(|| format!("no header {START}"))?;
         Ok(Some(Answered {
             latency,
-            handler: Duration::from_micros(handler_us),
+            stages,
             start: start.to_owned(),
         }))
     }

@@ -8,7 +8,8 @@ use serde_json::json;
 use super::chart::{Chart, Line, escape};
 use super::plan::{self, Plan};
 use super::run::{Run, System};
-use super::watch;
+use super::tail::Tail;
+use super::watch::{self, Sample};
 use crate::machine;
 
 const STYLE: &str = "\
@@ -74,18 +75,15 @@ fn about(plan: &Plan) -> String {
 fn table(runs: &[Run]) -> String {
     let mut table = String::from(
         "<table><tr><th>memory</th><th>system</th><th>p50 ms</th><th>p99 ms</th><th>cold</th><th>peak MiB</th>\
-         <th>budget MiB</th><th>instances</th><th>templates</th><th>CPU s</th><th>told to wait</th><th>failed</th></tr>\n",
+         <th>budget MiB</th><th>most instances</th><th>most templates</th><th>CPU s</th><th>told to wait</th><th>failed</th></tr>\n",
     );
     for run in runs {
         let latency = run.latency().summary();
-        let templates = match run.system {
-            System::Offshoot => run.limit.resident.to_string(),
-            System::KeepAlive10 | System::KeepAlive1 => "–".to_owned(),
-        };
+        let most = |of: fn(&Sample) -> u64| run.samples.iter().map(of).max().unwrap_or_default();
         let _ = writeln!(
             table,
-            "<tr><td>{} %</td><td>{}</td><td>{:.1}</td><td>{:.1}</td><td>{:.1} %</td><td>{}</td><td>{}</td><td>≤ {}</td>\
-             <td>≤ {templates}</td><td>{:.1}</td><td>{}</td><td>{}</td></tr>",
+            "<tr><td>{} %</td><td>{}</td><td>{:.1}</td><td>{:.1}</td><td>{:.1} %</td><td>{}</td><td>{}</td><td>{}</td>\
+             <td>{}</td><td>{:.1}</td><td>{}</td><td>{}</td></tr>",
             run.percent,
             run.system.name(),
             latency.p50 / 1e3,
@@ -93,7 +91,8 @@ fn table(runs: &[Run]) -> String {
             100.0 * run.cold_ratio(),
             watch::peak(&run.samples).total_kb() >> 10,
             run.budget_kb >> 10,
-            run.limit.instances,
+            most(|sample| sample.started.count + sample.clones.count),
+            most(|sample| sample.templates.count),
             run.cpu.as_secs_f64(),
             run.throttled,
             run.failed
@@ -165,7 +164,8 @@ fn memory(runs: &[&Run]) -> Chart {
 
 fn rungs(runs: &[Run]) -> String {
     let mut table = String::from(
-        "<h2>Where instances came from</h2>\n<table><tr><th>memory</th><th>system</th><th>calls by rung</th></tr>\n",
+        "<h2>Where instances came from</h2>\n<table><tr><th>memory</th><th>system</th><th>calls by rung</th>\
+         <th>of the slowest hundredth</th></tr>\n",
     );
     for run in runs {
         let rungs = run.rungs();
@@ -175,10 +175,11 @@ fn rungs(runs: &[Run]) -> String {
             .collect();
         let _ = writeln!(
             table,
-            "<tr><td>{} %</td><td>{}</td><td>{}</td></tr>",
+            "<tr><td>{} %</td><td>{}</td><td>{}</td><td>{}</td></tr>",
             run.percent,
             run.system.name(),
-            rungs.join(", ")
+            rungs.join(", "),
+            escape(&Tail::of(&run.answered).said())
         );
     }
     table + "</table>\n"
@@ -205,23 +206,20 @@ fn figures(runs: &[Run]) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::limit::Limit;
     use super::super::replay::Answered;
-    use super::super::watch::Sample;
     use super::*;
     use std::time::Duration;
 
     fn run(start: &str) -> Run {
         let call = |millis: u64| Answered {
             latency: Duration::from_millis(millis),
-            handler: Duration::ZERO,
+            stages: Vec::new(),
             start: start.to_owned(),
         };
         Run {
             system: System::Offshoot,
             percent: 25,
             budget_kb: 2048,
-            limit: Limit::NONE,
             base_kb: 0,
             answered: (1..=101).rev().map(call).collect(),
             throttled: 0,

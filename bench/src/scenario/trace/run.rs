@@ -9,10 +9,10 @@ use std::time::Duration;
 use anyhow::ensure;
 
 use super::fleet::Fleet;
-use super::limit::{Limit, Sizes};
 use super::plan::{self, Plan};
 use super::replay::{Answered, Outcome, Script, replay};
 use super::seeding::Seeded;
+use super::tail::Tail;
 use super::watch::{self, Sample, Watch};
 use crate::bench::Bench;
 use crate::interrupt;
@@ -22,12 +22,12 @@ use crate::summary::{Samples, Summary};
 
 /// A daemon that has started has filled its pool by then.
 const SETTLE: Duration = Duration::from_secs(1);
+/// Room for the images of every function: the disk is not what is compared.
+pub(super) const IMAGES_MB: u64 = 16 << 10;
 /// Between two lines about how far it is.
 const PROGRESS_S: f64 = 10.0;
 /// One call of so many may fail; more, and there are no figures.
 const MOST_FAILED: usize = 20;
-/// Functions whose seeds' sizes are looked at before the first run with seeds.
-const LOOKED_AT: usize = 16;
 
 /// Who is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,26 +48,20 @@ impl System {
         }
     }
 
-    pub(super) fn limit(self, budget_kb: f64, sizes: &Sizes, functions: u64) -> Limit {
+    /// The daemon's settings. Seeds are as shipped, but none is made during the replay: they are there.
+    fn settings(self, compress: u64, memory_mb: Option<u64>) -> Vec<(&'static str, String)> {
+        let minutes = if self == Self::KeepAlive1 { 1 } else { 10 };
+        let keep_alive_s = plan::window_s(minutes, compress).to_string();
+        let mut settings = vec![("OFFSHOOT_LIMITS_KEEP_ALIVE_S", keep_alive_s)];
+        settings.extend(memory_mb.map(|mb| ("OFFSHOOT_LIMITS_MEMORY_MB", mb.to_string())));
         match self {
-            Self::KeepAlive10 | Self::KeepAlive1 => Limit::keep_alive(budget_kb, sizes),
-            Self::Offshoot => Limit::seeds(budget_kb, sizes, functions),
+            Self::KeepAlive10 | Self::KeepAlive1 => settings.extend([
+                ("OFFSHOOT_SEEDS_AFTER_EVENTS", "0".to_owned()),
+                ("OFFSHOOT_SEEDS_RUNTIME_SEEDS", "false".to_owned()),
+            ]),
+            Self::Offshoot => settings.extend([("OFFSHOOT_SEEDS_DISK_MB", IMAGES_MB.to_string())]),
         }
-    }
-
-    /// Idle instances of seeds are kept as long as those of the shorter keep-alive: the rest is what seeds do.
-    fn settings(self, compress: u64, limit: Limit) -> Vec<(&'static str, String)> {
-        let minutes = if self == Self::KeepAlive10 { 10 } else { 1 };
-        let after = if self == Self::Offshoot { "1" } else { "0" };
-        vec![
-            (
-                "OFFSHOOT_LIMITS_KEEP_ALIVE_S",
-                plan::window_s(minutes, compress).to_string(),
-            ),
-            ("OFFSHOOT_LIMITS_MAX_INSTANCES", limit.instances.to_string()),
-            ("OFFSHOOT_SEEDS_AFTER_EVENTS", after.to_owned()),
-            ("OFFSHOOT_SEEDS_RESIDENT", limit.resident.to_string()),
-        ]
+        settings
     }
 }
 
@@ -85,8 +79,8 @@ pub(super) struct Stage<'a> {
 pub(super) struct Run {
     pub(super) system: System,
     pub(super) percent: u32,
+    /// What its instances and templates might have; 0 without a limit.
     pub(super) budget_kb: u64,
-    pub(super) limit: Limit,
     /// Of the daemon before the first call.
     pub(super) base_kb: u64,
     pub(super) answered: Vec<Answered>,
@@ -125,38 +119,34 @@ impl Run {
     fn overhead(&self) -> Samples {
         let mut samples = Samples::microseconds();
         for call in &self.answered {
-            samples.record(call.latency.saturating_sub(call.handler));
+            samples.record(call.latency.saturating_sub(call.handler()));
         }
         samples
     }
 }
 
 impl Stage<'_> {
+    /// Whether a system is asked for: all are, if none is named.
+    pub(super) fn wants(&self, system: System) -> bool {
+        let asked = &self.bench.args.systems;
+        asked.is_empty() || asked.iter().any(|name| name == system.name())
+    }
+
     /// Runs one system; without a budget, nothing bounds it.
     pub(super) fn run(
         &self,
         system: System,
         percent: u32,
         budget_kb: Option<u64>,
-        limit: Limit,
     ) -> anyhow::Result<Run> {
         interrupt::check()?;
         let label = format!("trace/{}@{percent} {}", self.name, system.name());
         match budget_kb {
-            Some(kb) => eprintln!(
-                "bench: {label} begins: {} MiB, at most {} instances{}",
-                kb >> 10,
-                limit.instances,
-                if system == System::Offshoot {
-                    format!(" and {} templates", limit.resident)
-                } else {
-                    String::new()
-                }
-            ),
+            Some(kb) => eprintln!("bench: {label} begins, within {} MiB", kb >> 10),
             None => eprintln!("bench: {label} begins, without a limit"),
         }
         self.fleet.show_seeds(system == System::Offshoot)?;
-        let settings = system.settings(self.plan.compress, limit);
+        let settings = system.settings(self.plan.compress, budget_kb.map(|kb| kb >> 10));
         let running = self.fleet.start(self.bench, &settings)?;
         thread::sleep(SETTLE);
         let daemon = running.pid()?;
@@ -174,11 +164,12 @@ impl Stage<'_> {
             "{label}: {failed} of {} calls failed",
             self.plan.calls.len()
         );
+        let tail = Tail::of(&outcome.answered);
+        eprintln!("bench: {label}: the slowest: {}", tail.said());
         Ok(Run {
             system,
             percent,
             budget_kb: budget_kb.unwrap_or_default(),
-            limit,
             base_kb,
             answered: outcome.answered,
             throttled: outcome.throttled,
@@ -219,23 +210,6 @@ impl Stage<'_> {
         let cpu = metered.used()?.saturating_sub(before);
         let samples = watch.stop()?;
         Ok((outcome?, samples, cpu))
-    }
-
-    /// What a clone and a template take: of some functions, each with its template and a parked clone.
-    pub(super) fn seeded_sizes(&self, known: Sizes) -> anyhow::Result<(f64, f64)> {
-        self.fleet.show_seeds(true)?;
-        let settings = System::Offshoot.settings(self.plan.compress, Limit::NONE);
-        let running = self.fleet.start(self.bench, &settings)?;
-        let step = self.fleet.requests.len().div_ceil(LOOKED_AT);
-        let mut connection = running.connect()?;
-        for request in self.fleet.requests.iter().step_by(step.max(1)) {
-            let status = connection.exchange(request)?.status;
-            ensure!(status == 200, "status {status} while sizes are measured");
-        }
-        thread::sleep(SETTLE);
-        let sizes = Sample::take(running.pid()?, Duration::ZERO)?.sizes(known);
-        running.stop()?;
-        Ok((sizes.clone, sizes.template))
     }
 }
 
@@ -291,35 +265,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn systems_differ_in_their_window_and_in_seeds_and_in_nothing_else() {
-        let limit = Limit {
-            instances: 7,
-            resident: 3,
+    fn keep_alive_has_no_seeds_of_any_kind_and_all_have_the_same_memory() {
+        let settings = |system: System| {
+            let settings = system.settings(4, Some(700)).into_iter();
+            settings.collect::<BTreeMap<_, _>>()
         };
-        let values = |system: System| {
-            let settings = system.settings(4, limit);
-            settings
-                .into_iter()
-                .map(|(_, value)| value)
-                .collect::<Vec<_>>()
+        let all = System::ALL.map(settings);
+        let values = |name: &str| {
+            let values = all.each_ref().map(|settings| settings.get(name));
+            values.map(|value| value.map(String::as_str))
         };
-        assert_eq!(values(System::KeepAlive10), ["150", "7", "0", "3"]);
-        assert_eq!(values(System::KeepAlive1), ["15", "7", "0", "3"]);
-        assert_eq!(values(System::Offshoot), ["15", "7", "1", "3"]);
+        assert_eq!(
+            values("OFFSHOOT_LIMITS_KEEP_ALIVE_S"),
+            [Some("150"), Some("15"), Some("150")]
+        );
+        assert_eq!(values("OFFSHOOT_LIMITS_MEMORY_MB"), [Some("700"); 3]);
+        let off = ["0", "false"].map(|off| [Some(off), Some(off), None]);
+        let seeds = [
+            "OFFSHOOT_SEEDS_AFTER_EVENTS",
+            "OFFSHOOT_SEEDS_RUNTIME_SEEDS",
+        ];
+        assert_eq!(seeds.map(values), off);
     }
 
     #[test]
     fn cold_ratio_counts_instances_that_had_to_initialise() {
         let call = |start: &str| Answered {
             latency: Duration::from_millis(5),
-            handler: Duration::from_millis(4),
+            stages: vec![("handler".to_owned(), 4_000)],
             start: start.to_owned(),
         };
         let run = Run {
             system: System::Offshoot,
             percent: 25,
             budget_kb: 1,
-            limit: Limit::NONE,
             base_kb: 1,
             answered: ["cold", "hot", "restore", "hot"].map(call).into(),
             throttled: 0,

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use serde::Serialize;
 
-use super::limit::Sizes;
 use crate::scenario::processes::{self, Kind, Memory};
 
 /// Between samples: sixty of them in a run, at most five a second, at least one.
@@ -21,8 +20,6 @@ pub(super) struct Group {
     pub(super) count: u64,
     /// Proportional memory.
     pub(super) kb: u64,
-    /// Memory that no other process has mapped.
-    pub(super) own_kb: u64,
 }
 
 /// What was there at a time.
@@ -60,32 +57,11 @@ impl Sample {
         };
         group.count += 1;
         group.kb += memory.proportional_kb;
-        group.own_kb += memory.own_kb;
     }
 
     /// All of it.
     pub(super) fn total_kb(&self) -> u64 {
         self.service.kb + self.started.kb + self.clones.kb + self.templates.kb
-    }
-
-    /// What one of each kind takes here. A clone takes what it has of its own; what it shares is its template's. What is not
-    /// there keeps the size that it had in `before`.
-    pub(super) fn sizes(&self, before: Sizes) -> Sizes {
-        let each = |kb: u64, count: u64, before: f64| match count {
-            0 => before,
-            count => kb as f64 / count as f64,
-        };
-        let shared_kb = self.clones.kb.saturating_sub(self.clones.own_kb);
-        Sizes {
-            base: before.base,
-            started: each(self.started.kb, self.started.count, before.started),
-            clone: each(self.clones.own_kb, self.clones.count, before.clone),
-            template: each(
-                self.templates.kb + shared_kb,
-                self.templates.count,
-                before.template,
-            ),
-        }
     }
 }
 
@@ -148,36 +124,15 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn group(count: u64, kb: u64, own_kb: u64) -> Group {
-        Group { count, kb, own_kb }
-    }
-
-    #[test]
-    fn sizes_leave_what_clones_share_to_their_templates() {
-        let sample = Sample {
-            clones: group(10, 50_000, 20_000),
-            templates: group(2, 10_000, 0),
-            ..Sample::default()
-        };
-        let before = Sizes {
-            base: 7.0,
-            started: 9.0,
-            ..Sizes::default()
-        };
-        let expected = Sizes {
-            base: 7.0,
-            started: 9.0,
-            clone: 2_000.0,
-            template: 20_000.0,
-        };
-        assert_eq!(sample.sizes(before), expected);
+    fn group(kb: u64) -> Group {
+        Group { count: 1, kb }
     }
 
     #[test]
     fn peak_is_of_all_kinds_together() {
         let at = |started, clones| Sample {
-            started: group(1, started, 0),
-            clones: group(1, clones, 0),
+            started: group(started),
+            clones: group(clones),
             ..Sample::default()
         };
         assert_eq!(peak(&[at(5, 1), at(4, 4), at(1, 6)]).total_kb(), 8);

@@ -21,6 +21,8 @@ impl Seeds {
         }
         let wanted: BTreeSet<ImageName> =
             specs.iter().flat_map(|spec| self.names_of(spec)).collect();
+        let kept = images.iter().filter(|(image, _)| wanted.contains(*image));
+        *lock(&self.inherited) = kept.map(|(image, bytes)| (image.clone(), *bytes)).collect();
         let newest = rotation::newest(images.keys());
         self.find_runtimes(specs, &newest);
         for image in images.into_keys() {
@@ -52,6 +54,22 @@ impl Seeds {
             if let Some(image) = image.filter(|_| matches!(runtime.state(), State::Unknown)) {
                 *lock(&runtime.image) = image.clone();
                 runtime.set(State::Stored);
+            }
+        }
+    }
+
+    /// How much of the disk a version's image takes, in bytes, if one is known to be there: of an earlier daemon, or since
+    /// its template was made.
+    pub(crate) fn image_bytes(&self, spec: &InstanceSpec) -> Option<u64> {
+        let name = self.name_of(spec).ok()?;
+        let known = lock(&self.versions)
+            .get(&name)
+            .map(|version| version.state());
+        match known {
+            Some(State::Resident(templates)) => Some(templates.first().stored_bytes()),
+            Some(State::Absent | State::Refused(_)) => None,
+            Some(State::Unknown | State::Stored) | None => {
+                lock(&self.inherited).get(&name).copied()
             }
         }
     }
@@ -101,6 +119,7 @@ impl Seeds {
                 continue;
             }
             total -= bytes;
+            lock(&self.inherited).remove(&image);
             tracing::info!(%image, bytes, "removed a seed: the images are over their budget");
             if let Some(version) = version {
                 version.set(State::Absent);

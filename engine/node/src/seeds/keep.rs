@@ -1,6 +1,7 @@
 //! Templates at hand: which there are, and making and ending them when somebody says so.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Weak};
 
 use super::make::room;
 use super::{Seeds, State, lock};
@@ -40,7 +41,25 @@ impl Seeds {
         templates.collect()
     }
 
-    /// Ends a version's templates; its image stays. Clones that are being made of it still are.
+    /// Memory of templates that are not at hand any more, and that their clones keep alive, in bytes: two system calls each.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        let versions: Vec<_> = lock(&self.versions).values().cloned().collect();
+        let mut at_hand = HashSet::new();
+        for version in versions {
+            if let State::Resident(templates) = version.state() {
+                at_hand.extend(templates.all().iter().map(|seed| seed.template_pid()));
+            }
+        }
+        let mut living = lock(&self.living);
+        living.retain(|seed| seed.strong_count() > 0);
+        let held = living.iter().filter_map(Weak::upgrade);
+        held.map(|seed| seed.template_pid())
+            .filter(|pid| !at_hand.contains(pid))
+            .filter_map(own_bytes)
+            .sum()
+    }
+
+    /// Ends a version's templates, each when the last clone of it has ended; its image stays.
     pub(crate) fn chill(&self, spec: &InstanceSpec) -> Result<(), NodeError> {
         let version = self.version(spec)?;
         let mut state = lock(&version.state);

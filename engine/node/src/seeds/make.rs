@@ -198,9 +198,7 @@ pub(super) async fn try_make(
     let frozen = freeze(seeds, version, &image, &instance, secrets).await;
     node.end(instance);
     let report = frozen?;
-    if !matches!(version.state(), State::Resident(_) | State::Stored) {
-        version.set(State::Stored);
-    }
+    version.made();
     seeds.make_room(&image).await;
     let launcher = node.launcher().ok_or(NodeError::ShutDown)?;
     let taken = room(&launcher, spec, node.next_id()).await?;

@@ -27,7 +27,7 @@ mod train;
 use std::collections::HashMap;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 use offshoot_sandbox::{Launcher, Taken};
@@ -62,6 +62,11 @@ pub(crate) struct Seeds {
     /// Told when a runtime's seed comes or goes.
     runtimes_changed: Arc<Notify>,
     superseded: rotation::Superseded,
+    /// The images of an earlier daemon, and how much of the disk they take, in bytes.
+    inherited: Mutex<HashMap<ImageName, u64>>,
+    /// Every template that lives: also those that make no more clones, which live as long as the clones that share their
+    /// memory.
+    living: Mutex<Vec<Weak<Seed>>>,
 }
 
 /// The seed of one function version, or of a runtime.
@@ -80,6 +85,8 @@ pub(crate) struct Version {
     changed: Option<Arc<Notify>>,
     /// When a clone of it was last asked for, or its template made.
     used: Mutex<Instant>,
+    /// Its last template, which its clones may keep alive when it is not at hand any more.
+    last: Mutex<Weak<Seed>>,
     /// Held by whoever makes the image or the template.
     making: tokio::sync::Mutex<()>,
     crowd: Crowd,
@@ -117,6 +124,8 @@ impl Seeds {
             versions: Mutex::default(),
             runtimes_changed: Arc::default(),
             superseded: rotation::Superseded::default(),
+            inherited: Mutex::default(),
+            living: Mutex::default(),
         }
     }
 
@@ -157,6 +166,7 @@ impl Seeds {
                 state: Mutex::new(State::Unknown),
                 changed: is_runtime.then(|| Arc::clone(&self.runtimes_changed)),
                 used: Mutex::new(Instant::now()),
+                last: Mutex::default(),
                 making: tokio::sync::Mutex::default(),
                 crowd: Crowd::default(),
                 lessons: AtomicU32::new(lessons),
@@ -190,6 +200,9 @@ impl Seeds {
             }
             State::Unknown | State::Stored => version.set(State::Stored),
         }
+        if let Some(seed) = self.revive(version) {
+            return Ok(Some((seed, false)));
+        }
         let taken = room().await?;
         let warmed = self.warm(version, version.image(), &taken).await;
         // Nothing has run in it.
@@ -207,10 +220,19 @@ impl Seeds {
         }
     }
 
+    /// The template that was at hand last, if clones have kept it alive: their memory is its, so it costs nothing.
+    fn revive(&self, version: &Version) -> Option<Arc<Seed>> {
+        let seed = lock(&version.last).upgrade()?;
+        version.set(State::Resident(Templates::one(Arc::clone(&seed))));
+        self.keep_most_used();
+        Some(seed)
+    }
+
     /// Removes an image of which no template came, as it is damaged or of another machine: another one can be made.
     async fn discard(&self, version: &Version) {
         version.set(State::Absent);
         let (function, image) = (version.function(), version.image());
+        lock(&self.inherited).remove(&image);
         match self.forge.discard(image.clone()).await {
             Ok(()) => tracing::warn!(function, %image, "a seed that was no good is removed"),
             Err(error) => tracing::warn!(function, %image, %error, "a seed that is no good stays"),
@@ -225,6 +247,7 @@ impl Seeds {
         taken: &Taken,
     ) -> Result<Arc<Seed>, SeedError> {
         let seed = self.template(image.clone(), taken).await?;
+        *lock(&version.last) = Arc::downgrade(&seed);
         version.use_now();
         *lock(&version.image) = image;
         version.set(State::Resident(Templates::one(Arc::clone(&seed))));
@@ -240,7 +263,9 @@ impl Seeds {
             root,
             files_as: FileUser { user, group: user },
         };
-        Ok(Arc::new(self.forge.template(warm).await?))
+        let seed = Arc::new(self.forge.template(warm).await?);
+        lock(&self.living).push(Arc::downgrade(&seed));
+        Ok(seed)
     }
 
     /// The templates of all seeds.
@@ -341,6 +366,7 @@ impl Seeds {
             let _turn = version.making.lock().await;
             let had_image = matches!(version.state(), State::Stored | State::Resident(_));
             version.set(State::Absent);
+            lock(&self.inherited).remove(&version.image());
             if had_image && let Err(error) = self.forge.remove(version.image()).await {
                 tracing::warn!(function, image = %version.image(), %error, "a seed's image stays");
             }
@@ -413,6 +439,19 @@ impl Version {
                 Some(left) => State::Resident(left),
                 None => State::Stored,
             };
+        }
+        let mut last = lock(&self.last);
+        if last.upgrade().is_some_and(|last| Arc::ptr_eq(&last, seed)) {
+            *last = Weak::new();
+        }
+    }
+
+    /// Its image was made, or made anew: no template is of that yet.
+    fn made(&self) {
+        *lock(&self.last) = Weak::new();
+        // The template of an earlier one serves until there is one of this.
+        if !matches!(self.state(), State::Resident(_)) {
+            self.set(State::Stored);
         }
     }
 }

@@ -1,4 +1,6 @@
-use offshoot_decide::{Action, Deed, FunctionSpec, MINUTE_US, NodeReading, Reason, SECOND_US, Slo};
+use offshoot_decide::{
+    Action, Deed, FunctionSpec, MINUTE_US, NodeReading, Reason, Rung, SECOND_US, Slo, Started,
+};
 
 use crate::world::{MB, World, policy, spec};
 
@@ -181,4 +183,57 @@ fn first_starts_are_counted_at_their_limit() {
     assert_eq!(first_starts(Some(512 * MB)), 10);
     // Control: without one they are taken for small.
     assert_eq!(first_starts(None), 80);
+}
+
+#[test]
+fn first_starts_are_counted_as_what_others_turned_out_to_use() {
+    let mut world = World::new(policy(), 5120 * MB);
+    let mut add = |number: u32| {
+        world.add(FunctionSpec {
+            memory_bytes: Some(512 * MB),
+            ..spec(&format!("f{number}"), "a")
+        })
+    };
+    let ids: Vec<_> = (0..100).map(&mut add).collect();
+    let mut actions = Vec::new();
+    let mut admitted = 0;
+    let mut busy = Vec::new();
+    for id in &ids {
+        let Ok(mut ticket) = world.core.admit(world.now, *id, &mut actions) else {
+            continue;
+        };
+        admitted += 1;
+        let started = Started {
+            rung: Rung::Cold,
+            latency_us: 400_000,
+            private_bytes: Some(51 * MB),
+        };
+        world.core.started(world.now, &mut ticket, started);
+        busy.push(ticket);
+    }
+    // All are at work: 5120 MB hold a hundred of what they use.
+    assert!((90..=100).contains(&admitted), "{admitted}");
+}
+
+#[test]
+fn nothing_is_given_up_for_an_event_that_does_not_fit_even_so() {
+    let admitted = |at_work: bool| {
+        let mut world = World::new(policy(), 600 * MB);
+        let (idle, busy) = (world.add(spec("idle", "a")), world.add(spec("busy", "a")));
+        world.call(idle);
+        if at_work {
+            world.begin(busy).unwrap();
+        }
+        let large = FunctionSpec {
+            memory_bytes: Some(580 * MB),
+            ..spec("large", "a")
+        };
+        let large = world.add(large);
+        let mut actions = Vec::new();
+        let ticket = world.core.admit(world.now, large, &mut actions);
+        (ticket.is_ok(), actions.len())
+    };
+    assert_eq!(admitted(true), (false, 0));
+    // Control: where it fits in its place, the idle one goes.
+    assert_eq!(admitted(false), (true, 1));
 }

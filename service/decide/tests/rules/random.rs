@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use offshoot_decide::{Action, Deed, FunctionId, FunctionSpec, Policy, Reason, Refusal, SECOND_US};
 use proptest::prelude::*;
 
-use crate::world::{MB, World, policy, spec};
+use crate::world::{MB, World, policy, spec, template_bytes};
 
 const FUNCTIONS: usize = 6;
 const LIMIT: u64 = 600 * MB;
@@ -47,9 +47,10 @@ fn run(world: &mut World, ops: &[Op]) -> (u64, u32) {
             Op::Begin(function) => {
                 let id = ids[*function];
                 let refused = world.begin(id);
-                needless += u32::from(
-                    matches!(refused, Err(Refusal::Memory { .. })) && has_spare(world, id),
-                );
+                if let Err(Refusal::Memory { needed_bytes, .. }) = refused {
+                    let least = world.used_bytes() - spare_bytes(world, id);
+                    needless += u32::from(least + needed_bytes <= LIMIT);
+                }
             }
             Op::End => world.end(),
             Op::Pass(span_us) => world.pass(*span_us),
@@ -63,18 +64,17 @@ fn run(world: &mut World, ops: &[Op]) -> (u64, u32) {
     (peak, needless)
 }
 
-/// Whether anything of others could have been given up.
-fn has_spare(world: &World, id: FunctionId) -> bool {
-    world
-        .slots
-        .iter()
-        .filter(|(other, _)| **other != id)
-        .any(|(_, slot)| {
-            // A template that is being replaced is neither here nor there.
-            !slot.idle.is_empty()
-                || slot.parked > 0
-                || slot.template.is_some() && slot.making.is_none()
-        })
+/// What others could have given up.
+fn spare_bytes(world: &World, id: FunctionId) -> u64 {
+    let others = world.slots.iter().filter(|(other, _)| **other != id);
+    let spare = others.map(|(_, slot)| {
+        // A template that is being replaced is neither here nor there.
+        let template = slot.template.filter(|_| slot.making.is_none());
+        slot.idle.iter().sum::<u64>()
+            + u64::from(slot.parked) * world.policy.assumed_clone_bytes
+            + template.map_or(0, template_bytes)
+    });
+    spare.sum()
 }
 
 /// Pairs of actions on one function of which the second undoes the first within the hysteresis, though nothing

@@ -2,7 +2,7 @@ use offshoot_decide::{
     Deed, Event, FunctionSpec, HOUR_US, MINUTE_US, Policy, Rung, SeedOf, SeedState, Time,
 };
 
-use crate::world::{MB, World, count, policy, spec};
+use crate::world::{IMAGE_BYTES, MB, World, count, policy, spec};
 
 fn makes_seed(deed: &Deed) -> bool {
     matches!(
@@ -163,7 +163,7 @@ fn unused_templates_and_images_go_in_that_order() {
 
 #[test]
 fn images_above_the_disk_budget_go_the_least_used_first() {
-    let disk_budget_bytes = 3 * 64 * MB;
+    let disk_budget_bytes = 3 * IMAGE_BYTES;
     let mut world = World::new(
         Policy {
             disk_budget_bytes,
@@ -239,4 +239,20 @@ fn an_image_that_has_gone_is_made_again_later() {
     assert_eq!(count(&world.decide(), makes_seed), 0);
     world.call(id);
     assert_eq!(count(&world.decide(), makes_seed), 1);
+}
+
+#[test]
+fn a_template_is_counted_as_no_smaller_than_its_image_before_it_was_made() {
+    let used_bytes = |image_bytes: u64| {
+        let mut world = World::new(policy(), 1000 * MB);
+        let id = world.add(spec("f", "a"));
+        let seed = SeedOf::Function(id);
+        world.core.seed_ready(world.now, &seed, image_bytes);
+        let ticket = world.core.admit(world.now, id, &mut Vec::new()).unwrap();
+        assert_eq!(ticket.rung(), Rung::Restore);
+        world.core.used_bytes() - world.policy.assumed_clone_bytes
+    };
+    assert_eq!(used_bytes(110 * MB), 110 * MB);
+    // A difference says little.
+    assert_eq!(used_bytes(2 * MB), policy().assumed_template_bytes);
 }

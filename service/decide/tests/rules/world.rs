@@ -8,6 +8,8 @@ use offshoot_decide::{
 };
 
 pub const MB: u64 = 1 << 20;
+/// What an image stores: less than its template has.
+pub const IMAGE_BYTES: u64 = 12 * MB;
 
 /// What exists of one function.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -171,7 +173,7 @@ impl World {
             if std::mem::take(&mut slot.makes_seed) {
                 slot.has_image = true;
                 self.core
-                    .seed_ready(self.now, &SeedOf::Function(*id), 64 * MB);
+                    .seed_ready(self.now, &SeedOf::Function(*id), IMAGE_BYTES);
             }
             if let Some(backing) = slot.making.take() {
                 slot.template = Some(backing);

@@ -1,7 +1,7 @@
 //! What the core decides reaches the node, and what the node does reaches the core.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use offshoot_porter::{Decided, PorterConfig, SeedPolicy};
@@ -123,6 +123,47 @@ async fn an_event_waits_for_memory_that_was_only_assumed_to_be_needed() {
     }
     assert!(node.calls("create") >= 1);
     assert_eq!(porter.explain("f").unwrap().used_bytes % COLD_BYTES, 0);
+}
+
+/// Events that waited for memory woke each other whenever one of them had looked: two of them kept a processor busy.
+#[tokio::test]
+async fn events_that_wait_for_memory_leave_each_other_asleep() {
+    let node = FakeNode::default();
+    node.limit_mb.store(100, Ordering::SeqCst);
+    let (node, porter) = driven(node, PorterConfig::default());
+    let looks = Arc::new(AtomicU32::new(0));
+    let calls = ["one", "two", "three"].map(|name| {
+        let (porter, looks) = (Arc::clone(&porter), Arc::clone(&looks));
+        tokio::spawn(async move {
+            let target = target(name, "r", None);
+            let mut call = std::pin::pin!(invoke(&porter, &target));
+            std::future::poll_fn(|context| {
+                looks.fetch_add(1, Ordering::SeqCst);
+                call.as_mut().poll(context)
+            })
+            .await
+        })
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    node.limit_mb.store(1000, Ordering::SeqCst);
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    let looks = looks.load(Ordering::SeqCst);
+    assert!(looks < 100, "{looks}");
+}
+
+#[tokio::test]
+async fn an_image_of_an_earlier_daemon_counts_from_the_first_event_on() {
+    let node = FakeNode::default();
+    // A clone and its template fit, an instance that starts cold does not.
+    node.limit_mb.store(100, Ordering::SeqCst);
+    node.inherit_seed("f");
+    let (node, porter) = driven(node, config());
+    invoke(&porter, &target("f", "r", None)).await.unwrap();
+    assert_eq!(node.calls("create"), 0);
+    let decision = porter.explain("f").unwrap();
+    assert!(format!("{:?}", decision.seed).contains("Ready"));
 }
 
 #[tokio::test]
