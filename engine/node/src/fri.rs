@@ -62,11 +62,13 @@ pub trait Fri: Send + Sync + 'static {
     /// Waits until some runtime's seed has come or gone since this was last waited for. For one who waits at a time.
     fn runtime_seeds_changed(&self) -> impl Future<Output = ()> + Send;
 
-    /// Ends the seeds of a function's version that has changed or gone, or of all its versions.
+    /// Ends the seeds of a function's version that has changed or gone, or of all its versions; but not one that serves `now` as
+    /// well, which is what the version has become.
     fn forget_seeds(
         &self,
         function: Arc<str>,
         version: Option<Arc<str>>,
+        now: Option<Arc<InstanceSpec>>,
     ) -> impl Future<Output = ()> + Send;
 
     /// Has `instance` handle one event. The instance comes back unless the event was its end.

@@ -122,6 +122,8 @@ impl<I> State<I> {
         let id = ticket.function();
         if expected.is_clone() && expected != Rung::Parked && started.rung > Rung::Restore
             || started.rung == Rung::Restore
+            // A seed that outlived a change of its function.
+            || started.rung.is_clone() && self.slots.get(id).is_some_and(|slot| !slot.has_seed)
         {
             self.unsure.push(id);
         }

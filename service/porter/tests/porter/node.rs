@@ -189,9 +189,17 @@ impl Fri for FakeNode {
         self.runtime_changed.notified().await;
     }
 
-    async fn forget_seeds(&self, function: Arc<str>, _: Option<Arc<str>>) {
+    async fn forget_seeds(
+        &self,
+        function: Arc<str>,
+        _: Option<Arc<str>>,
+        now: Option<Arc<InstanceSpec>>,
+    ) {
         self.note("forget", &function);
-        self.lose_seed(&function);
+        // What it has become is made from the same.
+        if now.is_none() {
+            self.lose_seed(&function);
+        }
     }
 
     async fn activate(&self, instance: u32, event: Event, _reply: Reply) -> Activated<u32> {
