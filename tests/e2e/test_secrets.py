@@ -179,6 +179,81 @@ class Refused(DaemonTest):
             until(self.daemon, name, "clone")
 
 
+class Changed(DaemonTest):
+    """A seed that has no secret outlives its value."""
+
+    settings = EACH_A_CLONE
+
+    def change(self, name, **variables):
+        self.client.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+
+    def file(self, name):
+        """The seed's file on disk, by its number: another one that was made under the same name is another file."""
+        return (self.daemon.state_dir / "seeds" / seed_of(self.daemon, name)["image"]).stat().st_ino
+
+    def assert_seed_stays(self, source, of):
+        name = late(self.client, {"API_KEY": CANARY}, source, of)
+        until(self.daemon, name, "clone")
+        before = self.file(name)
+        for value in (f"new-{CANARY}", f"newer-{CANARY}"):
+            self.change(name, OPEN="to all", API_KEY=value)
+            rung, found, _ = start(self.daemon, name)
+            self.assertEqual((rung, found), ("clone", [value, "to all", value]), self.daemon.log())
+        self.assertEqual(self.file(name), before)
+        self.assertEqual(stored(self.daemon, CANARY), 0)
+        # Control: what the process of the seed does have is another seed, and the old one goes.
+        old = seed_of(self.daemon, name)["image"]
+        self.change(name, OPEN="to few", API_KEY=CANARY)
+        rung, found, _ = start(self.daemon, name)
+        self.assertIn(rung, ("cold", "level1"))
+        self.assertEqual(found, [CANARY, "to few"])
+        self.assertTrue(eventually(lambda: old not in os.listdir(self.daemon.state_dir / "seeds")))
+        self.assertEqual(until(self.daemon, name, "clone"), [CANARY, "to few", CANARY])
+
+    def test_python_seed_stays_when_a_secret_changes(self):
+        self.assert_seed_stays(READS_LATE, deploy)
+
+    def test_node_seed_stays_when_a_secret_changes(self):
+        self.assert_seed_stays(NODE_READS_LATE, deploy_node)
+
+    def test_seed_refused_for_the_value_of_a_secret_is_tried_again_with_another(self):
+        held = "held-" + CANARY
+        name = late(self.client, {"API_KEY": held}, HOLDS_VALUE.format(reversed=held.encode()[::-1]))
+        start(self.daemon, name)
+        self.assertTrue(eventually(lambda: seed_of(self.daemon, name)["state"] == "refused"), self.daemon.log())
+        self.change(name, OPEN="to all", API_KEY="found nowhere " + "else" * 3)
+        self.assertEqual(until(self.daemon, name, "clone"), held)
+
+
+class Parked(DaemonTest):
+    """No clone that waits with the secret of before answers."""
+
+    settings = {"seeds.after_events": 1, "seeds.parked": 2}
+
+    def test_what_waits_with_the_old_value_ends_and_the_seed_is_not_made_again(self):
+        name = late(self.client, {"API_KEY": CANARY})
+
+        def waiting():
+            start(self.daemon, name)
+            return json.loads(self.daemon.cli("explain", name, "--json").stdout)["parked"] == 2
+
+        self.assertTrue(eventually(waiting, 20), self.daemon.log())
+        value = f"new-{CANARY}"
+        self.client.update_function_configuration(
+            FunctionName=name, Environment={"Variables": {"OPEN": "to all", "API_KEY": value}}
+        )
+        rung, found, _ = start(self.daemon, name)
+        self.assertEqual((rung, found[0]), ("clone", value))
+        # The first clone tells of the seed: nobody asks for another one.
+        self.assertTrue(eventually(lambda: self.explain(name)["seed"]["state"] == "ready", 20))
+        self.assertTrue(eventually(lambda: self.explain(name)["parked"] == 2, 20), self.explain(name))
+        # That of before is remembered.
+        self.assertEqual([action["action"] for action in self.explain(name)["actions"]].count("make_seed"), 1)
+
+    def explain(self, name):
+        return json.loads(self.daemon.cli("explain", name, "--json").stdout)
+
+
 # A client that is made by init asks for credentials there and then.
 WITH_BOTO3 = """
 import os, boto3

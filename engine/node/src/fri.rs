@@ -65,11 +65,13 @@ pub trait Fri: Send + Sync + 'static {
     /// How much of the disk the version's image takes, in bytes, if one is known to be there; no waiting.
     fn image_bytes(&self, spec: &InstanceSpec) -> Option<u64>;
 
-    /// Ends the seeds of a function's version that has changed or gone, or of all its versions.
+    /// Ends the seeds of a function's version that has changed or gone, or of all its versions; but not one that serves `now` as
+    /// well, which is what the version has become.
     fn forget_seeds(
         &self,
         function: Arc<str>,
         version: Option<Arc<str>>,
+        now: Option<Arc<InstanceSpec>>,
     ) -> impl Future<Output = ()> + Send;
 
     /// Makes two shares of one, so that the instance can handle another event at the same time. Not more of them may be at work

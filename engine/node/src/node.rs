@@ -295,9 +295,15 @@ impl Fri for Node {
         self.seeds()?.image_bytes(spec)
     }
 
-    async fn forget_seeds(&self, function: Arc<str>, version: Option<Arc<str>>) {
+    async fn forget_seeds(
+        &self,
+        function: Arc<str>,
+        version: Option<Arc<str>>,
+        now: Option<Arc<InstanceSpec>>,
+    ) {
         if let Some(seeds) = &self.seeds {
-            seeds.forget(&function, version.as_deref()).await;
+            let version = version.as_deref();
+            seeds.forget(&function, version, now.as_deref()).await;
         }
     }
 

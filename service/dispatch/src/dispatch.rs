@@ -110,13 +110,16 @@ impl Dispatch {
             .await
     }
 
-    /// Ends idle instances of a function of which `version` has changed or gone (all of it without one), and the seeds.
+    /// Ends idle instances of a function of which `version` has changed or gone (all of it without one), and the seeds but
+    /// one that what the version has become can go on with.
     pub async fn changed(&self, function: &str, version: Option<&str>) {
         let function: Arc<str> = function.into();
         self.lock().remove(&function);
         self.snapshots.forget(&function, version);
+        let found = version.and_then(|version| self.find(&function, Some(version)).ok());
+        let now = found.map(|found| Arc::clone(&found.target.spec));
         let version = version.map(Arc::from);
-        self.parts.porter.retire_function(&function, version);
+        self.parts.porter.retire_function(&function, version, now);
     }
 
     /// Has the seed of a published version made, before anybody invokes it (Lambda SnapStart). It can be invoked meanwhile.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use offshoot_decide::{Core, Decision};
-use offshoot_node::{Event, Fri, NodeError, Outcome, Reply};
+use offshoot_node::{Event, Fri, InstanceSpec, NodeError, Outcome, Reply};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -116,8 +116,13 @@ impl<F: Fri> Porter<F> {
     }
 
     /// Ends everything of a function's version that has changed or gone, or of all its versions, in the background;
-    /// instances at work end when they are done.
-    pub fn retire_function(&self, function: &Arc<str>, version: Option<Arc<str>>) {
+    /// instances at work end when they are done. A seed that serves `now` as well, which is what the version has become, stays.
+    pub fn retire_function(
+        &self,
+        function: &Arc<str>,
+        version: Option<Arc<str>>,
+        now: Option<Arc<InstanceSpec>>,
+    ) {
         if version.is_none() {
             self.starts.forget(function);
         }
@@ -138,7 +143,7 @@ impl<F: Fri> Porter<F> {
         }
         let (node, function) = (Arc::clone(&self.node), Arc::clone(function));
         self.invocations
-            .spawn(async move { node.forget_seeds(function, version).await });
+            .spawn(async move { node.forget_seeds(function, version, now).await });
     }
 
     /// Takes no more events, waits until those in flight are handled or `limit` is over, and ends all idle

@@ -190,7 +190,10 @@ impl<I> State<I> {
         self.core.started(now, ticket, started);
         let id = ticket.function();
         let is_other = started.rung != expected && matches!(expected, Rung::Clone | Rung::Restore);
-        if is_other || started.rung == Rung::Restore {
+        // One that outlived a change of its function.
+        let has_outlived =
+            started.rung.is_clone() && self.slots.get(id).is_some_and(|slot| !slot.has_seed);
+        if is_other || has_outlived || started.rung == Rung::Restore {
             self.unsure.push(id);
         }
         self.reconcile(now, id);

@@ -109,7 +109,7 @@ impl<F: Fri> Porter<F> {
             Work::Renew => self.seeded(id, self.node.renew(spec).await.ok(), true),
             Work::Forget => {
                 let (function, version) = (Arc::clone(&spec.function), Arc::clone(&spec.version));
-                self.node.forget_seeds(function, Some(version)).await;
+                self.node.forget_seeds(function, Some(version), None).await;
             }
         }
     }

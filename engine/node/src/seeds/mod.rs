@@ -351,12 +351,21 @@ impl Seeds {
         infos
     }
 
-    /// Ends the seeds of a function's version that has changed or gone, or of all its versions.
-    pub(crate) async fn forget(&self, function: &str, version: Option<&str>) {
+    /// Ends the seeds of a function's version that has changed or gone, or of all its versions; but not one that serves `now`
+    /// as well: its process never had what has changed, such as the value of a secret variable.
+    pub(crate) async fn forget(
+        &self,
+        function: &str,
+        version: Option<&str>,
+        now: Option<&InstanceSpec>,
+    ) {
         let mut gone = Vec::new();
-        lock(&self.versions).retain(|_, known| {
+        let still = now.and_then(|now| self.name_of(now).ok());
+        lock(&self.versions).retain(|name, known| {
             let is_it = version.is_none_or(|version| *known.label == *version);
-            let stays = *known.function != *function || !is_it;
+            // A refusal is forgotten: it may have been about the value of before.
+            let serves = still.as_ref() == Some(name) && !known.is_refused();
+            let stays = *known.function != *function || !is_it || serves;
             if !stays {
                 gone.push(Arc::clone(known));
             }
@@ -389,6 +398,10 @@ impl Version {
                 .lessons
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer)
                 .is_ok()
+    }
+
+    fn is_refused(&self) -> bool {
+        matches!(self.state(), State::Refused(_))
     }
 
     pub(crate) fn function(&self) -> &str {

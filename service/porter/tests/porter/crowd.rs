@@ -162,7 +162,7 @@ async fn a_change_ends_the_instance_when_its_last_event_has_left() {
         begin(&porter, &target, "\"long\""),
     ];
     until_inside(&node, 2).await;
-    porter.retire_function(&"f".into(), None);
+    porter.retire_function(&"f".into(), None, None);
     assert_eq!(invoke(&porter, &target).await.unwrap(), "1");
     assert_eq!(all(old).await, ["0"; 2]);
     assert_eq!(porter.instances(), (1, 0));

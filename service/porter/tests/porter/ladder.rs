@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use offshoot_decide::SeedState;
 use offshoot_node::Rung;
 use offshoot_porter::{InvokeError, KindHistory, PorterConfig, SeedPolicy, ThrottleReason};
 
@@ -23,7 +24,7 @@ async fn the_second_event_goes_to_the_hot_instance() {
 async fn a_new_revision_gets_a_new_instance_and_the_old_one_ends() {
     let (node, porter) = porter(FakeNode::default(), PorterConfig::default());
     invoke(&porter, &target("f", "old", None)).await.unwrap();
-    porter.retire_function(&"f".into(), None);
+    porter.retire_function(&"f".into(), None, None);
     assert_eq!(
         invoke(&porter, &target("f", "new", None)).await.unwrap(),
         "1"
@@ -217,10 +218,29 @@ async fn parked_clones_and_seeds_of_a_changed_function_end() {
         invoke(&porter, &target).await.unwrap();
     }
     settled(&porter, 1).await;
-    porter.retire_function(&"f".into(), None);
+    porter.retire_function(&"f".into(), None, None);
     settled(&porter, 0).await;
     porter.drain(Duration::from_secs(5)).await;
     assert!(!node.has_template("f"));
+}
+
+#[tokio::test]
+async fn a_seed_that_outlives_a_change_is_known_of_by_its_first_clone() {
+    let (node, porter) = driven(FakeNode::default(), seeding(1));
+    for _ in 0..2 {
+        invoke(&porter, &target("f", "old", None)).await.unwrap();
+    }
+    node.until(|node| node.has_template("f")).await;
+    let new = target("f", "new", None);
+    let latest = Some("$LATEST".into());
+    porter.retire_function(&"f".into(), latest, Some(Arc::clone(&new.spec)));
+    node.until(|node| node.calls("forget") == 1).await;
+    let made = node.calls("seed");
+    let first: u32 = invoke(&porter, &new).await.unwrap().parse().unwrap();
+    assert!(first >= CLONE, "no instance of before, and no cold one");
+    node.until(|_| porter.explain("f").unwrap().seed != SeedState::Absent)
+        .await;
+    assert_eq!(node.calls("seed"), made, "it is not made again");
 }
 
 #[tokio::test]
@@ -246,8 +266,8 @@ async fn starts_are_counted_and_the_latest_are_kept_until_the_function_goes() {
     assert_eq!(kept(hot), [2, 18, 34]);
     let (latest, all) = porter.starts().latest(1);
     assert_eq!((latest.len(), all), (1, 2));
-    porter.retire_function(&"f".into(), Some("1".into()));
+    porter.retire_function(&"f".into(), Some("1".into()), None);
     assert!(porter.starts().of("f").is_some(), "only a version went");
-    porter.retire_function(&"f".into(), None);
+    porter.retire_function(&"f".into(), None, None);
     assert!(porter.starts().of("f").is_none());
 }

@@ -203,9 +203,17 @@ impl Fri for FakeNode {
         has_image.then_some(30 * MB)
     }
 
-    async fn forget_seeds(&self, function: Arc<str>, _: Option<Arc<str>>) {
+    async fn forget_seeds(
+        &self,
+        function: Arc<str>,
+        _: Option<Arc<str>>,
+        now: Option<Arc<InstanceSpec>>,
+    ) {
         self.note("forget", &function);
-        self.lose_seed(&function);
+        // What it has become is made from the same.
+        if now.is_none() {
+            self.lose_seed(&function);
+        }
     }
 
     fn share(&self, instance: u32) -> (u32, u32) {
