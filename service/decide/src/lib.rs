@@ -36,6 +36,7 @@ mod rate;
 mod reclaim;
 mod review;
 mod rung;
+mod runtime;
 mod seed;
 mod time;
 
