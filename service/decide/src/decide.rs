@@ -1,13 +1,14 @@
 //! One decision: what has changed, what is due, and what memory demands.
 
 use crate::action::{Action, Deed, Reason};
-use crate::core::{Core, Runtime};
+use crate::core::Core;
 use crate::event::{FunctionId, SeedOf};
 use crate::function::{Function, Template};
 use crate::pressure::Pressure;
 use crate::reclaim::{self, Class, Wanted};
 use crate::review::Review;
 use crate::rung::Backing;
+use crate::runtime::Runtime;
 use crate::time::{SECOND_US, Time};
 
 impl Core {

@@ -37,6 +37,7 @@ mod rate;
 mod reclaim;
 mod review;
 mod rung;
+mod runtime;
 mod seed;
 mod sizes;
 mod time;

@@ -5,6 +5,8 @@ use std::io::Write;
 
 use super::*;
 
+mod hosts;
+
 fn from_file(text: &str) -> Result<Config, ConfigError> {
     layered(text, &[], &[])
 }
@@ -473,40 +475,5 @@ fn roles_that_cannot_be_used_are_refused_without_their_secrets() {
     for text in ["sesame", "{", "{}\nother = 1"] {
         let error = layered("", &[("OFFSHOOT_CREDENTIALS_ROLES", text)], &[]).unwrap_err();
         assert!(!error.to_string().contains("sesame"));
-    }
-}
-
-#[test]
-fn allowed_hosts_are_names_without_a_port() {
-    let file =
-        "[server]\nallowed_hosts = [\"Lambda.example\", \"*.dev.example\", \"[2001:db8::1]\"]\n";
-    let server = from_file(file).unwrap().server;
-    assert_eq!(
-        server.allowed_hosts,
-        ["lambda.example", "*.dev.example", "2001:db8::1"]
-    );
-    let environment = [("OFFSHOOT_SERVER_ALLOWED_HOSTS", "a, 192.0.2.1")];
-    let server = layered(file, &environment, &[]).unwrap().server;
-    assert_eq!(server.allowed_hosts, ["a", "192.0.2.1"]);
-    assert!(from_file("").unwrap().server.allowed_hosts.is_empty());
-    let (message, hint) = refusal("[server]\nallowed_hosts = [\"http://a.example:3001/\"]\n");
-    assert!(message.contains("server.allowed_hosts has"), "{message}");
-    assert_eq!(
-        hint.as_deref(),
-        Some("write a.example, without scheme, port and path")
-    );
-    for wrong in [
-        "[\"*\"]",
-        "[\"a..b\"]",
-        "[\"\"]",
-        "[\"a b\"]",
-        "[1]",
-        "\"a\"",
-    ] {
-        let (message, _) = refusal(&format!("[server]\nallowed_hosts = {wrong}\n"));
-        assert!(
-            message.contains("server.allowed_hosts"),
-            "{wrong}: {message}"
-        );
     }
 }

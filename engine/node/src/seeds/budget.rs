@@ -25,16 +25,17 @@ impl Seeds {
         *lock(&self.inherited) = kept.map(|(image, bytes)| (image.clone(), *bytes)).collect();
         let newest = rotation::newest(images.keys());
         self.find_runtimes(specs, &newest);
-        for image in images.into_keys() {
-            match name::rotation(&image) {
+        let serves = |image: &ImageName| match name::rotation(image) {
+            Some((runtime, _)) => wanted.contains(&runtime) && newest.get(&runtime) == Some(image),
+            None => wanted.contains(image),
+        };
+        let gone = images.into_keys().filter(|image| !serves(image));
+        for image in gone {
+            if name::rotation(&image).is_some() {
                 // Later: differences go before what they are differences to.
-                Some((runtime, _)) => {
-                    if !wanted.contains(&runtime) || newest.get(&runtime) != Some(&image) {
-                        self.superseded.add(image);
-                    }
-                }
-                None if !wanted.contains(&image) => self.remove_unwanted(image).await,
-                None => {}
+                self.superseded.add(image);
+            } else {
+                self.remove_unwanted(image).await;
             }
         }
         self.remove_superseded().await;
