@@ -31,7 +31,7 @@ fn measure(bin: PathBuf) -> Report {
         quick: true,
         replay: offshoot_bench::ReplayArgs::default(),
         soak: false,
-        trained: false,
+        untrained: false,
         bin: Some(bin),
         workloads_dir: Path::new(env!("CARGO_MANIFEST_DIR")).join("../workloads"),
         doc: PathBuf::new(),

@@ -34,7 +34,7 @@ fn measure(bin: PathBuf, steps: &[&str], n: Option<u64>) -> Report {
         quick: true,
         replay: offshoot_bench::ReplayArgs::default(),
         soak: false,
-        trained: false,
+        untrained: false,
         bin: Some(bin),
         workloads_dir: Path::new(env!("CARGO_MANIFEST_DIR")).join("../workloads"),
         doc: PathBuf::new(),
