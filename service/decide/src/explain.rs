@@ -33,7 +33,7 @@ pub struct Decision {
     pub idle: u32,
     pub idle_bytes: u64,
     pub busy: u32,
-    /// The most events at once of late.
+    /// The most instances at work at once of late.
     pub peak: u32,
     pub parked: u32,
     pub seed: SeedState,

@@ -116,7 +116,7 @@ pub static KEYS: [Key; 34] = [
     key("seeds", "after_events", AFTER, "16"),
     key("seeds", "idle_after", AFTER, "1"),
     key("seeds", "parked", PARKED, "1"),
-    key("seeds", "resident", COUNT, "32"),
+    key("seeds", "resident", COUNT, "256"),
     key("seeds", "rotate_clones", ROTATE, "10000"),
     key("seeds", "rotate_s", seconds(1, 31_536_000), "86400"),
     key("seeds", "disk_mb", COUNT, "4096"),
