@@ -272,12 +272,22 @@ impl Core {
         let fits = needed_bytes <= limit_bytes
             && self.can_spare(id, limit_bytes - needed_bytes)
             && self.reclaim(now, limit_bytes - needed_bytes, wanted, usize::MAX, actions);
+        if !fits && self.is_nobody_at_work() {
+            // Nothing that ends would ever make room: what it is taken for may be a guess, and is more than there is.
+            self.reclaim(now, 0, wanted, usize::MAX, actions);
+            return Ok(());
+        }
         let used_bytes = self.memory.used_bytes();
         fits.then_some(()).ok_or(Refusal::Memory {
             needed_bytes,
             used_bytes,
             limit_bytes,
         })
+    }
+
+    fn is_nobody_at_work(&self) -> bool {
+        let mut functions = self.functions.iter().flatten();
+        self.seeds_in_making.is_empty() && functions.all(|function| function.busy == 0)
     }
 
     /// Whether use could come down to `goal_bytes` if all but one function gave up what they can: nothing is given up

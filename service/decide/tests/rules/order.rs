@@ -1,5 +1,6 @@
 use offshoot_decide::{
-    Action, Deed, FunctionSpec, MINUTE_US, NodeReading, Reason, Rung, SECOND_US, Slo, Started,
+    Action, Deed, FunctionSpec, MINUTE_US, NodeReading, Reason, Refusal, Rung, SECOND_US, Slo,
+    Started,
 };
 
 use crate::world::{MB, World, policy, spec};
@@ -236,4 +237,23 @@ fn nothing_is_given_up_for_an_event_that_does_not_fit_even_so() {
     assert_eq!(admitted(true), (false, 0));
     // Control: where it fits in its place, the idle one goes.
     assert_eq!(admitted(false), (true, 1));
+}
+
+#[test]
+fn what_is_taken_for_more_than_there_is_is_let_in_alone() {
+    let mut world = World::new(policy(), 31 * MB);
+    let large = |name: &str| FunctionSpec {
+        memory_bytes: Some(128 * MB),
+        ..spec(name, "a")
+    };
+    let (one, other) = (world.add(large("one")), world.add(large("other")));
+    assert_eq!(world.begin(one), Ok(Rung::Cold));
+    let refused = world.begin(other);
+    assert!(
+        matches!(refused, Err(Refusal::Memory { .. })),
+        "{refused:?}"
+    );
+    world.end();
+    assert_eq!(world.begin(other), Ok(Rung::Cold));
+    assert!(world.slots[&one].idle.is_empty(), "it gave its memory up");
 }
