@@ -8,7 +8,7 @@ extern char **environ;
 
 static int churn(void) {
     static void *blocks[BLOCKS];
-    for (int round = 0; round < 20; round++) {
+    for (int round = 0; round < 5; round++) {
         for (int i = 0; i < BLOCKS; i++) {
             size_t bytes = 1000 + (size_t)(i * 7919 + round) % 300000;
             blocks[i] = realloc(malloc(bytes), bytes * 2);
