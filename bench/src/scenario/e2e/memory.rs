@@ -14,11 +14,12 @@ use crate::record::Recorder;
 use crate::summary::Samples;
 use crate::workload::Workload;
 
-/// Instances are kept, and clones wait ahead: as many events at once as there are instances, and one, meet a clone.
-const SETTINGS: [(&str, &str); 2] = [
+/// Instances are kept: of several events at once, one meets the first instance, and the others clones.
+const CLONES: [(&str, &str); 2] = [
     ("OFFSHOOT_SEEDS_AFTER_EVENTS", "1"),
     ("OFFSHOOT_SEEDS_PARKED", "0"),
 ];
+const NO_SEEDS: (&str, &str) = ("OFFSHOOT_SEEDS_AFTER_EVENTS", "0");
 /// Events at once that make clones, while the first instance is busy.
 const AT_ONCE: usize = 8;
 const SEEDING: Duration = Duration::from_secs(4);
@@ -29,11 +30,16 @@ pub(super) fn run(
     runtime_seeds: bool,
     recorder: &mut Recorder,
 ) -> anyhow::Result<()> {
-    let running = bench.daemon(&SETTINGS)?;
+    let running = bench.daemon(&CLONES)?;
+    let mut settings = vec![NO_SEEDS];
+    settings.extend(runtime_seeds.then(|| from_runtimes(false)));
+    let cold = bench.daemon(&settings)?;
     let level1 = runtime_seeds
         .then(|| bench.daemon(&[SEEDS_LATE[0], SEEDS_LATE[1], from_runtimes(true)]))
         .transpose()?;
     for workload in bench.workloads()? {
+        measure_cold(&cold, &workload, recorder)
+            .with_context(|| format!("memory of {} from nothing", workload.name()))?;
         measure(&running, &workload, recorder)
             .with_context(|| format!("memory of {}", workload.name()))?;
         measure_level1(level1.as_ref(), &workload, recorder)
@@ -42,6 +48,7 @@ pub(super) fn run(
     if let Some(level1) = level1 {
         level1.stop()?;
     }
+    cold.stop()?;
     running.stop()
 }
 
@@ -58,7 +65,7 @@ fn measure_level1(
     let begun = Instant::now();
     loop {
         running.deploy(workload)?;
-        at_once(running, workload)?;
+        at_once(running, workload, AT_ONCE)?;
         let clones = processes::instances(running.pid()?, Kind::Clone)?;
         let found = !clones.is_empty();
         if found {
@@ -118,31 +125,54 @@ fn instances(daemon: i32) -> anyhow::Result<(Vec<i32>, Vec<i32>)> {
     Ok((started, processes::instances(daemon, Kind::Clone)?))
 }
 
+/// One instance that began from nothing.
+fn measure_cold(
+    running: &Running,
+    workload: &Workload,
+    recorder: &mut Recorder,
+) -> anyhow::Result<()> {
+    running.deploy(workload)?;
+    at_once(running, workload, 1)?;
+    let started = processes::instances(running.pid()?, Kind::Started)?;
+    let scenario = format!("e2e/{}", workload.name());
+    record(&scenario, "cold", started, recorder)?;
+    running.block_on(running.client().delete(workload.name()))?;
+    wait_for_end(running)
+}
+
+/// Clones of the version's seed: those that are there later, and were not when the seed was made.
 fn measure(running: &Running, workload: &Workload, recorder: &mut Recorder) -> anyhow::Result<()> {
     running.deploy(workload)?;
+    at_once(running, workload, 1)?;
     let begun = Instant::now();
-    let (cold, clones) = loop {
-        // Later than the seed of the one that has been invoked.
-        thread::sleep(SEEDING);
-        at_once(running, workload)?;
-        let found = instances(running.pid()?)?;
-        if !found.0.is_empty() && found.1.len() >= 2 {
-            break found;
-        }
+    while !has_seed(running, workload.name())? {
         if begun.elapsed() > LIMIT {
-            bail!("no clones after {LIMIT:?}");
+            bail!("no seed after {LIMIT:?}");
         }
-    };
+        thread::sleep(Duration::from_millis(100));
+    }
+    let before = processes::instances(running.pid()?, Kind::Clone)?;
+    at_once(running, workload, AT_ONCE)?;
+    let mut clones = processes::instances(running.pid()?, Kind::Clone)?;
+    clones.retain(|pid| !before.contains(pid));
     let scenario = format!("e2e/{}", workload.name());
-    record(&scenario, "cold", cold, recorder)?;
     record(&scenario, "clone", clones, recorder)?;
     running.block_on(running.client().delete(workload.name()))?;
     wait_for_end(running)
 }
 
-fn at_once(running: &Running, workload: &Workload) -> anyhow::Result<()> {
+fn has_seed(running: &Running, function: &str) -> anyhow::Result<bool> {
+    let page = running.page("/offshoot/v1/seeds")?;
+    let seeds = page["seeds"].as_array().context("no list of seeds")?;
+    let is_it = |seed: &serde_json::Value| {
+        seed["function"] == function && seed["state"] == "resident" && seed["level"] == 2
+    };
+    Ok(seeds.iter().any(is_it))
+}
+
+fn at_once(running: &Running, workload: &Workload, events: usize) -> anyhow::Result<()> {
     let request = invocation(workload, &[]);
-    let connections = (0..AT_ONCE).map(|_| running.connect());
+    let connections = (0..events).map(|_| running.connect());
     let connections: Vec<_> = connections.collect::<anyhow::Result<_>>()?;
     thread::scope(|scope| {
         let all: Vec<_> = connections
