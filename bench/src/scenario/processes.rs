@@ -57,14 +57,6 @@ pub(in crate::scenario) fn instances(daemon: i32, kind: Kind) -> anyhow::Result<
         .collect())
 }
 
-/// Whether there is no such process, or only what its parent has not read yet.
-pub(in crate::scenario) fn is_gone(pid: i32) -> bool {
-    match Process::new(pid).and_then(|process| process.stat()) {
-        Ok(stat) => stat.state == 'Z',
-        Err(_) => true,
-    }
-}
-
 /// Memory that a process has mapped, in KiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::scenario) struct Memory {
