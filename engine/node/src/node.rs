@@ -185,26 +185,29 @@ impl Node {
         if !runtime.is_wanted() {
             return;
         }
-        let (node, closing) = (self.clone(), self.closing.clone());
-        // Dropped when the daemon ends: what it has made so far ends with it.
-        self.ending
-            .spawn(closing.run_until_cancelled_owned(async move {
-                if let Some(seeds) = node.seeds() {
-                    // It says itself why there is none.
-                    let _ = seeds::runtime::make(&node, seeds, spec).await;
-                }
-            }));
+        let node = self.clone();
+        self.in_background(async move {
+            if let Some(seeds) = node.seeds() {
+                // It says itself why there is none.
+                let _ = seeds::runtime::make(&node, seeds, spec).await;
+            }
+        });
     }
 
     /// Gives a seed another template in the background.
     pub(crate) fn grow(&self, version: Arc<Version>, spec: Arc<InstanceSpec>) {
-        let (node, closing) = (self.clone(), self.closing.clone());
-        self.ending
-            .spawn(closing.run_until_cancelled_owned(async move {
-                if let Some(seeds) = node.seeds() {
-                    grow(&node, seeds, &version, &spec).await;
-                }
-            }));
+        let node = self.clone();
+        self.in_background(async move {
+            if let Some(seeds) = node.seeds() {
+                grow(&node, seeds, &version, &spec).await;
+            }
+        });
+    }
+
+    /// Does what nobody waits for. It is dropped when the daemon ends: what it has made so far ends with it.
+    fn in_background(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let closing = self.closing.clone();
+        self.ending.spawn(closing.run_until_cancelled_owned(work));
     }
 
     /// Has a seed learn of a watched clone in the background, and ends that.

@@ -65,12 +65,10 @@ impl<T: Busy> Templates<T> {
         (!self.0.is_empty()).then_some(self)
     }
 
-    /// Without the one that was made last; the first one stays.
-    fn fewer(mut self) -> Self {
-        if self.0.len() > 1 {
-            self.0.pop();
-        }
-        self
+    /// Without the one that was made last; none if that is the only one.
+    fn fewer(mut self) -> Option<Self> {
+        self.0.pop();
+        (!self.0.is_empty()).then_some(self)
     }
 }
 
@@ -78,13 +76,13 @@ impl<T: Busy> Templates<T> {
 #[derive(Debug, Default)]
 pub(super) struct Crowd {
     waits: AtomicU32,
-    /// Clones in a row, or nearly, of which none waited.
+    /// The other way round.
     calm: AtomicU32,
 }
 
 /// More than a single burst of as many callers as the machine can serve at once.
 const CROWDED: u32 = 64;
-/// An extra template ends after so many clones that did not need it.
+/// An extra template ends when so many clones more had no need of it than had.
 const CALM: u32 = 1024;
 
 /// What the number of templates should do.
@@ -134,13 +132,15 @@ impl Version {
     /// Ends one of several templates; whether there were several.
     pub(super) fn spare(&self) -> bool {
         let mut state = lock(&self.state);
-        match &*state {
-            State::Resident(now) if now.all().len() > 1 => {
-                *state = State::Resident(now.clone().fewer());
-                true
-            }
-            _ => false,
+        let State::Resident(now) = &*state else {
+            return false;
+        };
+        let fewer = now.clone().fewer();
+        let had_several = fewer.is_some();
+        if let Some(fewer) = fewer {
+            *state = State::Resident(fewer);
         }
+        had_several
     }
 }
 
@@ -213,7 +213,9 @@ mod tests {
         assert!(Arc::ptr_eq(left.first(), &other));
         assert!(left.clone().without(&one).is_some());
         assert!(left.without(&other).is_none());
-        assert_eq!(templates(&[0, 0]).fewer().fewer().all().len(), 1);
+        let one = templates(&[0, 0]).fewer().unwrap();
+        assert_eq!(one.all().len(), 1);
+        assert!(one.fewer().is_none());
     }
 
     #[test]
