@@ -9,7 +9,9 @@ import { FD, HEADER_BYTES, INVOKE, handOver, readHeader, refuse, writeHeader } f
 
 const calls = new AsyncLocalStorage();
 let socket;
-let received = Buffer.alloc(0); // not a whole frame yet
+let parts = []; // what has come of the next frame: joined once, when all of it is there
+let have = 0;
+let wanted = HEADER_BYTES;
 let sending = 0; // frames that the kernel has not taken yet
 const onSent = [];
 
@@ -34,10 +36,11 @@ export function runIn(call, work) {
  */
 export function open(accept, ...first) {
   const take = (bytes) => {
-    received = received.length === 0 ? bytes : Buffer.concat([received, bytes]);
-    takeFrames(accept);
+    parts.push(bytes);
+    have += bytes.length;
+    if (have >= wanted) takeFrames(accept);
   };
-  const left = () => process.exit(received.length === 0 ? 0 : 1);
+  const left = () => process.exit(have === 0 ? 0 : 1);
   socket = new Socket({ fd: FD, readable: true, writable: true });
   socket.on('end', left).on('error', left);
   accept(...first);
@@ -46,16 +49,22 @@ export function open(accept, ...first) {
 }
 
 function takeFrames(accept) {
-  while (received.length >= HEADER_BYTES) {
-    const { kind, event, metaBytes, bodyBytes } = readHeader(received);
+  let frame = parts.length === 1 ? parts[0] : Buffer.concat(parts);
+  wanted = HEADER_BYTES;
+  while (frame.length >= HEADER_BYTES) {
+    const { kind, event, metaBytes, bodyBytes } = readHeader(frame);
     if (kind !== INVOKE || event === 0) refuse(`kind ${kind} for event ${event} among several`);
     const bodyStart = HEADER_BYTES + metaBytes;
     const total = bodyStart + bodyBytes;
-    if (received.length < total) return;
-    const frame = received;
-    received = frame.subarray(total);
+    if (frame.length < total) {
+      wanted = total;
+      break;
+    }
     accept(event, frame.toString('utf8', HEADER_BYTES, bodyStart), frame.toString('utf8', bodyStart, total));
+    frame = frame.subarray(total);
   }
+  parts = frame.length > 0 ? [frame] : [];
+  have = frame.length;
 }
 
 /** Sends one frame about an event; `done` is called when the kernel has all of it. */
