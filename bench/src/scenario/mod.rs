@@ -29,9 +29,33 @@ fn stages(header: &str) -> impl Iterator<Item = (String, u64)> + '_ {
     header.split(';').filter_map(stage)
 }
 
+/// Requires that each system that is asked for is one of `known`.
+fn require_known(asked: &[String], known: &[&str]) -> anyhow::Result<()> {
+    for name in asked {
+        anyhow::ensure!(
+            known.contains(&name.as_str()),
+            "there is no system {name}; there are: {}",
+            known.join(", ")
+        );
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_system_that_is_not_there_is_refused_with_those_that_are() {
+        let ask = |names: &[&str]| {
+            let asked: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+            require_known(&asked, &["one", "two"])
+        };
+        assert!(ask(&[]).is_ok() && ask(&["two", "one"]).is_ok());
+        let said = ask(&["one", "thre"]).unwrap_err().to_string();
+        assert_eq!(said, "there is no system thre; there are: one, two");
+    }
 
     #[test]
     fn stages_are_read_from_the_header() {

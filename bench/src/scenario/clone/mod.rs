@@ -31,6 +31,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 
+use super::require_known;
 use crate::bench::Bench;
 use crate::record::Recorder;
 use cold::Cold;
@@ -54,7 +55,11 @@ const FREEZES: u64 = 10;
 
 pub(crate) fn run(bench: &Bench<'_>, recorder: &mut Recorder) -> anyhow::Result<()> {
     let (seeds, sustained) = choose(&bench.args.workloads, bench.args.quick)?;
-    require_known(&bench.args.systems)?;
+    let systems = SYSTEMS.iter().map(|(name, _)| *name);
+    require_known(
+        &bench.args.systems,
+        &systems.chain([CRIU]).collect::<Vec<_>>(),
+    )?;
     let ground = Ground::prepare(bench)?;
     let mut failed = Vec::new();
     let mut keep = |name: &str, result: anyhow::Result<()>| {
@@ -92,23 +97,6 @@ fn choose(wanted: &[String], quick: bool) -> anyhow::Result<(Vec<Seed>, bool)> {
         })?);
     }
     Ok((seeds, wanted.iter().any(|name| name == SUSTAINED)))
-}
-
-fn require_known(systems: &[String]) -> anyhow::Result<()> {
-    let known: Vec<&str> = SYSTEMS
-        .iter()
-        .map(|(name, _)| *name)
-        .chain([CRIU])
-        .collect();
-    for name in systems {
-        let is_known = known.contains(&name.as_str());
-        ensure!(
-            is_known,
-            "there is no system {name}; there are: {}",
-            known.join(", ")
-        );
-    }
-    Ok(())
 }
 
 fn of_seed(

@@ -22,6 +22,7 @@ use std::fs;
 
 use anyhow::Context;
 
+use super::require_known;
 use crate::bench::Bench;
 use crate::interrupt;
 use crate::record::Recorder;
@@ -36,6 +37,7 @@ const QUICK_MEMORY: [u32; 1] = [25];
 
 pub(crate) fn run(bench: &Bench<'_>, recorder: &mut Recorder) -> anyhow::Result<()> {
     interrupt::note();
+    require_known(&bench.args.systems, &System::ALL.map(System::name))?;
     let args = &bench.args.replay;
     let path = args.trace.as_deref().context("trace needs --trace FILE")?;
     let name = plan::name(path)?;
