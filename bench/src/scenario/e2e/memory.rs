@@ -22,8 +22,6 @@ const CLONES: [(&str, &str); 2] = [
 const NO_SEEDS: (&str, &str) = ("OFFSHOOT_SEEDS_AFTER_EVENTS", "0");
 /// Events at once that make clones, while the first instance is busy.
 const AT_ONCE: usize = 8;
-/// One meets the instance that is idle, the other a clone.
-const LESSON: usize = 2;
 const SEEDING: Duration = Duration::from_secs(4);
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -146,16 +144,19 @@ fn measure(running: &Running, workload: &Workload, recorder: &mut Recorder) -> a
     running.deploy(workload)?;
     at_once(running, workload, 1)?;
     let begun = Instant::now();
-    // The first clones are watched, and later ones come of a template that has learnt of one.
+    // The first clones are watched, and later ones come of a template that has learnt of one. Whatever the last round has
+    // left meets an event, and one event more than that a clone.
+    let mut events = 1;
     while !has_learnt(running, workload.name())? {
         if begun.elapsed() > LIMIT {
             bail!("no seed that has learnt after {LIMIT:?}");
         }
         thread::sleep(Duration::from_millis(500));
-        at_once(running, workload, LESSON)?;
+        events += 1;
+        at_once(running, workload, events)?;
     }
     let before = processes::instances(running.pid()?, Kind::Clone)?;
-    at_once(running, workload, AT_ONCE)?;
+    at_once(running, workload, events + AT_ONCE)?;
     let mut clones = processes::instances(running.pid()?, Kind::Clone)?;
     clones.retain(|pid| !before.contains(pid));
     let scenario = format!("e2e/{}", workload.name());
