@@ -3,12 +3,14 @@
 
 mod files_common;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
 use files_common::{Subject, descriptor, kind, open_file};
 use offshoot_checkpoint::files::{Others, Place, Tables, read};
 use offshoot_image::model::{ContentKind, EpollWatch, OpenFileKind, PipeEnd};
+use rustix::event::{EventfdFlags, eventfd};
 
 fn directory() -> (tempfile::TempDir, String) {
     let directory = tempfile::tempdir().unwrap();
@@ -276,6 +278,24 @@ ready()
         }
     );
     assert_ne!(open_file(&tables, 10).flags & 0o4000, 0, "O_NONBLOCK");
+}
+
+/// The duplicates get the numbers of what this process had open when it was looked through, as another checkpoint's were.
+#[test]
+fn events_that_this_process_had_under_a_duplicates_number_are_not_the_targets() {
+    let subject = Subject::start("place(os.eventfd(7), 10); ready()", &[]);
+    let (target, external) = (subject.target(), BTreeSet::from([0, 1, 2]));
+    let had: Vec<_> = (0..64)
+        .map(|_| eventfd(0, EventfdFlags::CLOEXEC).unwrap())
+        .collect();
+    let mut others = Others::look(&target, &external);
+    drop(had);
+    let mut tables = Tables::default();
+    read(&target, &external, &mut others, &mut tables).unwrap();
+    assert!(matches!(
+        kind(&tables, 10),
+        OpenFileKind::Event { count: 7, .. }
+    ));
 }
 
 #[test]

@@ -164,6 +164,12 @@ impl Others {
         }
     }
 
+    /// Passes over descriptors of this process that are the target's duplicates now: what was noted under their numbers is
+    /// closed, and was another checkpoint's, or this process's own.
+    pub(super) fn pass_over(&mut self, duplicates: impl Iterator<Item = RawFd>) {
+        self.duplicates.extend(duplicates);
+    }
+
     /// Who else has it open. `writing`: only those who may write to it.
     pub(super) fn of(&self, target: &Target, mark: &Mark, writing: bool) -> Vec<Holder> {
         let candidates = match mark {

@@ -1,7 +1,7 @@
 //! Everything that is known of the process's descriptions before the first one is classified.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, RawFd};
 
 use rustix::fs::{FileType, OFlags};
 
@@ -57,6 +57,7 @@ impl<'a> Survey<'a> {
             .into_iter()
             .map(|group| Description::duplicate(target, group, external))
             .collect::<Result<Vec<_>, _>>()?;
+        others.pass_over(descriptions.iter().map(|one| one.file.as_raw_fd()));
         let mut inodes: BTreeMap<_, Vec<usize>> = BTreeMap::new();
         for (place, description) in descriptions.iter().enumerate() {
             inodes.entry(description.inode()).or_default().push(place);
