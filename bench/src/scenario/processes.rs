@@ -62,6 +62,8 @@ pub(in crate::scenario) fn instances(daemon: i32, kind: Kind) -> anyhow::Result<
 pub(in crate::scenario) struct Memory {
     /// Each page divided by the number of processes that have it mapped.
     pub(in crate::scenario) proportional_kb: u64,
+    /// The part of it that is of no file: other pages the kernel takes back when it must.
+    pub(in crate::scenario) anonymous_kb: u64,
     /// Pages that no other process has mapped.
     pub(in crate::scenario) own_kb: u64,
 }
@@ -78,6 +80,7 @@ fn memory_in(rollup: &str) -> Option<Memory> {
     };
     Some(Memory {
         proportional_kb: kb("Pss:")?,
+        anonymous_kb: kb("Pss_Anon:")?,
         own_kb: kb("Private_Clean:")? + kb("Private_Dirty:")?,
     })
 }
@@ -178,6 +181,7 @@ mod tests {
             Private_Clean: 3 kB\nPrivate_Dirty: 40 kB\n";
         let expected = Memory {
             proportional_kb: 512,
+            anonymous_kb: 1,
             own_kb: 43,
         };
         assert_eq!(memory_in(rollup), Some(expected));

@@ -240,6 +240,7 @@ pub(super) fn record(stage: &Stage<'_>, run: &Run, recorder: &mut Recorder) -> a
     }
     let n = run.answered.len() as u64;
     let peak_kb = watch::peak(&run.samples).total_kb() as f64;
+    let anonymous_kb = run.samples.iter().map(Sample::anonymous_kb).max();
     let one = |value: f64| Summary::single(n, (value * 1e4).round() / 1e4);
     let figures = [
         ("latency_us", "us", latency),
@@ -247,6 +248,7 @@ pub(super) fn record(stage: &Stage<'_>, run: &Run, recorder: &mut Recorder) -> a
         ("overhead_us", "us", run.overhead().summary()),
         ("cold_ratio", "", one(run.cold_ratio())),
         ("peak_kb", "KiB", one(peak_kb)),
+        ("peak_anon_kb", "KiB", one(anonymous_kb.unwrap_or(0) as f64)),
         ("budget_kb", "KiB", one(run.budget_kb as f64)),
         ("memory_kb", "KiB", memory.summary()),
         ("cpu_s", "s", one(run.cpu.as_secs_f64())),

@@ -20,6 +20,8 @@ pub(super) struct Group {
     pub(super) count: u64,
     /// Proportional memory.
     pub(super) kb: u64,
+    /// The part of it that is of no file.
+    pub(super) anonymous_kb: u64,
 }
 
 /// What was there at a time.
@@ -57,11 +59,22 @@ impl Sample {
         };
         group.count += 1;
         group.kb += memory.proportional_kb;
+        group.anonymous_kb += memory.anonymous_kb;
+    }
+
+    const fn groups(&self) -> [&Group; 4] {
+        [&self.service, &self.started, &self.clones, &self.templates]
     }
 
     /// All of it.
     pub(super) fn total_kb(&self) -> u64 {
-        self.service.kb + self.started.kb + self.clones.kb + self.templates.kb
+        self.groups().iter().map(|group| group.kb).sum()
+    }
+
+    /// All of it that is of no file.
+    pub(super) fn anonymous_kb(&self) -> u64 {
+        let groups = self.groups().into_iter();
+        groups.map(|group| group.anonymous_kb).sum()
     }
 }
 
@@ -125,7 +138,11 @@ mod tests {
     use super::*;
 
     fn group(kb: u64) -> Group {
-        Group { count: 1, kb }
+        Group {
+            count: 1,
+            kb,
+            anonymous_kb: kb / 2,
+        }
     }
 
     #[test]
@@ -135,7 +152,8 @@ mod tests {
             clones: group(clones),
             ..Sample::default()
         };
-        assert_eq!(peak(&[at(5, 1), at(4, 4), at(1, 6)]).total_kb(), 8);
+        let found = peak(&[at(5, 1), at(4, 4), at(1, 6)]);
+        assert_eq!((found.total_kb(), found.anonymous_kb()), (8, 4));
         assert_eq!(peak(&[]).total_kb(), 0);
     }
 
