@@ -1,10 +1,13 @@
 """Seeds: a version that is used is frozen once, and its instances are clones of it; whatever breaks, callers get answers."""
 
+import itertools
 import json
 import os
+import re
 import signal
 import unittest
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from daemon import DaemonTest, OwnDaemon, eventually
 from functions import deploy, deploy_node, fresh_name
@@ -52,6 +55,17 @@ def handler(event, context):
     return "answered"
 """
 
+# Has 48 MiB of its own from its init on. What a clone drops of it is zeros for that clone only.
+HEAVY = """
+import hashlib, mmap, os
+held = mmap.mmap(-1, 48 << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+held.write(os.urandom(1 << 20) * 48)
+def handler(event, context):
+    sum = hashlib.sha256(held).hexdigest()
+    held.madvise(mmap.MADV_DONTNEED, 0, 1 << 20)
+    return {"sum": sum, "cleared": held[:1 << 20] == bytes(1 << 20)}
+"""
+
 CONFINED = """
 import ctypes
 def handler(event, context):
@@ -84,6 +98,11 @@ def until(daemon, name, *rungs, limit_s=20):
     if not eventually(tried, limit_s):
         raise AssertionError(f"{found} instead of {rungs}: {daemon.log()}")
     return found[1]
+
+
+def seeds_of(daemon):
+    """What `offshoot seed` tells of each."""
+    return json.loads(daemon.cli("seed", "list", "--json").stdout)["seeds"]
 
 
 class Clones(DaemonTest):
@@ -130,8 +149,7 @@ class Clones(DaemonTest):
         rung, value, _ = start(self.daemon, name)
         self.assertIn(rung, WITHOUT_SEED)
         self.assertEqual(value, "x")
-        listed = json.loads(self.daemon.cli("seed", "list", "--json").stdout)["seeds"]
-        seed = next(seed for seed in listed if seed["function"] == name)
+        seed = next(seed for seed in seeds_of(self.daemon) if seed["function"] == name)
         self.assertEqual(seed["state"], "refused")
         self.assertIn("/tmp", seed["reason"])
 
@@ -270,8 +288,7 @@ class Bounded(DaemonTest):
         self.assertEqual(self.resident(), 1)
 
     def resident(self):
-        listed = json.loads(self.daemon.cli("seed", "--json").stdout)["seeds"]
-        return [seed["state"] for seed in listed].count("resident")
+        return [seed["state"] for seed in seeds_of(self.daemon)].count("resident")
 
 
 class Held(DaemonTest):
@@ -297,8 +314,31 @@ class Held(DaemonTest):
         self.assertNotIn("restore", found)
 
     def seed(self, name):
-        listed = json.loads(self.daemon.cli("seed", "--json").stdout)["seeds"]
-        return next(seed for seed in listed if seed["function"] == name)
+        return next(seed for seed in seeds_of(self.daemon) if seed["function"] == name)
+
+
+class Short(DaemonTest):
+    """Templates want more memory than there is."""
+
+    settings = {**EACH_A_CLONE, "limits.memory_mb": 256}
+
+    def test_templates_are_mapped_from_their_images_when_memory_gets_short(self):
+        names = [deploy(self.client, HEAVY, MemorySize=128) for _ in range(4)]
+        sums = [until(self.daemon, name, "clone")["sum"] for name in names]
+
+        def mapped():
+            for name, expected in zip(names, sums):
+                rung, value, _ = start(self.daemon, name)
+                self.assertIn(rung, ("clone", "restore"))
+                self.assertEqual(value, {"sum": expected, "cleared": True}, rung)
+            return [seed for seed in seeds_of(self.daemon) if seed["backing"] == "mapped"]
+
+        self.assertTrue(eventually(mapped), f"{seeds_of(self.daemon)} {self.daemon.log()}")
+        # Once more, of those.
+        for seed in mapped():
+            status = Path(f"/proc/{seed['templatePid']}/status").read_text()
+            own_kb = int(re.search(r"RssAnon:\s+(\d+) kB", status)[1])
+            self.assertLess(own_kb, 24 << 10, "most of its pages are its own")
 
 
 class Budget(OwnDaemon):
@@ -398,6 +438,36 @@ class Runtimes(OwnDaemon):
         self.assertTrue(eventually(lambda: start(self.made, deploy(self.client, source))[0] == "level1"))
 
 
+class Born(OwnDaemon):
+    def test_memory_that_a_clone_is_born_with_is_counted(self):
+        """What `fork` copies for a clone is charged to no control group."""
+        made = self.daemon({"seeds.after_events": 1, "seeds.parked": 0}).start()
+        writes = """
+            import time
+            held = bytearray(16 << 20)
+            def handler(event, context):
+                held[::4096] = bytes(4096)
+                time.sleep(event.get("s", 0))
+        """
+        name = deploy(made.client(), writes)
+
+        crowds = itertools.count(2)
+
+        def learnt():
+            # Each time more at once than there are hot instances.
+            count = next(crowds)
+            with ThreadPoolExecutor(count) as pool:
+                list(pool.map(lambda _: start(made, name, {"s": 0.2}), range(count)))
+            return next(seed for seed in seeds_of(made) if seed["function"] == name)["learnt"]
+
+        self.assertTrue(eventually(learnt), made.log())
+        made.restart()
+        self.assertEqual(start(made, name)[0], "restore")
+        explained = json.loads(made.cli("explain", name, "--json").stdout)
+        self.assertEqual(explained["idle"], 1)
+        self.assertGreater(explained["idle_bytes"], 16 << 20)
+
+
 class Faults(OwnDaemon):
     def setUp(self):
         self.made = self.daemon(EACH_A_CLONE).start()
@@ -460,6 +530,20 @@ class Faults(OwnDaemon):
         self.made.start()
         self.assertEqual(start(self.made, self.name)[0], "cold")
         self.assertEqual(start(self.made, self.name)[2], None)
+
+    def test_image_damaged_while_its_seed_is_in_use_is_refused_by_the_next_template(self):
+        """The next template is made without reading the image again, if that is still the file that was checked."""
+        self.assertTrue(eventually(lambda: self.seed()["learnt"]))
+        for pid in self.templates():
+            os.kill(pid, signal.SIGKILL)
+        self.assertEqual(until(self.made, self.name, "restore")["calls"], 1)
+        for path in (self.made.state_dir / "seeds").iterdir():
+            damage(path)
+        for pid in self.templates():
+            os.kill(pid, signal.SIGKILL)
+        rung, _, error = start(self.made, self.name)
+        self.assertEqual((rung, error), ("cold", None))
+        self.assertIn("a seed that was no good is removed", self.made.log())
 
 
 def damage(path):

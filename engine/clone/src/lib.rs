@@ -49,7 +49,7 @@ pub use template::{
 use serde::{Deserialize, Serialize};
 
 /// Where the pages of a template live (CXLfork's tiers at template level).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Memory {
     /// Writable memory is copied once into the template; the rest is mapped from the pool.
     Local,

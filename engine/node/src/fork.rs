@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use offshoot_sandbox::{Adopted, Launcher, Taken};
-use offshoot_seed::{Cloned, ForkError, Given, SandboxJoin, Seed, Who};
+use offshoot_seed::{Cloned, ForkError, Given, Memory, SandboxJoin, Seed, Who};
 
 use crate::alarm::Alarm;
 use crate::capture::OutputPipe;
@@ -19,6 +19,16 @@ use crate::seeds::{Seeds, Version};
 use crate::transport::{CloneEnd, of_clone};
 use crate::{CloneInfo, InstanceSpec, Node, NodeError, Rung};
 
+/// What a clone is made for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) purpose: Purpose,
+    /// Whether it waits for its first event, with everything in memory that it needs.
+    pub(crate) parked: bool,
+    /// Where the pages of its template live, if that is made for it.
+    pub(crate) memory: Memory,
+}
+
 /// What a clone gets, and the sandbox that it joins.
 struct Outfit {
     taken: Taken,
@@ -29,19 +39,23 @@ struct Outfit {
     watch: bool,
 }
 
-/// Makes a clone of the version's seed; none if it has no seed. A parked one waits for its first event with everything in
-/// memory that it needs.
+/// Makes a clone of the version's seed; none if it has no seed.
 pub(crate) async fn fork(
     node: &Node,
     spec: Arc<InstanceSpec>,
     parked: bool,
+    memory: Memory,
 ) -> Result<Option<Instance>, NodeError> {
     let Some(seeds) = node.seeds() else {
         return Ok(None);
     };
     let version = seeds.version(&spec)?;
-    let purpose = Purpose::Events;
-    fork_of(node, seeds, &version, spec, purpose, parked).await
+    let wanted = Wanted {
+        purpose: Purpose::Events,
+        parked,
+        memory,
+    };
+    fork_of(node, seeds, &version, spec, wanted).await
 }
 
 /// Makes a clone of a seed that serves for the version; none if there is no such image.
@@ -50,13 +64,12 @@ pub(crate) async fn fork_of(
     seeds: &Seeds,
     version: &Arc<Version>,
     spec: Arc<InstanceSpec>,
-    purpose: Purpose,
-    parked: bool,
+    wanted: Wanted,
 ) -> Result<Option<Instance>, NodeError> {
-    match try_fork(node, seeds, version, Arc::clone(&spec), purpose, parked).await {
+    match try_fork(node, seeds, version, Arc::clone(&spec), wanted).await {
         // Of a template that has ended another one is made of the image.
         Err(NodeError::Fork { source, .. }) if is_end(&source) => {
-            try_fork(node, seeds, version, spec, purpose, parked).await
+            try_fork(node, seeds, version, spec, wanted).await
         }
         forked => forked,
     }
@@ -67,13 +80,17 @@ async fn try_fork(
     seeds: &Seeds,
     version: &Arc<Version>,
     spec: Arc<InstanceSpec>,
-    purpose: Purpose,
-    parked: bool,
+    wanted: Wanted,
 ) -> Result<Option<Instance>, NodeError> {
+    let Wanted {
+        purpose,
+        parked,
+        memory,
+    } = wanted;
     let begun = Instant::now();
     let launcher = node.launcher().ok_or(NodeError::ShutDown)?;
     let resident = seeds
-        .resident(version, &launcher, async || {
+        .resident(version, memory, &launcher, async || {
             room(&launcher, &spec, node.next_id()).await
         })
         .await?;
@@ -128,6 +145,7 @@ async fn try_fork(
         instance: id.clone(),
         image: seed.name().to_string(),
         pid: cloned.pid,
+        copied_bytes: seed.copied_bytes(),
     });
     let adopted = Adopted {
         id,

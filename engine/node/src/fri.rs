@@ -4,8 +4,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::{
-    Activated, CreateFailure, Event, InstanceSpec, MachineReading, NodeError, Outcome, Reply, Rung,
-    RuntimeSeed, Seeding, TemplateInfo,
+    Activated, CreateFailure, Event, InstanceSpec, MachineReading, Memory, NodeError, Outcome,
+    Reply, Rung, RuntimeSeed, Seeding, TemplateInfo,
 };
 
 /// What the porter may ask of a node; see the crate's documentation.
@@ -20,11 +20,12 @@ pub trait Fri: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Instance, CreateFailure>> + Send;
 
     /// Makes an instance as a clone of the version's seed; none if there is no seed. If it is `parked`, everything is done
-    /// but to go on.
+    /// but to go on. A template that is made for it has its pages where `memory` says.
     fn fork(
         &self,
         spec: Arc<InstanceSpec>,
         parked: bool,
+        memory: Memory,
     ) -> impl Future<Output = Result<Option<Self::Instance>, NodeError>> + Send;
 
     /// Makes the version's seed, if there is none: work of some hundred milliseconds, for the background.
@@ -39,9 +40,13 @@ pub trait Fri: Send + Sync + 'static {
         spec: Arc<InstanceSpec>,
     ) -> impl Future<Output = Result<Seeding, CreateFailure>> + Send;
 
-    /// Makes the version's template, if it has an image; whether it has a template now.
-    fn warm(&self, spec: Arc<InstanceSpec>)
-    -> impl Future<Output = Result<bool, NodeError>> + Send;
+    /// Makes the version's template, if it has an image, with its pages where `memory` says; whether it has a template now. One
+    /// whose pages live elsewhere serves until its successor is there, and goes on if that fails.
+    fn warm(
+        &self,
+        spec: Arc<InstanceSpec>,
+        memory: Memory,
+    ) -> impl Future<Output = Result<bool, NodeError>> + Send;
 
     /// Ends the version's template; its image stays.
     fn chill(&self, spec: &InstanceSpec);

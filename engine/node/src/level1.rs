@@ -15,10 +15,11 @@ use offshoot_channel::ResumeMeta;
 use crate::create::await_ready;
 use crate::credentials::Purpose;
 use crate::failure::INIT_REQUEST;
-use crate::fork::fork_of;
+use crate::fork::{Wanted, fork_of};
 use crate::instance::{Birth, Instance};
 use crate::{
-    CreateFailure, Failure, FailureKind, InstanceSpec, Node, NodeError, Rung, create, environment,
+    CreateFailure, Failure, FailureKind, InstanceSpec, Memory, Node, NodeError, Rung, create,
+    environment,
 };
 
 /// Makes an instance in which user code is initialised, in a clone of its runtime if that has a seed.
@@ -45,7 +46,13 @@ async fn try_create(
 ) -> Option<Result<Instance, CreateFailure>> {
     let seeds = node.seeds()?;
     let runtime = seeds.runtime(spec)?;
-    let forked = fork_of(node, seeds, &runtime, Arc::clone(spec), purpose, false).await;
+    let wanted = Wanted {
+        purpose,
+        parked: false,
+        // Every function of the runtime begins in its clones.
+        memory: Memory::Local,
+    };
+    let forked = fork_of(node, seeds, &runtime, Arc::clone(spec), wanted).await;
     let mut instance = match forked {
         Ok(forked) => forked?,
         Err(error) => {

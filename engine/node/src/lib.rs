@@ -58,4 +58,4 @@ pub use spec::{InstanceSpec, LogFormat, Runtime};
 pub use stages::Stages;
 
 pub use offshoot_sandbox::NetworkPolicy;
-pub use offshoot_seed::{Forge, ForgeConfig, Policy as SecretPolicy};
+pub use offshoot_seed::{Forge, ForgeConfig, Memory, Policy as SecretPolicy};

@@ -19,8 +19,8 @@ use crate::seeds::{CloneInfo, Clones, SeedInfo, Seeds, Version};
 use crate::wakefulness::Wakefulness;
 use crate::{
     Activated, CreateFailure, Event, Failure, Fri, Instance, InstanceSpec, LogBook, MachineReading,
-    NodeError, Outcome, Reply, Roles, Rung, RuntimeSeed, SecretRules, Seeding, Share, TemplateInfo,
-    activate, crowd, fork, level1, logs, seeds,
+    Memory, NodeError, Outcome, Reply, Roles, Rung, RuntimeSeed, SecretRules, Seeding, Share,
+    TemplateInfo, activate, crowd, fork, level1, logs, seeds,
 };
 
 /// How long extensions have to end when their sandbox does (Lambda grants 2 s to sandboxes with extensions).
@@ -239,8 +239,9 @@ impl Fri for Node {
         &self,
         spec: Arc<InstanceSpec>,
         parked: bool,
+        memory: Memory,
     ) -> Result<Option<Share>, NodeError> {
-        let forked = fork::fork(self, spec, parked).await?;
+        let forked = fork::fork(self, spec, parked, memory).await?;
         Ok(forked.map(Share::Alone))
     }
 
@@ -261,8 +262,9 @@ impl Fri for Node {
     fn warm(
         &self,
         spec: Arc<InstanceSpec>,
+        memory: Memory,
     ) -> impl Future<Output = Result<bool, NodeError>> + Send {
-        warm(self, spec)
+        warm(self, spec, memory)
     }
 
     fn chill(&self, spec: &InstanceSpec) {
@@ -347,7 +349,7 @@ impl Fri for Node {
 
     fn own_bytes(&self, instance: &Share) -> Option<u64> {
         match instance {
-            Share::Alone(instance) => instance.sandbox.peak_memory_bytes(),
+            Share::Alone(instance) => instance.peak_memory_bytes(),
             Share::OfMany(crowd) => crowd.peak_bytes(),
         }
     }

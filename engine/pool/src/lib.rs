@@ -26,6 +26,7 @@ mod new_image;
 mod open_image;
 mod pool;
 mod shared;
+mod stamp;
 
 pub use backing::{Backing, FileSystem};
 pub use contents::{Lineage, ListedImage, RemoveError};
@@ -34,3 +35,4 @@ pub use name::{BadName, ImageName};
 pub use new_image::{NewImage, WriteError};
 pub use open_image::{OpenError, OpenImage, Verified};
 pub use pool::{Mount, Pool, PoolConfig, PoolError, Usage};
+pub use stamp::Stamp;

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use offshoot_checkpoint::Report;
-use offshoot_clone::FileUser;
+use offshoot_clone::{FileUser, Memory};
 use offshoot_pool::ImageName;
 use rustix::event::{EventfdFlags, eventfd};
 use tokio::sync::oneshot;
@@ -62,6 +62,8 @@ pub struct Warm {
     pub root: OwnedFd,
     /// Who opens them.
     pub files_as: FileUser,
+    /// Where its pages live.
+    pub memory: Memory,
 }
 
 /// A clone that was [watched](crate::Given::watch).

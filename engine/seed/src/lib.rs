@@ -14,6 +14,7 @@
 
 mod error;
 mod forge;
+mod recipes;
 mod secrets;
 mod seed;
 mod work;
@@ -21,7 +22,7 @@ mod work;
 pub use error::SeedError;
 pub use forge::{Forge, ForgeConfig, Freeze, Frozen, Learn, Warm};
 pub use offshoot_checkpoint::Report;
-pub use offshoot_clone::{Cloned, FileUser, ForkError, SandboxJoin, Substituted, Who};
+pub use offshoot_clone::{Cloned, FileUser, ForkError, Memory, SandboxJoin, Substituted, Who};
 pub use offshoot_pool::{BadName, ImageName};
 pub use secrets::{Finding, Found, Policy, Secrets, Shape, What, Withheld, listed};
 pub use seed::{Given, Seed};

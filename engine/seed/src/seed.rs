@@ -4,7 +4,9 @@ use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use offshoot_clone::{Cloned, Failure, Fork, ForkError, SandboxJoin, Substituted, Template, Who};
+use offshoot_clone::{
+    Cloned, Failure, Fork, ForkError, Memory, SandboxJoin, Substituted, Template, Who,
+};
 use offshoot_image::ImageId;
 use offshoot_pool::ImageName;
 
@@ -15,12 +17,24 @@ pub struct Seed {
     /// Callers of [`Seed::fork`].
     waiting: AtomicU32,
     needs: Vec<Substituted>,
-    name: ImageName,
-    image: ImageId,
-    stored_bytes: u64,
+    about: About,
+    memory: Memory,
     pid: i32,
-    is_learnt: bool,
-    parent: Option<ImageName>,
+}
+
+/// What is known of a seed's image.
+#[derive(Debug, Clone)]
+pub(crate) struct About {
+    pub(crate) name: ImageName,
+    pub(crate) image: ImageId,
+    /// How much of the pool it takes, without its parent's.
+    pub(crate) stored_bytes: u64,
+    /// Whether it is known which pages clones need.
+    pub(crate) is_learnt: bool,
+    /// What each clone is given of its own when it is made.
+    pub(crate) copied_bytes: u64,
+    /// The image of which it stores only the difference.
+    pub(crate) parent: Option<ImageName>,
 }
 
 /// What a clone is given.
@@ -40,31 +54,15 @@ pub struct Given<'a> {
 }
 
 impl Seed {
-    pub(crate) fn new(
-        template: Template,
-        name: ImageName,
-        image: ImageId,
-        stored_bytes: u64,
-    ) -> Self {
+    pub(crate) fn new(template: Template, about: About, memory: Memory) -> Self {
         Self {
             pid: template.pid(),
             needs: template.needs().to_vec(),
             template: Mutex::new(template),
             waiting: AtomicU32::new(0),
-            name,
-            image,
-            stored_bytes,
-            is_learnt: false,
-            parent: None,
+            about,
+            memory,
         }
-    }
-
-    pub(crate) fn learnt(self, is_learnt: bool) -> Self {
-        Self { is_learnt, ..self }
-    }
-
-    pub(crate) fn of(self, parent: Option<ImageName>) -> Self {
-        Self { parent, ..self }
     }
 
     /// The descriptors that its clones are given, by number.
@@ -74,27 +72,38 @@ impl Seed {
 
     /// Whether it is known which pages its clones need.
     pub fn is_learnt(&self) -> bool {
-        self.is_learnt
+        self.about.is_learnt
+    }
+
+    /// Memory that each clone has of its own from its beginning, in bytes: pages that clones write are copied by `fork`. No
+    /// control group is charged for them: the clone is in none yet when the kernel copies them (`copy_present_page`).
+    pub fn copied_bytes(&self) -> u64 {
+        self.about.copied_bytes
+    }
+
+    /// Where its pages live, as it was asked for: those that cannot be mapped are its own all the same.
+    pub fn memory(&self) -> Memory {
+        self.memory
     }
 
     /// Its image's name.
     pub fn name(&self) -> &ImageName {
-        &self.name
+        &self.about.name
     }
 
     /// Its image.
     pub fn image(&self) -> ImageId {
-        self.image
+        self.about.image
     }
 
     /// The image of which its own stores only the difference.
     pub fn parent(&self) -> Option<&ImageName> {
-        self.parent.as_ref()
+        self.about.parent.as_ref()
     }
 
     /// How much of the pool its image takes, without its parent's.
     pub fn stored_bytes(&self) -> u64 {
-        self.stored_bytes
+        self.about.stored_bytes
     }
 
     /// Its template's process.

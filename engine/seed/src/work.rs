@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::mpsc::{Receiver, TryRecvError};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use offshoot_checkpoint::{CheckpointError, Options, Report, checkpoint_reviewed};
-use offshoot_clone::{Confinement, Keeper, Memory, PathRules, TemplateSpec, observe, setup_calls};
-use offshoot_image::model::{Manifest, PageRange};
+use offshoot_clone::{
+    Confinement, Keeper, PathRules, Recipe, Template, TemplateSpec, observe, setup_calls,
+};
+use offshoot_image::model::{Manifest, PAGE_BYTES, PageRange};
 use offshoot_pool::{
     ImageName, Lineage, Mount, NewImage, OpenError, OpenImage, Pool, PoolConfig, RemoveError,
     load_or_create_key,
@@ -17,6 +19,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use tokio::sync::oneshot::Sender;
 
 use crate::forge::{ForgeConfig, Freeze, Frozen, Learn, Warm};
+use crate::recipes::{Files, Known, Recipes};
+use crate::seed::About;
 use crate::{Seed, SeedError};
 
 /// An order, and whom to tell.
@@ -34,6 +38,7 @@ pub(crate) enum Work {
 pub(crate) struct Workshop {
     pool: Pool,
     keeper: Keeper,
+    recipes: Recipes,
     /// What a sandbox makes of every clone.
     rules: ProgramRules,
 }
@@ -49,6 +54,7 @@ impl Workshop {
         Ok(Self {
             pool: Pool::open(&pool, key)?,
             keeper: Keeper::start(&config.program, &arguments)?,
+            recipes: Recipes::default(),
             rules: ProgramRules::new(&setup_calls()),
         })
     }
@@ -103,14 +109,14 @@ impl Workshop {
         }
     }
 
-    fn freeze(&self, freeze: Freeze) -> Result<Frozen, SeedError> {
+    fn freeze(&mut self, freeze: Freeze) -> Result<Frozen, SeedError> {
         self.clear(&freeze.name)?;
         let mut options = Options {
             name: freeze.name,
             external: freeze.external,
             leave_running: false,
             parent: freeze.parent,
-            // Templates here have memory of their own.
+            // Most templates have memory of their own, and those that are mapped have the files' pages of the files.
             for_mapping: false,
         };
         let findings = Mutex::default();
@@ -136,7 +142,7 @@ impl Workshop {
     }
 
     /// Removes an image that cannot be used, because it is damaged or its parent is gone.
-    fn clear(&self, name: &ImageName) -> Result<(), SeedError> {
+    fn clear(&mut self, name: &ImageName) -> Result<(), SeedError> {
         if self.pool.open_lineage(name).is_ok() {
             return Ok(());
         }
@@ -147,20 +153,52 @@ impl Workshop {
     }
 
     fn warm(&mut self, warm: &Warm) -> Result<Seed, SeedError> {
+        if let Some((images, known)) = self.recipes.find(&self.pool, &warm.name, warm.memory) {
+            let made = self.template(warm, &images, Some(&known.recipe));
+            match made {
+                Ok(template) => return Ok(Seed::new(template, known.about, warm.memory)),
+                // Files that the process had mapped may be others now: the image's reader tells what is wrong.
+                Err(error) => tracing::debug!(%error, "a recipe is no good any more"),
+            }
+            self.recipes.forget(&warm.name);
+        }
         let (lineage, is_learnt) = self.newest(&warm.name)?;
-        let stored = self.stored_bytes(&warm.name)?;
-        let image = lineage.image.id();
         let mut parent = lineage.ancestors.iter().map(OpenImage::name);
-        let parent = parent.find(|ancestor| **ancestor != warm.name).cloned();
-        let images: Vec<OwnedFd> = std::iter::once(lineage.image)
+        let about = About {
+            name: warm.name.clone(),
+            image: lineage.image.id(),
+            stored_bytes: self.stored_bytes(&warm.name)?,
+            is_learnt,
+            copied_bytes: pages(&lineage.manifest.profile.dirty) * PAGE_BYTES,
+            parent: parent.find(|ancestor| **ancestor != warm.name).cloned(),
+        };
+        let chain: Vec<OpenImage> = std::iter::once(lineage.image)
             .chain(lineage.ancestors)
-            .map(OwnedFd::from)
             .collect();
+        let files = Files::of(chain.iter())?;
+        let images: Vec<OwnedFd> = chain.into_iter().map(OwnedFd::from).collect();
+        let template = self.template(warm, &images, None)?;
+        let known = Known {
+            recipe: Arc::clone(template.recipe()),
+            about: about.clone(),
+        };
+        let (name, memory) = (warm.name.clone(), warm.memory);
+        self.recipes.keep(name, memory, files, known);
+        Ok(Seed::new(template, about, warm.memory))
+    }
+
+    /// Makes a template of images, or as one was made before of the same.
+    fn template(
+        &mut self,
+        warm: &Warm,
+        images: &[OwnedFd],
+        recipe: Option<&Recipe>,
+    ) -> Result<Template, SeedError> {
         let spec = TemplateSpec {
-            images: &images,
+            images,
             key: self.pool.key(),
-            memory: Memory::Local,
-            recipe: None,
+            memory: warm.memory,
+            recipe,
             check_pages: true,
             confinement: Some(Confinement {
                 inherited: &self.rules.inherited,
@@ -177,12 +215,10 @@ impl Workshop {
             root: Some(warm.root.as_fd()),
         };
         let template = self.keeper.template(&spec);
-        let template = template.map_err(|source| SeedError::Template {
+        template.map_err(|source| SeedError::Template {
             name: warm.name.clone(),
             source,
-        })?;
-        let seed = Seed::new(template, warm.name.clone(), image, stored);
-        Ok(seed.learnt(is_learnt).of(parent))
+        })
     }
 
     /// An image, or the one that knows which of its pages clones need; and whether it is that one.
@@ -196,21 +232,22 @@ impl Workshop {
     }
 
     /// Notes which pages a clone has needed, in an image that has none of its own.
-    fn learn(&self, learn: &Learn) -> Result<(), SeedError> {
+    fn learn(&mut self, learn: &Learn) -> Result<(), SeedError> {
         let Some(name) = learnt(&learn.name) else {
             return Ok(());
         };
         let lineage = self.pool.open_lineage(&learn.name)?;
         let profile = observe(learn.pid, &lineage.manifest)?;
-        let pages = |ranges: &[PageRange]| ranges.iter().map(|range| range.pages).sum::<u64>();
         let (touched, written) = (pages(&profile.accessed), pages(&profile.dirty));
         let image = self.pool.create(&name)?;
         image.finish(&lineage.manifest.with_profile(lineage.image.id(), profile))?;
+        self.recipes.forget(&learn.name);
         tracing::info!(image = %learn.name, touched, written, "a seed has learnt which pages clones need");
         Ok(())
     }
 
-    fn remove(&self, name: &ImageName) -> Result<(), SeedError> {
+    fn remove(&mut self, name: &ImageName) -> Result<(), SeedError> {
+        self.recipes.forget(name);
         if let Some(learnt) = learnt(name) {
             match self.pool.remove(&learnt) {
                 Ok(()) | Err(RemoveError::NotFound { .. }) => {}
@@ -220,7 +257,7 @@ impl Workshop {
         Ok(self.pool.remove(name)?)
     }
 
-    fn discard(&self, name: &ImageName) -> Result<(), SeedError> {
+    fn discard(&mut self, name: &ImageName) -> Result<(), SeedError> {
         loop {
             match self.remove(name) {
                 // Each time round there is one image less.
@@ -247,6 +284,10 @@ impl Workshop {
         let missing = || OpenError::NotFound { name: name.clone() };
         Ok(found.ok_or_else(missing)?.stored_bytes)
     }
+}
+
+fn pages(ranges: &[PageRange]) -> u64 {
+    ranges.iter().map(|range| range.pages).sum()
 }
 
 /// What is added to an image's name for the one that knows which of its pages clones need.

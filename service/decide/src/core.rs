@@ -180,8 +180,16 @@ impl Core {
                 memory.take(function.parked_bytes * u64::from(count));
             }
             Event::TemplateReady { backing, bytes } => {
+                let asked = match function.template {
+                    Template::Changing { to, .. } => to,
+                    _ => backing,
+                };
                 memory.free(function.template.bytes());
                 memory.take(bytes);
+                if asked == Backing::Mapped && backing == Backing::Local {
+                    // It could not be had: it would save nothing.
+                    function.template_bytes.mapped = Some(bytes);
+                }
                 match backing {
                     Backing::Local => function.template_bytes.local = Some(bytes),
                     Backing::Mapped => function.template_bytes.mapped = Some(bytes),

@@ -4,7 +4,7 @@ use crate::action::Action;
 use crate::admission::{Place, Refusal};
 use crate::core::Core;
 use crate::event::FunctionId;
-use crate::function::{Idle, Template};
+use crate::function::{Function, Idle, Template};
 use crate::reclaim::Wanted;
 use crate::rung::{Backing, Rung};
 use crate::time::Time;
@@ -17,6 +17,7 @@ pub struct Ticket {
     function: FunctionId,
     place: Place,
     rung: Rung,
+    backing: Backing,
     /// None if another event of its instance has it.
     hold: Option<Hold>,
 }
@@ -34,6 +35,11 @@ impl Ticket {
     /// The rung to try first. It is this event's: the core counts the instance as taken.
     pub fn rung(&self) -> Rung {
         self.rung
+    }
+
+    /// Where the pages of a template live that is made for the event.
+    pub fn backing(&self) -> Backing {
+        self.backing
     }
 
     /// The function.
@@ -105,7 +111,8 @@ impl Core {
             return Err(Refusal::Unknown);
         };
         let rung = function.rung(self.has_level1(function));
-        let needed = function.needed_bytes(rung, &self.policy);
+        let backing = self.backing_now(function);
+        let needed = function.needed_bytes(rung, backing, &self.policy);
         if let Err(refusal) = self.make_room(now, id, needed, actions) {
             self.admission.give_back(place);
             return Err(refusal);
@@ -114,6 +121,7 @@ impl Core {
             function: id,
             place,
             rung,
+            backing,
             hold: None,
         };
         self.charge(&mut ticket, rung);
@@ -136,6 +144,7 @@ impl Core {
             function: id,
             place,
             rung: Rung::Hot,
+            backing: Backing::Local,
             hold: None,
         })
     }
@@ -252,6 +261,17 @@ impl Core {
         self.admission.take(now, account, group)
     }
 
+    /// Where the pages of a template live that a start makes now: its own memory if that leaves pressure as it is.
+    fn backing_now(&self, function: &Function) -> Backing {
+        let own_bytes = function.template_size(Backing::Local, &self.policy);
+        let fits = self.memory.fits_easily(own_bytes, &self.policy);
+        if fits || !self.policy.may_map {
+            Backing::Local
+        } else {
+            Backing::Mapped
+        }
+    }
+
     fn make_room(
         &mut self,
         now: Time,
@@ -340,17 +360,15 @@ impl Core {
                 self.memory.take(hold.bytes);
             }
             Rung::Level1 | Rung::Cold => {
-                hold.bytes = function.needed_bytes(rung, policy);
+                hold.bytes = function.init_size(rung == Rung::Level1, policy);
                 self.memory.take(hold.bytes);
             }
         }
         if rung == Rung::Restore && function.template == Template::None {
-            let bytes = function.template_size(Backing::Local, policy);
+            let backing = ticket.backing;
+            let bytes = function.template_size(backing, policy);
             self.memory.take(bytes);
-            function.template = Template::Making {
-                backing: Backing::Local,
-                bytes,
-            };
+            function.template = Template::Making { backing, bytes };
         }
     }
 

@@ -219,14 +219,15 @@ impl Function {
         self.latency_us(rung, 99, policy) <= self.spec.slo.p99_us
     }
 
-    /// What an instance started from a rung will take; nothing more if it is there already.
-    pub(crate) fn needed_bytes(&self, rung: Rung, policy: &Policy) -> u64 {
+    /// What an instance started from a rung will take; nothing more if it is there already. A template that is made for it
+    /// has its pages where `backing` says.
+    pub(crate) fn needed_bytes(&self, rung: Rung, backing: Backing, policy: &Policy) -> u64 {
         match rung {
             Rung::Hot | Rung::Parked => 0,
             Rung::Clone => self.clone_size(policy),
             // A template that is on its way was counted when it was begun.
             Rung::Restore if self.template != Template::None => self.clone_size(policy),
-            Rung::Restore => self.clone_size(policy) + self.template_size(Backing::Local, policy),
+            Rung::Restore => self.clone_size(policy) + self.template_size(backing, policy),
             Rung::Level1 | Rung::Cold => self.init_size(rung == Rung::Level1, policy),
         }
     }

@@ -160,7 +160,10 @@ fn loss(function: &Function, class: Class, level1: bool, policy: &Policy) -> Opt
                 backing: Backing::Local,
                 bytes,
             } => Loss {
-                bytes: bytes.saturating_sub(function.template_size(Backing::Mapped, policy)),
+                bytes: match bytes.checked_sub(function.template_size(Backing::Mapped, policy)) {
+                    None | Some(0) => return None,
+                    Some(saved_bytes) => saved_bytes,
+                },
                 saved_us: median(Rung::Clone) / 4,
                 after: function.rung(level1),
                 alike: 1,

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use offshoot_decide::{End, FunctionId, Refusal, Rung, Started, Ticket};
-use offshoot_node::Fri;
+use offshoot_node::{Fri, Memory};
 use tokio_util::sync::CancellationToken;
 
 use crate::metered;
 use crate::shares::{Left, Need, Seat};
 use crate::slots::Waiting;
-use crate::state::{Ready, State};
+use crate::state::{Ready, State, memory};
 use crate::work::Todo;
 use crate::{InvokeError, Porter, Target, ThrottleReason};
 
@@ -144,6 +144,12 @@ impl<F: Fri> Admitted<F> {
     /// The rung that the core expected or was told last.
     pub(crate) fn rung(&self) -> Option<Rung> {
         self.ticket.as_ref().map(Ticket::rung)
+    }
+
+    /// Where the pages of a template live that is made for it.
+    pub(crate) fn memory(&self) -> Memory {
+        let backing = self.ticket.as_ref().map(Ticket::backing);
+        backing.map_or(Memory::Local, memory)
     }
 
     pub(crate) fn take_ready(&mut self) -> Option<Ready<F::Instance>> {

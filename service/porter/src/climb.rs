@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use offshoot_decide::{End, Event as Change, Rung};
-use offshoot_node::{Activated, CreateFailure, Event, Fri, Outcome, Reply};
+use offshoot_node::{Activated, CreateFailure, Event, Fri, Memory, Outcome, Reply};
 
 use crate::admit::{Admitted, MakingShared, Needed};
 use crate::shares::Seat;
@@ -139,7 +139,7 @@ impl<F: Fri> Porter<F> {
             return Ok(Found::ready(ready, waited));
         }
         self.make_room()?;
-        let (made, seedless) = self.make(target).await;
+        let (made, seedless) = self.make(target, admitted.memory()).await;
         match made {
             Ok(instance) => {
                 let rung = rung(self.node.rung(&instance));
@@ -194,9 +194,17 @@ impl<F: Fri> Porter<F> {
     }
 
     /// A clone, else an instance from nothing; and whether there is no seed.
-    async fn make(&self, target: &Target) -> (Result<F::Instance, CreateFailure>, bool) {
+    async fn make(
+        &self,
+        target: &Target,
+        memory: Memory,
+    ) -> (Result<F::Instance, CreateFailure>, bool) {
         let mut seedless = false;
-        match self.node.fork(Arc::clone(&target.spec), false).await {
+        match self
+            .node
+            .fork(Arc::clone(&target.spec), false, memory)
+            .await
+        {
             Ok(Some(clone)) => return (Ok(clone), false),
             Ok(None) => seedless = true,
             Err(error) => metered::fell(&target.spec.function, &error),

@@ -12,8 +12,9 @@ use crate::state::State;
 use crate::work::{Todo, Work};
 use crate::{Porter, Target};
 
-/// The machine is read this often at most; in between, the core counts what it decides.
-const READ_EACH_US: u64 = SECOND_US;
+/// The machine is read this often at most; in between, the core counts what it decides. A burst of starts takes a tenth of
+/// a second to use more than it was let in for.
+const READ_EACH_US: u64 = SECOND_US / 10;
 
 impl<F: Fri> Porter<F> {
     /// Has the core decide, and does what it says, until the porter is [drained](Porter::drain). Sleeps until something is
@@ -148,7 +149,8 @@ impl<F: Fri> Porter<F> {
         let machine = self.node.read_machine();
         let freeing_bytes = self.freeing_bytes();
         let mut state = self.lock();
-        let templates = state.resident.values().sum::<u64>() + state.other_templates_bytes;
+        let resident: u64 = state.resident.values().map(|(_, bytes)| bytes).sum();
+        let templates = resident + state.other_templates_bytes;
         state.core.read(NodeReading {
             limit_bytes: machine.limit_bytes,
             used_bytes: machine.used_bytes.saturating_add(templates),
@@ -200,8 +202,9 @@ impl<F: Fri> Porter<F> {
                     }
                     (0..count).for_each(|_| todo.push(state, function, Work::Park));
                 }
-                Deed::MakeTemplate { function, .. } | Deed::ReplaceTemplate { function, .. } => {
-                    todo.push(state, function, Work::Warm);
+                Deed::MakeTemplate { function, backing }
+                | Deed::ReplaceTemplate { function, backing } => {
+                    todo.push(state, function, Work::Warm(backing));
                 }
                 Deed::MakeSeed {
                     seed: SeedOf::Function(function),

@@ -31,6 +31,8 @@ pub struct SeedPolicy {
     pub after_events: u32,
     /// How many, if processors and memory are free; none: never earlier.
     pub idle_after: Option<u32>,
+    /// Whether templates may have their pages in the pool when memory is short, instead of memory of their own.
+    pub mapped: bool,
     /// How many clones of a version with a seed are kept parked while it is used, at least; with 0, none is.
     pub parked: u32,
     /// How long one of them waits for an event.
@@ -59,6 +61,7 @@ impl Default for SeedPolicy {
         Self {
             after_events: 16,
             idle_after: Some(1),
+            mapped: true,
             parked: 1,
             parked_for: Duration::from_secs(600),
             rotate_clones: 10_000,
@@ -92,8 +95,7 @@ impl PorterConfig {
             rotate_after_us: us(seeds.rotate_after),
             // The node bounds what its images take: it knows them all.
             disk_budget_bytes: u64::MAX,
-            // The node's templates are all local.
-            may_map: false,
+            may_map: seeds.mapped,
             parked_min: seeds.parked,
             parked_max: match seeds.parked {
                 0 => 0,

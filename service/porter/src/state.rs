@@ -6,7 +6,7 @@ use std::sync::Arc;
 use offshoot_decide::{
     Backing, Core, Event, FunctionId, FunctionSpec, Rung, SeedOf, Slo, Started, Ticket, Time,
 };
-use offshoot_node::{Fri, InstanceSpec, RuntimeSeed, TemplateInfo};
+use offshoot_node::{Fri, InstanceSpec, Memory, RuntimeSeed, TemplateInfo};
 
 use crate::Target;
 use crate::shares::{Left, Seat, Shares};
@@ -22,8 +22,8 @@ pub(crate) struct State<I> {
     pub(crate) read_at: Option<Time>,
     /// Events that wait for memory.
     pub(crate) waiting: usize,
-    /// Templates that the core was told of, with their sizes.
-    pub(crate) resident: HashMap<FunctionId, u64>,
+    /// Templates that the core was told of: where their pages live, and their sizes.
+    pub(crate) resident: HashMap<FunctionId, (Backing, u64)>,
     /// Memory of templates that are of no function, as runtimes have them.
     pub(crate) other_templates_bytes: u64,
     /// Versions whose template may not be what the core was told.
@@ -243,9 +243,9 @@ impl<I> State<I> {
                 let seed = SeedOf::Function(id);
                 self.core.seed_ready(now, &seed, template.image_bytes);
             }
-            let bytes = template.own_bytes;
-            if self.resident.insert(id, bytes).is_none() {
-                let backing = Backing::Local;
+            let (backing, bytes) = (backing(template.memory), template.own_bytes);
+            let known = self.resident.insert(id, (backing, bytes));
+            if known.is_none_or(|(known, _)| known != backing) {
                 let ready = Event::TemplateReady { backing, bytes };
                 self.core.observe(now, id, ready);
             }
@@ -304,6 +304,21 @@ fn function_spec(
         reserved_concurrency,
         memory_bytes: Some(u64::from(spec.memory_mb) << 20),
         seed_at_publish: false,
+    }
+}
+
+/// The core's word for where pages live in the node's.
+pub(crate) const fn memory(backing: Backing) -> Memory {
+    match backing {
+        Backing::Local => Memory::Local,
+        Backing::Mapped => Memory::Mapped,
+    }
+}
+
+const fn backing(memory: Memory) -> Backing {
+    match memory {
+        Memory::Local => Backing::Local,
+        Memory::Mapped => Backing::Mapped,
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use offshoot_decide::{Event, FunctionId, Rung, SeedOf};
-use offshoot_node::{Fri, Seeding};
+use offshoot_decide::{Backing, Event, FunctionId, Rung, SeedOf};
+use offshoot_node::{Fri, Memory, Seeding};
 
 use crate::slots::Waiting;
-use crate::state::State;
+use crate::state::{State, memory};
 use crate::{Porter, Target};
 
 /// Something to do for a version.
@@ -14,8 +14,8 @@ use crate::{Porter, Target};
 pub(crate) enum Work {
     /// Make a clone ahead.
     Park,
-    /// Have a template at hand.
-    Warm,
+    /// Have a template at hand, with its pages there.
+    Warm(Backing),
     /// End the template.
     Chill,
     /// Make the seed.
@@ -97,8 +97,8 @@ impl<F: Fri> Porter<F> {
         let spec = Arc::clone(&target.spec);
         match work {
             Work::Park => self.park(id, target).await,
-            Work::Warm => {
-                if let Err(error) = self.node.warm(spec).await {
+            Work::Warm(backing) => {
+                if let Err(error) = self.node.warm(spec, memory(backing)).await {
                     let error: &dyn std::error::Error = &error;
                     tracing::warn!(function = &*target.spec.function, error, "no template");
                 }
@@ -115,9 +115,12 @@ impl<F: Fri> Porter<F> {
     }
 
     async fn park(&self, id: FunctionId, target: &Target) {
-        // Nobody waits for it: no other instance ends for it.
+        // Nobody waits for it: no other instance ends for it. It is asked for only while there is memory.
         let clone = if self.count_one() {
-            let forked = self.node.fork(Arc::clone(&target.spec), true).await;
+            let forked = self
+                .node
+                .fork(Arc::clone(&target.spec), true, Memory::Local)
+                .await;
             let clone = forked.ok().flatten();
             self.gone(usize::from(clone.is_none()));
             clone

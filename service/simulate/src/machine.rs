@@ -74,11 +74,12 @@ impl Machine {
         self.used_bytes -= bytes;
     }
 
-    /// Starts an instance from a rung, or from the next one that is there.
+    /// Starts an instance from a rung, or from the next one that is there. A template that is made for it is of `backing`.
     pub(crate) fn start(
         &mut self,
         function: u32,
         from: Rung,
+        backing: Backing,
         runtime: &str,
     ) -> (Rung, Instance, u64) {
         let has_level1 = self.level1.contains_key(runtime);
@@ -100,8 +101,8 @@ impl Machine {
             }
             Rung::Parked => slot.parked -= 1,
             Rung::Restore => {
-                slot.template = Some(Backing::Local);
-                let template = slot.profile.template_local_bytes;
+                slot.template = Some(backing);
+                let template = slot.profile.template_bytes(backing);
                 self.take(instance.bytes + template);
             }
             Rung::Clone | Rung::Level1 | Rung::Cold => self.take(instance.bytes),

@@ -91,7 +91,8 @@ impl Porter for KeepAlive {
                 return None;
             }
         }
-        let (rung, instance, latency_us) = machine.start(function, Rung::Hot, RUNTIME);
+        let (rung, instance, latency_us) =
+            machine.start(function, Rung::Hot, Backing::Local, RUNTIME);
         self.idle.remove(&instance.number);
         Some(Running {
             function,
@@ -262,10 +263,11 @@ impl Porter for Driven {
         self.do_all(machine, actions);
         let ticket = ticket.ok()?;
         let had_template = machine.slots[function as usize].template.is_some();
-        let (rung, instance, latency_us) = machine.start(function, ticket.rung(), RUNTIME);
+        let (rung, instance, latency_us) =
+            machine.start(function, ticket.rung(), ticket.backing(), RUNTIME);
         if !had_template && machine.slots[function as usize].template.is_some() {
             self.pending
-                .push((latency_us, Work::Template(function, Backing::Local)));
+                .push((latency_us, Work::Template(function, ticket.backing())));
         }
         Some(Running {
             function,

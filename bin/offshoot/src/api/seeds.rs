@@ -26,6 +26,8 @@ pub struct Seed {
     pub stored_bytes: Option<u64>,
     /// Whether it is known which pages clones need.
     pub learnt: Option<bool>,
+    /// Where the pages of its templates live: `local` or `mapped`.
+    pub backing: Option<String>,
     /// The first template's process, on the daemon's machine.
     pub template_pid: Option<i32>,
     /// How many templates there are.

@@ -29,7 +29,7 @@ pub async fn run(args: &SeedArgs, context: &Context) -> Result<(), Failure> {
         return Ok(context.console.json(&found)?);
     }
     let header = [
-        "function", "version", "level", "seed", "size", "beside", "learnt", "remark",
+        "function", "version", "level", "seed", "size", "beside", "learnt", "pages", "remark",
     ];
     let rows = found.seeds.iter().map(row).collect();
     Ok(context.console.table(&header, rows)?)
@@ -52,6 +52,7 @@ fn row(seed: &Seed) -> Vec<String> {
         }
         .to_owned(),
         learnt.to_owned(),
+        seed.backing.clone().unwrap_or_default(),
         seed.reason
             .as_ref()
             .or(seed.secrets.as_ref())

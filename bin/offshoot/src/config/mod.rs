@@ -134,6 +134,8 @@ pub struct Seeds {
     pub idle_after: u32,
     /// Clones of a version with a seed that are kept ready while it is used, at least.
     pub parked: u32,
+    /// Whether templates may have their pages in the pool when memory is short.
+    pub mapped: bool,
     /// Templates that are kept at hand; beyond, the one that was used least lately ends.
     pub resident: u32,
     /// A seed is made anew after so many clones.

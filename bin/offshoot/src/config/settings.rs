@@ -183,6 +183,7 @@ impl Settings {
                 after_events: count("seeds", "after_events"),
                 idle_after: count("seeds", "idle_after"),
                 parked: count("seeds", "parked"),
+                mapped: self.get("seeds", "mapped").0 == Value::Boolean(true),
                 resident: count("seeds", "resident"),
                 rotate_clones: integer("seeds", "rotate_clones"),
                 rotate_after: seconds("seeds", "rotate_s"),

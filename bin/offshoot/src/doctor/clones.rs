@@ -12,12 +12,19 @@ const QUERIES_MAPPINGS: Version = (6, 11);
 /// `UFFD_FEATURE_WP_ASYNC`.
 const WATCHES_WRITES: Version = (6, 7);
 
+/// Whether templates can have their pages in the pool.
+pub fn can_map() -> bool {
+    version_of(&release()).is_some_and(|version| version >= QUERIES_MAPPINGS)
+}
+
+fn release() -> String {
+    let name = rustix::system::uname();
+    name.release().to_string_lossy().into_owned()
+}
+
 /// What clones need of the kernel.
 pub fn rows() -> Vec<Row> {
-    let release = rustix::system::uname()
-        .release()
-        .to_string_lossy()
-        .into_owned();
+    let release = release();
     let version = version_of(&release);
     let since = |least: Version| version.is_some_and(|version| version >= least);
     let ring = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled");
@@ -41,8 +48,8 @@ pub fn rows() -> Vec<Row> {
             "PROCMAP_QUERY",
             since(QUERIES_MAPPINGS),
             release.clone(),
-            "clones with --backing mapped",
-            "only --backing local: use Linux 6.11 or newer",
+            "templates and clones whose memory is mapped from the pool",
+            "templates keep memory of their own when it is short: use Linux 6.11 or newer",
         ),
         row(
             "write-protect userfaultfd",

@@ -7,6 +7,8 @@ mod disk;
 use clap::Args;
 use serde::Serialize;
 
+pub use clones::can_map;
+
 use crate::cli::{CommonArgs, Context};
 use crate::report::{Failure, Kind};
 

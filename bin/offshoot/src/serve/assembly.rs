@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::metering;
 use crate::config::Config;
+use crate::doctor::can_map;
 use crate::hidden::{NURSERY, TEMPLATES, UNPACK};
 
 /// A daemon that is about to serve.
@@ -245,6 +246,7 @@ fn porter_config(config: &Config) -> PorterConfig {
         seeds: SeedPolicy {
             after_events: config.seeds.after_events,
             idle_after: Some(config.seeds.idle_after),
+            mapped: config.seeds.mapped && can_map(),
             parked: config.seeds.parked,
             rotate_clones: config.seeds.rotate_clones,
             rotate_after: config.seeds.rotate_after,

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use offshoot_seed::Memory;
+
 use super::{State, Version, runtime};
 
 /// What is known of the seed of a version, or of a runtime.
@@ -24,6 +26,8 @@ pub struct SeedInfo {
     pub stored_bytes: Option<u64>,
     /// Whether it is known which pages clones need; of resident ones.
     pub learnt: Option<bool>,
+    /// Where the pages of its templates live: `local` or `mapped`; of resident ones.
+    pub backing: Option<&'static str>,
     /// The first template's process, on the daemon's machine.
     pub template_pid: Option<i32>,
     /// How many templates there are: more than one while one is not enough.
@@ -45,6 +49,7 @@ impl Version {
             parent: None,
             stored_bytes: None,
             learnt: None,
+            backing: None,
             template_pid: None,
             templates: 0,
             secrets: super::lock(&self.secrets).clone(),
@@ -65,6 +70,10 @@ impl Version {
                     parent: seed.parent().map(ToString::to_string),
                     stored_bytes: Some(seed.stored_bytes()),
                     learnt: Some(seed.is_learnt()),
+                    backing: Some(match seed.memory() {
+                        Memory::Local => "local",
+                        Memory::Mapped => "mapped",
+                    }),
                     template_pid: Some(seed.template_pid()),
                     templates: templates.all().len(),
                     ..bare("resident")

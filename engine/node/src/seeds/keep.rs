@@ -3,8 +3,11 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 
+use offshoot_sandbox::{Launcher, Taken};
+use offshoot_seed::Memory;
+
 use super::make::room;
-use super::{Seeds, State, lock};
+use super::{Seeds, State, Version, lock};
 use crate::memory::own_bytes;
 use crate::{InstanceSpec, Node, NodeError};
 
@@ -15,6 +18,8 @@ pub struct TemplateInfo {
     pub function: Arc<str>,
     /// `$LATEST` or a number.
     pub version: Arc<str>,
+    /// Where their pages live.
+    pub memory: Memory,
     /// Memory that is their own, in bytes.
     pub own_bytes: u64,
     /// How much of the disk its image takes, in bytes.
@@ -32,6 +37,7 @@ impl Seeds {
                 Some(TemplateInfo {
                     function: Arc::clone(&version.function),
                     version: Arc::clone(&version.label),
+                    memory: templates.first().memory(),
                     own_bytes: own.sum(),
                     image_bytes: templates.first().stored_bytes(),
                 })
@@ -68,16 +74,44 @@ impl Seeds {
         }
         Ok(())
     }
+
+    /// Has the pages of a version's template live somewhere else. What is at hand serves until then, and goes on if that fails.
+    async fn relocate(
+        &self,
+        version: &Version,
+        memory: Memory,
+        launcher: &Launcher,
+        room: impl AsyncFnOnce() -> Result<Taken, NodeError>,
+    ) -> Result<(), NodeError> {
+        let _turn = version.making.lock().await;
+        match version.state() {
+            State::Resident(templates) if templates.first().memory() != memory => {}
+            _ => return Ok(()),
+        }
+        let replaced = self.replace(version, memory, launcher, room).await?;
+        // The image is good: there is a template of it.
+        replaced.map_err(|source| NodeError::Seed {
+            function: version.function.to_string(),
+            source: Box::new(source),
+        })
+    }
 }
 
-/// Has a template at hand, if there is an image; whether there is one.
-pub(crate) async fn warm(node: &Node, spec: Arc<InstanceSpec>) -> Result<bool, NodeError> {
+/// Has a template at hand whose pages live where they shall, if there is an image; whether there is one.
+pub(crate) async fn warm(
+    node: &Node,
+    spec: Arc<InstanceSpec>,
+    memory: Memory,
+) -> Result<bool, NodeError> {
     let Some(seeds) = node.seeds() else {
         return Ok(false);
     };
     let launcher = node.launcher().ok_or(NodeError::ShutDown)?;
     let version = seeds.version(&spec)?;
     let room = async || room(&launcher, &spec, node.next_id()).await;
-    let resident = seeds.resident(&version, &launcher, room).await?;
+    let resident = seeds.resident(&version, memory, &launcher, room).await?;
+    if resident.is_some() {
+        seeds.relocate(&version, memory, &launcher, room).await?;
+    }
     Ok(resident.is_some())
 }

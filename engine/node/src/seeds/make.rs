@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use offshoot_sandbox::{Launcher, Taken};
-use offshoot_seed::{Freeze, ImageName, Report, Secrets, SeedError};
+use offshoot_seed::{Freeze, ImageName, Memory, Report, Secrets, SeedError};
 use rustix::fs::{Mode, OFlags};
 
 use super::train::train;
@@ -202,7 +202,11 @@ pub(super) async fn try_make(
     seeds.make_room(&image).await;
     let launcher = node.launcher().ok_or(NodeError::ShutDown)?;
     let taken = room(&launcher, spec, node.next_id()).await?;
-    let warmed = seeds.warm(version, image, &taken).await;
+    let memory = match version.state() {
+        State::Resident(templates) => templates.first().memory(),
+        _ => Memory::Local,
+    };
+    let warmed = seeds.warm(version, image, memory, &taken).await;
     launcher.recycle(taken.occupied().end()).await;
     match warmed {
         Ok(_) => Ok(report),

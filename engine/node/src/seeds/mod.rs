@@ -23,15 +23,14 @@ pub(crate) mod rotation;
 pub(crate) mod runtime;
 pub(crate) mod templates;
 mod train;
+mod version;
 
 use std::collections::HashMap;
 use std::num::NonZero;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Instant;
 
 use offshoot_sandbox::{Launcher, Taken};
-use offshoot_seed::{FileUser, Finding, Forge, ImageName, Learn, Seed, SeedError, Warm, listed};
+use offshoot_seed::{FileUser, Forge, ImageName, Learn, Memory, Seed, SeedError, Warm};
 use tokio::sync::Notify;
 
 pub use clones::{CloneInfo, MemoryUse};
@@ -40,7 +39,10 @@ pub use info::SeedInfo;
 pub use keep::TemplateInfo;
 pub use runtime::RuntimeSeed;
 
-use self::templates::{Crowd, Templates};
+pub(crate) use self::version::Version;
+
+use self::templates::Templates;
+use self::version::State;
 use crate::{InstanceSpec, NodeError, Roles, SecretRules, SeedConfig};
 
 /// How many clones of a seed are watched at most.
@@ -67,48 +69,6 @@ pub(crate) struct Seeds {
     /// Every template that lives: also those that make no more clones, which live as long as the clones that share their
     /// memory.
     living: Mutex<Vec<Weak<Seed>>>,
-}
-
-/// The seed of one function version, or of a runtime.
-#[derive(Debug)]
-pub(crate) struct Version {
-    /// What decides what its process is; also the name of its image, unless that was rotated.
-    name: ImageName,
-    /// The present image, or the one that will be made.
-    image: Mutex<ImageName>,
-    /// Of a runtime, Lambda's name of it.
-    function: Arc<str>,
-    /// `$LATEST` or a number; of a runtime, [`runtime::LABEL`].
-    label: Arc<str>,
-    state: Mutex<State>,
-    /// Told of each new state; of runtimes.
-    changed: Option<Arc<Notify>>,
-    /// When a clone of it was last asked for, or its template made.
-    used: Mutex<Instant>,
-    /// Its last template, which its clones may keep alive when it is not at hand any more.
-    last: Mutex<Weak<Seed>>,
-    /// Held by whoever makes the image or the template.
-    making: tokio::sync::Mutex<()>,
-    crowd: Crowd,
-    /// How many clones may still be watched: not every one lives until it can be looked at.
-    lessons: AtomicU32,
-    /// What looks like a secret in its image, if that was made in this daemon's life.
-    secrets: Mutex<Option<Arc<str>>>,
-}
-
-/// What is known of a seed.
-#[derive(Debug, Clone)]
-enum State {
-    /// Nothing: there may be an image, of an earlier daemon.
-    Unknown,
-    /// There is no image.
-    Absent,
-    /// There is an image, and no template.
-    Stored,
-    /// There is a template, or there are several.
-    Resident(Templates),
-    /// There cannot be one; why.
-    Refused(Arc<str>),
 }
 
 impl Seeds {
@@ -158,29 +118,18 @@ impl Seeds {
         let version = versions.entry(name).or_insert_with_key(|name| {
             let (function, label) = whose();
             let is_runtime = &*label == runtime::LABEL;
-            Arc::new(Version {
-                name: name.clone(),
-                image: Mutex::new(name.clone()),
-                function,
-                label,
-                state: Mutex::new(State::Unknown),
-                changed: is_runtime.then(|| Arc::clone(&self.runtimes_changed)),
-                used: Mutex::new(Instant::now()),
-                last: Mutex::default(),
-                making: tokio::sync::Mutex::default(),
-                crowd: Crowd::default(),
-                lessons: AtomicU32::new(lessons),
-                secrets: Mutex::default(),
-            })
+            let changed = is_runtime.then(|| Arc::clone(&self.runtimes_changed));
+            Arc::new(Version::new(name, function, label, changed, lessons))
         });
         Arc::clone(version)
     }
 
-    /// A template of a version's image, which is made if need be; `room` gives a sandbox with the version's files. The
-    /// flag says whether it was made. None if there is no image.
+    /// A template of a version's image, which is made if need be, with its pages where `memory` says; `room` gives a sandbox
+    /// with the version's files. The flag says whether it was made. None if there is no image.
     pub(crate) async fn resident(
         &self,
         version: &Version,
+        memory: Memory,
         launcher: &Launcher,
         room: impl AsyncFnOnce() -> Result<Taken, NodeError>,
     ) -> Result<Option<(Arc<Seed>, bool)>, NodeError> {
@@ -200,11 +149,11 @@ impl Seeds {
             }
             State::Unknown | State::Stored => version.set(State::Stored),
         }
-        if let Some(seed) = self.revive(version) {
+        if let Some(seed) = self.revive(version, memory) {
             return Ok(Some((seed, false)));
         }
         let taken = room().await?;
-        let warmed = self.warm(version, version.image(), &taken).await;
+        let warmed = self.warm(version, version.image(), memory, &taken).await;
         // Nothing has run in it.
         launcher.recycle(taken.occupied().end()).await;
         match warmed {
@@ -220,9 +169,11 @@ impl Seeds {
         }
     }
 
-    /// The template that was at hand last, if clones have kept it alive: their memory is its, so it costs nothing.
-    fn revive(&self, version: &Version) -> Option<Arc<Seed>> {
-        let seed = lock(&version.last).upgrade()?;
+    /// The template that was at hand last, if clones have kept it alive: their memory is its, so it costs nothing. Not if
+    /// its successor shall live elsewhere.
+    fn revive(&self, version: &Version, memory: Memory) -> Option<Arc<Seed>> {
+        let last = lock(&version.last).upgrade();
+        let seed = last.filter(|last| last.memory() == memory)?;
         version.set(State::Resident(Templates::one(Arc::clone(&seed))));
         self.keep_most_used();
         Some(seed)
@@ -244,9 +195,10 @@ impl Seeds {
         &self,
         version: &Version,
         image: ImageName,
+        memory: Memory,
         taken: &Taken,
     ) -> Result<Arc<Seed>, SeedError> {
-        let seed = self.template(image.clone(), taken).await?;
+        let seed = self.template(image.clone(), memory, taken).await?;
         *lock(&version.last) = Arc::downgrade(&seed);
         version.use_now();
         *lock(&version.image) = image;
@@ -255,13 +207,19 @@ impl Seeds {
         Ok(seed)
     }
 
-    async fn template(&self, name: ImageName, taken: &Taken) -> Result<Arc<Seed>, SeedError> {
+    async fn template(
+        &self,
+        name: ImageName,
+        memory: Memory,
+        taken: &Taken,
+    ) -> Result<Arc<Seed>, SeedError> {
         let root = taken.root().map_err(SeedError::Root)?;
         let user = taken.join().map_or(0, |join| join.uid);
         let warm = Warm {
             name,
             root,
             files_as: FileUser { user, group: user },
+            memory,
         };
         let seed = Arc::new(self.forge.template(warm).await?);
         lock(&self.living).push(Arc::downgrade(&seed));
@@ -305,24 +263,35 @@ impl Seeds {
         room: impl AsyncFnOnce() -> Result<Taken, NodeError>,
     ) -> Result<(), NodeError> {
         let _turn = version.making.lock().await;
-        match version.state() {
+        let memory = match version.state() {
             // Of several that were watched, one has been enough.
             State::Resident(templates) if templates.first().is_learnt() => return Ok(()),
-            State::Resident(_) => {}
+            State::Resident(templates) => templates.first().memory(),
             _ => return Ok(()),
-        }
+        };
         let learn = Learn {
             name: version.image(),
             pid,
         };
         let learnt = self.forge.learn(learn).await;
         learnt.map_err(|source| self.note(version, source))?;
+        let replaced = self.replace(version, memory, launcher, room).await?;
+        replaced.map_err(|source| self.note(version, source))
+    }
+
+    /// Makes another template of the image in the place of those at hand, which stay if that fails.
+    async fn replace(
+        &self,
+        version: &Version,
+        memory: Memory,
+        launcher: &Launcher,
+        room: impl AsyncFnOnce() -> Result<Taken, NodeError>,
+    ) -> Result<Result<(), SeedError>, NodeError> {
         let taken = room().await?;
-        let warmed = self.warm(version, version.image(), &taken).await;
+        let warmed = self.warm(version, version.image(), memory, &taken).await;
+        // Nothing has run in it.
         launcher.recycle(taken.occupied().end()).await;
-        warmed
-            .map(drop)
-            .map_err(|source| self.note(version, source))
+        Ok(warmed.map(drop))
     }
 
     async fn has_image(&self, version: &Version) -> Result<bool, NodeError> {
@@ -381,91 +350,6 @@ impl Seeds {
             }
         }
         self.remove_superseded().await;
-    }
-}
-
-impl Version {
-    /// Whether it is worth trying to make its image: there is none that is known of, and nobody is at it.
-    pub(crate) fn is_wanted(&self) -> bool {
-        matches!(self.state(), State::Unknown | State::Absent) && self.making.try_lock().is_ok()
-    }
-
-    /// Whether the next clone shall be watched.
-    pub(crate) fn takes_lesson(&self, seed: &Seed) -> bool {
-        let fewer = |lessons: u32| lessons.checked_sub(1);
-        !seed.is_learnt()
-            && self
-                .lessons
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer)
-                .is_ok()
-    }
-
-    fn is_refused(&self) -> bool {
-        matches!(self.state(), State::Refused(_))
-    }
-
-    pub(crate) fn function(&self) -> &str {
-        &self.function
-    }
-
-    /// Tells and keeps what looks like a secret in its image.
-    fn note_findings(&self, findings: &[Finding]) {
-        if findings.is_empty() {
-            return;
-        }
-        let found = listed(findings);
-        let (function, version) = (&*self.function, &*self.label);
-        tracing::warn!(
-            function,
-            version,
-            found,
-            "a seed's image holds what looks like a secret"
-        );
-        *lock(&self.secrets) = Some(found.into());
-    }
-
-    /// The present image, or the one that will be made.
-    fn image(&self) -> ImageName {
-        lock(&self.image).clone()
-    }
-
-    fn use_now(&self) {
-        *lock(&self.used) = Instant::now();
-    }
-
-    fn state(&self) -> State {
-        lock(&self.state).clone()
-    }
-
-    fn set(&self, state: State) {
-        *lock(&self.state) = state;
-        if let Some(changed) = &self.changed {
-            changed.notify_one();
-        }
-    }
-
-    /// Its template has ended: the next clone makes another one of the image.
-    pub(crate) fn lost(&self, seed: &Arc<Seed>) {
-        let mut state = lock(&self.state);
-        if let State::Resident(known) = &*state {
-            *state = match known.clone().without(seed) {
-                Some(left) => State::Resident(left),
-                None => State::Stored,
-            };
-        }
-        let mut last = lock(&self.last);
-        if last.upgrade().is_some_and(|last| Arc::ptr_eq(&last, seed)) {
-            *last = Weak::new();
-        }
-    }
-
-    /// Its image was made, or made anew: no template is of that yet.
-    fn made(&self) {
-        *lock(&self.last) = Weak::new();
-        // The template of an earlier one serves until there is one of this.
-        if !matches!(self.state(), State::Resident(_)) {
-            self.set(State::Stored);
-        }
     }
 }
 

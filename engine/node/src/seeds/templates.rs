@@ -162,7 +162,9 @@ pub(crate) async fn grow(node: &Node, seeds: &Seeds, version: &Version, spec: &I
     let Ok(taken) = room(&launcher, spec, node.next_id()).await else {
         return;
     };
-    let made = seeds.template(version.image(), &taken).await;
+    let made = seeds
+        .template(version.image(), before.first().memory(), &taken)
+        .await;
     launcher.recycle(taken.occupied().end()).await;
     match made {
         Ok(seed) => {

@@ -22,6 +22,25 @@ fn damaged_page_is_found_and_named() {
 }
 
 #[test]
+fn image_that_has_changed_has_another_stamp() {
+    let (dir, pool) = pool();
+    let image = write(&pool, "a", &sample::manifest(35));
+    let (name, stamp) = (image.name().clone(), image.stamp().unwrap());
+    assert!(image.verify().is_ok());
+    assert!(pool.open_unchanged(&name, &stamp).is_some());
+    std::thread::sleep(std::time::Duration::from_millis(10));
+    flip(dir.path(), (FIRST_PAGE + 20) * PAGE_BYTES + 7);
+    assert!(pool.open_unchanged(&name, &stamp).is_none());
+    // Nor is another file of that name it.
+    let stamp = image.stamp().unwrap();
+    assert!(pool.open_unchanged(&name, &stamp).is_some());
+    pool.remove(&name).unwrap();
+    assert!(pool.open_unchanged(&name, &stamp).is_none());
+    write(&pool, "a", &sample::manifest(35));
+    assert!(pool.open_unchanged(&name, &stamp).is_none());
+}
+
+#[test]
 fn damaged_parts_are_refused() {
     let (dir, pool) = pool();
     let image = write(&pool, "a", &sample::manifest(35));

@@ -1,6 +1,6 @@
 use offshoot_decide::{
-    Action, Deed, FunctionSpec, MINUTE_US, NodeReading, Reason, Refusal, Rung, SECOND_US, Slo,
-    Started,
+    Action, Backing, Deed, FunctionSpec, MINUTE_US, NodeReading, Reason, Refusal, Rung, SECOND_US,
+    Slo, Started,
 };
 
 use crate::world::{MB, World, policy, spec};
@@ -76,6 +76,22 @@ fn idle_then_parked_then_backing_then_templates_then_last_rungs() {
         "drop clones",
     ];
     assert_eq!(kinds, expected);
+}
+
+#[test]
+fn a_template_that_could_not_be_mapped_is_not_tried_again() {
+    let mut world = World::new(policy(), LIMIT);
+    let id = with_everything(&mut world, "clones");
+    let given = press(&mut world, 99);
+    assert_eq!(
+        kinds(&world, &given).last().map(String::as_str),
+        Some("mapped clones")
+    );
+    // It is what it was.
+    world.slots.get_mut(&id).unwrap().making = Some(Backing::Local);
+    world.finish();
+    let given = press(&mut world, 99);
+    assert_eq!(kinds(&world, &given), ["drop clones"]);
 }
 
 #[test]

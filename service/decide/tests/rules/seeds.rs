@@ -1,5 +1,6 @@
 use offshoot_decide::{
-    Deed, Event, FunctionSpec, HOUR_US, MINUTE_US, Policy, Rung, SeedOf, SeedState, Time,
+    Backing, Deed, Event, FunctionSpec, HOUR_US, MINUTE_US, NodeReading, Policy, Rung, SeedOf,
+    SeedState, Time,
 };
 
 use crate::world::{IMAGE_BYTES, MB, World, count, policy, spec};
@@ -255,4 +256,24 @@ fn a_template_is_counted_as_no_smaller_than_its_image_before_it_was_made() {
     assert_eq!(used_bytes(110 * MB), 110 * MB);
     // A difference says little.
     assert_eq!(used_bytes(2 * MB), policy().assumed_template_bytes);
+}
+
+#[test]
+fn a_template_that_a_start_makes_is_mapped_where_its_own_memory_would_press() {
+    for (used_percent, expected) in [(10, Backing::Local), (74, Backing::Mapped)] {
+        let limit_bytes = 1000 * MB;
+        let mut world = World::new(policy(), limit_bytes);
+        let id = world.seeded("f");
+        // It is lost.
+        world.slots.get_mut(&id).unwrap().template = None;
+        world.core.observe(world.now, id, Event::TemplateGone);
+        world.core.read(NodeReading {
+            limit_bytes,
+            used_bytes: limit_bytes / 100 * used_percent,
+            ..NodeReading::default()
+        });
+        assert_eq!(world.begin(id).unwrap(), Rung::Restore);
+        world.finish();
+        assert_eq!(world.slots[&id].template, Some(expected));
+    }
 }

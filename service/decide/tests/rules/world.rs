@@ -104,7 +104,7 @@ impl World {
         self.do_all(actions);
         let mut ticket = admitted?;
         let rung = ticket.rung();
-        let bytes = self.take_instance(id, rung);
+        let bytes = self.take_instance(id, rung, ticket.backing());
         let latency_us = *self.policy.assumed_us.get(rung);
         let started = Started {
             rung,
@@ -198,7 +198,7 @@ impl World {
         id
     }
 
-    fn take_instance(&mut self, id: FunctionId, rung: Rung) -> u64 {
+    fn take_instance(&mut self, id: FunctionId, rung: Rung, backing: Backing) -> u64 {
         let slot = self.slots.get_mut(&id).unwrap();
         match rung {
             Rung::Hot => slot.idle.pop().unwrap(),
@@ -212,7 +212,7 @@ impl World {
             }
             Rung::Restore => {
                 assert!(slot.has_image, "a restore of no image");
-                slot.making = Some(slot.making.unwrap_or(Backing::Local));
+                slot.making = Some(slot.making.unwrap_or(backing));
                 self.policy.assumed_clone_bytes
             }
             Rung::Level1 | Rung::Cold => self.policy.assumed_cold_bytes,

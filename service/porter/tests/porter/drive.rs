@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use offshoot_porter::{Decided, PorterConfig, SeedPolicy};
+use offshoot_porter::{Decided, Porter, PorterConfig, SeedPolicy};
 
 use crate::node::{COLD_BYTES, FakeNode, MB, driven, invoke, settled, target};
 
@@ -102,6 +102,53 @@ async fn instances_end_when_the_core_needs_their_memory() {
         .find(|it| it.action.starts_with("retire_idle"));
     let why = &retired.unwrap().why;
     assert!(why.contains("are used") || why.contains("capped"), "{why}");
+}
+
+/// A function with a template, on a machine that then has too little memory for all of that; whether mapping fails.
+async fn short_of_memory(mapping_fails: bool) -> (Arc<FakeNode>, Arc<Porter<FakeNode>>) {
+    let node = FakeNode {
+        mapping_fails,
+        ..FakeNode::default()
+    };
+    let config = PorterConfig {
+        keep_alive: Duration::ZERO,
+        ..config()
+    };
+    let (node, porter) = driven(node, config);
+    let target = target("f", "r", None);
+    for _ in 0..2 {
+        invoke(&porter, &target).await.unwrap();
+    }
+    node.until(|node| node.calls("park") > 0).await;
+    settled(&porter, 1).await;
+    // With the template 145 MiB: above 90 %, and below 85 % without the parked clone and three quarters of the template.
+    node.limit_mb.store(160, Ordering::SeqCst);
+    node.used_mb.store(129, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    // The core looks because something has happened.
+    invoke(&porter, &target).await.unwrap();
+    node.until(|node| node.calls("warm") > 0).await;
+    (node, porter)
+}
+
+#[tokio::test]
+async fn a_template_is_mapped_when_memory_gets_short() {
+    let (node, porter) = short_of_memory(false).await;
+    let is_mapped = |porter: &Porter<FakeNode>| {
+        let template = porter.explain("f").unwrap().template;
+        format!("{template:?}").contains("Resident { backing: Mapped")
+    };
+    node.until(|_| is_mapped(&porter)).await;
+    assert_eq!((node.calls("warm"), node.calls("chill")), (1, 0));
+}
+
+#[tokio::test]
+async fn a_template_that_cannot_be_mapped_ends_when_memory_stays_short() {
+    let (node, porter) = short_of_memory(true).await;
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    invoke(&porter, &target("f", "r", None)).await.unwrap();
+    node.until(|node| node.calls("chill") > 0).await;
+    assert_eq!(node.calls("warm"), 1);
 }
 
 #[tokio::test]

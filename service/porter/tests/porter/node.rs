@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use offshoot_node::{
     Activated, Answer, CreateFailure, Event, Failure, Fri, InstanceSpec, LogFormat, MachineReading,
-    NodeError, Outcome, Reply, Rung, Runtime, RuntimeSeed, Seeding, Stages, TemplateInfo,
+    Memory, NodeError, Outcome, Reply, Rung, Runtime, RuntimeSeed, Seeding, Stages, TemplateInfo,
 };
 use offshoot_porter::{InvokeError, Porter, PorterConfig, Target};
 use tokio::sync::Notify;
@@ -23,6 +23,8 @@ pub const MB: u64 = 1 << 20;
 pub const COLD_BYTES: u64 = 40 * MB;
 pub const LEVEL1_BYTES: u64 = 20 * MB;
 pub const CLONE_BYTES: u64 = 2 * MB;
+/// What a template of its own memory has.
+pub const TEMPLATE_BYTES: u64 = 16 * MB;
 
 /// Notes what the porter asks for; an instance is its number.
 #[derive(Default)]
@@ -42,7 +44,8 @@ pub struct FakeNode {
     pub forked: AtomicU32,
     pub had_events: Mutex<BTreeSet<u32>>,
     pub images: Mutex<BTreeSet<String>>,
-    pub templates: Mutex<BTreeSet<String>>,
+    pub templates: Mutex<BTreeMap<String, Memory>>,
+    pub mapping_fails: bool,
     pub log: Mutex<Vec<(&'static str, String)>>,
     /// Whether the runtime has a seed.
     pub runtime: AtomicBool,
@@ -65,7 +68,7 @@ impl FakeNode {
     }
 
     pub fn has_template(&self, function: &str) -> bool {
-        self.templates.lock().unwrap().contains(function)
+        self.templates.lock().unwrap().contains_key(function)
     }
 
     /// An image of an earlier daemon, without a template.
@@ -75,7 +78,12 @@ impl FakeNode {
 
     pub fn give_seed(&self, function: &str) {
         self.images.lock().unwrap().insert(function.to_owned());
-        self.templates.lock().unwrap().insert(function.to_owned());
+        self.put_template(function, Memory::Local);
+    }
+
+    fn put_template(&self, function: &str, memory: Memory) {
+        let mut templates = self.templates.lock().unwrap();
+        templates.insert(function.to_owned(), memory);
     }
 
     /// Takes image and template away behind the porter's back.
@@ -120,7 +128,12 @@ impl Fri for FakeNode {
         Ok(if in_clone { LEVEL1 + number } else { number })
     }
 
-    async fn fork(&self, spec: Arc<InstanceSpec>, parked: bool) -> Result<Option<u32>, NodeError> {
+    async fn fork(
+        &self,
+        spec: Arc<InstanceSpec>,
+        parked: bool,
+        memory: Memory,
+    ) -> Result<Option<u32>, NodeError> {
         if !self.images.lock().unwrap().contains(&*spec.function) {
             return Ok(None);
         }
@@ -131,10 +144,9 @@ impl Fri for FakeNode {
         if parked {
             self.note("park", &spec.function);
         }
-        self.templates
-            .lock()
-            .unwrap()
-            .insert(spec.function.to_string());
+        let mut templates = self.templates.lock().unwrap();
+        let function = spec.function.to_string();
+        templates.entry(function).or_insert(memory);
         let number = self.forked.fetch_add(1, Ordering::SeqCst);
         Ok(Some(if parked { PARKED } else { CLONE } + number))
     }
@@ -157,11 +169,14 @@ impl Fri for FakeNode {
         Ok(Seeding::Seeded)
     }
 
-    async fn warm(&self, spec: Arc<InstanceSpec>) -> Result<bool, NodeError> {
+    async fn warm(&self, spec: Arc<InstanceSpec>, memory: Memory) -> Result<bool, NodeError> {
         self.note("warm", &spec.function);
+        if memory == Memory::Mapped && self.mapping_fails {
+            return Err(NodeError::ShutDown);
+        }
         let has_image = self.images.lock().unwrap().contains(&*spec.function);
         if has_image {
-            self.give_seed(&spec.function);
+            self.put_template(&spec.function, memory);
         }
         Ok(has_image)
     }
@@ -173,10 +188,14 @@ impl Fri for FakeNode {
 
     fn templates(&self) -> Vec<TemplateInfo> {
         let templates = self.templates.lock().unwrap();
-        let info = |function: &String| TemplateInfo {
+        let info = |(function, memory): (&String, &Memory)| TemplateInfo {
             function: function.as_str().into(),
             version: "$LATEST".into(),
-            own_bytes: 16 * MB,
+            memory: *memory,
+            own_bytes: match memory {
+                Memory::Local => TEMPLATE_BYTES,
+                Memory::Mapped => TEMPLATE_BYTES / 4,
+            },
             image_bytes: 30 * MB,
         };
         templates.iter().map(info).collect()

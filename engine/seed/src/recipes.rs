@@ -1,0 +1,99 @@
+//! How templates were made, so that the next one of an image that has not changed is made without reading it.
+//!
+//! An image is checked page by page, and compiled, when the first template is made of it. What came of that, its recipe, is
+//! kept for as long as the files of the image and of those that it is a difference to stay what they were.
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use offshoot_clone::{Memory, Recipe};
+use offshoot_pool::{ImageName, OpenError, OpenImage, Pool, Stamp};
+
+use crate::seed::About;
+
+/// How many are kept: each is two descriptors and some hundred kilobytes.
+const MOST: usize = 256;
+
+/// The recipes of images.
+#[derive(Debug, Default)]
+pub(crate) struct Recipes {
+    kept: HashMap<(ImageName, Memory), Kept>,
+    /// Counts what is kept and found.
+    uses: u64,
+}
+
+#[derive(Debug)]
+struct Kept {
+    files: Files,
+    known: Known,
+    used: u64,
+}
+
+/// What was known of an image when it was read.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    pub(crate) recipe: Arc<Recipe>,
+    pub(crate) about: About,
+}
+
+/// The files of an image, and of those that it is a difference to, in the order of a chain.
+#[derive(Debug)]
+pub(crate) struct Files(Vec<(ImageName, Stamp)>);
+
+impl Files {
+    /// To be asked before what is in them is checked.
+    pub(crate) fn of<'a>(images: impl Iterator<Item = &'a OpenImage>) -> Result<Self, OpenError> {
+        let stamped = images.map(|image| Ok((image.name().clone(), image.stamp()?)));
+        stamped.collect::<Result<_, _>>().map(Self)
+    }
+
+    fn open(&self, pool: &Pool) -> Option<Vec<OwnedFd>> {
+        let files = self.0.iter();
+        files
+            .map(|(name, stamp)| pool.open_unchanged(name, stamp))
+            .collect()
+    }
+}
+
+impl Recipes {
+    /// The files of an image, opened, and what is known of it; none if something has changed.
+    pub(crate) fn find(
+        &mut self,
+        pool: &Pool,
+        name: &ImageName,
+        memory: Memory,
+    ) -> Option<(Vec<OwnedFd>, Known)> {
+        let key = (name.clone(), memory);
+        let kept = self.kept.get_mut(&key)?;
+        let Some(files) = kept.files.open(pool) else {
+            self.kept.remove(&key);
+            return None;
+        };
+        self.uses += 1;
+        kept.used = self.uses;
+        Some((files, kept.known.clone()))
+    }
+
+    /// Keeps how a template was made, instead of what was used least lately if there are many.
+    pub(crate) fn keep(&mut self, name: ImageName, memory: Memory, files: Files, known: Known) {
+        self.uses += 1;
+        let kept = Kept {
+            files,
+            known,
+            used: self.uses,
+        };
+        self.kept.insert((name, memory), kept);
+        if self.kept.len() > MOST {
+            let oldest = self.kept.iter().min_by_key(|(_, kept)| kept.used);
+            if let Some((oldest, _)) = oldest.map(|(key, kept)| (key.clone(), kept.used)) {
+                self.kept.remove(&oldest);
+            }
+        }
+    }
+
+    /// The image has gone, or there is a better one.
+    pub(crate) fn forget(&mut self, name: &ImageName) {
+        self.kept.retain(|(kept, _), _| kept != name);
+    }
+}
