@@ -153,7 +153,13 @@ impl Seeds {
             return Ok(Some((seed, false)));
         }
         let taken = room().await?;
-        let warmed = self.warm(version, version.image(), memory, &taken).await;
+        let mut warmed = self.warm(version, version.image(), memory, &taken).await;
+        if memory == Memory::Mapped && matches!(warmed, Err(SeedError::Template { .. })) {
+            // What cannot be mapped may well be copied.
+            warmed = self
+                .warm(version, version.image(), Memory::Local, &taken)
+                .await;
+        }
         // Nothing has run in it.
         launcher.recycle(taken.occupied().end()).await;
         match warmed {
