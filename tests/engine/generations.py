@@ -170,6 +170,12 @@ def children(pid):
         return [int(child) for child in file.read().split()]
 
 
+def age(pid):
+    """Sorts processes: the youngest last. Not by their ids alone, which begin anew at `pid_max`."""
+    started_ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    return int(started_ticks), pid
+
+
 def untouched_kb(pid):
     """Private memory that is there, and that the process has not accessed yet (`proc_pid_smaps(5)`)."""
     kb, is_private = 0, False
@@ -195,7 +201,7 @@ def parked(bench, backing):
             time.sleep(0.05)
         # The template is older; the clone parks within milliseconds.
         time.sleep(0.5)
-        left[image] = untouched_kb(max(family))
+        left[image] = untouched_kb(max(family, key=age))
         clone.end()
     print(f"  untouched KiB of parked clones: {left}")
     ensure(left[f"{backing}-learned"] * 4 < left[f"{backing}-unlearned"], f"{left}: nothing was touched")
