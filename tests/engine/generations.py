@@ -204,7 +204,9 @@ def parked(bench, backing):
         left[image] = untouched_kb(max(family, key=age))
         clone.end()
     print(f"  untouched KiB of parked clones: {left}")
-    ensure(left[f"{backing}-learned"] * 4 < left[f"{backing}-unlearned"], f"{left}: nothing was touched")
+    # In some runs, of any build, the kernel has most pages as referenced though nobody has touched them: 80 to 92 KiB are left
+    # instead of 2,100. Of a learned one it is 24 KiB in both; if nothing were touched, as much as of the other.
+    ensure(left[f"{backing}-learned"] * 2 < left[f"{backing}-unlearned"], f"{left}: nothing was touched")
 
 
 def main():
