@@ -148,7 +148,7 @@ fn write_report(
         peak_memory: if conversation.lives {
             Peak::OfLiving(instance.sandbox.peak_memory())
         } else {
-            Peak::Bytes(instance.peak_memory_bytes().unwrap_or(0))
+            Peak::Bytes(instance.sandbox.peak_memory_bytes().unwrap_or(0))
         },
         status,
     };

@@ -42,19 +42,6 @@ pub struct Instance {
     pub(crate) credentials: Option<Endpoint>,
 }
 
-impl Instance {
-    /// The most memory that it used at once, in bytes, with what it was born with as a clone.
-    pub(crate) fn peak_memory_bytes(&self) -> Option<u64> {
-        let peak_bytes = self.sandbox.peak_memory_bytes()?;
-        Some(peak_bytes.saturating_add(self.copied_bytes()))
-    }
-
-    /// Memory of its own that no control group is charged for, in bytes.
-    pub(crate) fn copied_bytes(&self) -> u64 {
-        self.listed.as_ref().map_or(0, Listed::copied_bytes)
-    }
-}
-
 /// A share of an instance, which has one event at a time.
 #[derive(Debug)]
 #[expect(

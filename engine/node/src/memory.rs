@@ -23,7 +23,7 @@ const SHORT_PERCENT: u64 = 100 - SHARE_PERCENT;
 pub struct MachineReading {
     /// What sandboxes and templates may use together, in bytes.
     pub limit_bytes: u64,
-    /// What sandboxes use, what clones were born with, and templates that are not at hand any more while clones of them live, in bytes.
+    /// What sandboxes use, and templates that are not at hand any more while clones of them live, in bytes.
     pub used_bytes: u64,
     /// PSI memory `some avg10`, in percent; 0 if the kernel does not tell, or memory is not short.
     pub psi_some: f64,
@@ -39,7 +39,6 @@ impl Node {
         let of_sandboxes = self.launcher().and_then(|launcher| launcher.memory());
         let of_sandboxes = of_sandboxes.unwrap_or_default();
         let held = self.seeds().map_or(0, Seeds::held_bytes);
-        let used = [of_sandboxes.used_bytes, held, self.clones().copied_bytes()];
         let meminfo = text("/proc/meminfo");
         let pressure = match is_short(&meminfo, &of_sandboxes) {
             true => text("/proc/pressure/memory"),
@@ -50,7 +49,7 @@ impl Node {
             limit_bytes: self
                 .memory_limit()
                 .unwrap_or_else(|| share(&meminfo, &of_sandboxes)),
-            used_bytes: used.into_iter().fold(0, u64::saturating_add),
+            used_bytes: of_sandboxes.used_bytes.saturating_add(held),
             psi_some: avg10(&pressure, "some").unwrap_or(0.0),
             psi_full: avg10(&pressure, "full").unwrap_or(0.0),
             is_idle: avg10(&processors, "some").is_some_and(|some| some < IDLE_PERCENT),

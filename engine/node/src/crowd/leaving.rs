@@ -152,7 +152,7 @@ impl Driver {
             start: seated.birth.map(|birth| birth.start()),
             memory_mb: instance.spec.memory_mb,
             peak_memory: if self.drains {
-                Peak::Bytes(instance.peak_memory_bytes().unwrap_or(0))
+                Peak::Bytes(instance.sandbox.peak_memory_bytes().unwrap_or(0))
             } else {
                 Peak::OfLiving(instance.sandbox.peak_memory())
             },

@@ -37,8 +37,6 @@ use guest::{Done, Ending, Guest, Told};
 pub struct Crowd {
     orders: mpsc::UnboundedSender<Order>,
     peak_memory: PeakMemory,
-    /// What it was born with as a clone, which is not in that.
-    copied_bytes: u64,
 }
 
 /// What the instance's task is told.
@@ -55,13 +53,11 @@ impl Crowd {
     pub(crate) fn begin(node: &Node, instance: Instance) -> Arc<Self> {
         let (orders, ordered) = mpsc::unbounded_channel();
         let peak_memory = instance.sandbox.peak_memory();
-        let copied_bytes = instance.copied_bytes();
         let driver = Driver::new(node.clone(), instance, ordered);
         tokio::spawn(driver.run());
         Arc::new(Self {
             orders,
             peak_memory,
-            copied_bytes,
         })
     }
 
@@ -72,8 +68,7 @@ impl Crowd {
 
     /// The most memory that the instance used at once, in bytes.
     pub(crate) fn peak_bytes(&self) -> Option<u64> {
-        let peak_bytes = self.peak_memory.bytes()?;
-        Some(peak_bytes.saturating_add(self.copied_bytes))
+        self.peak_memory.bytes()
     }
 
     /// Ends the instance once nobody is in it, and waits for that.

@@ -1,7 +1,6 @@
 //! Which clones of which seeds live, and what memory they have: for operators who ask.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use procfs::process::Process;
@@ -15,8 +14,6 @@ pub struct CloneInfo {
     pub image: String,
     /// Its process, on the daemon's machine.
     pub pid: i32,
-    /// Memory of its own that no control group is charged for, in bytes.
-    pub copied_bytes: u64,
 }
 
 /// A process's memory, in bytes, as the kernel counts it (`/proc/PID/smaps_rollup`).
@@ -32,49 +29,29 @@ pub struct MemoryUse {
 
 /// The clones that live, by instance.
 #[derive(Debug, Default)]
-pub(crate) struct Clones {
-    living: Mutex<BTreeMap<String, CloneInfo>>,
-    copied_bytes: AtomicU64,
-}
+pub(crate) struct Clones(Mutex<BTreeMap<String, CloneInfo>>);
 
 /// A clone's place among them; it is struck off when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Listed {
     instance: String,
-    copied_bytes: u64,
     clones: Arc<Clones>,
-}
-
-impl Listed {
-    /// Memory of its own that no control group is charged for, in bytes.
-    pub(crate) fn copied_bytes(&self) -> u64 {
-        self.copied_bytes
-    }
 }
 
 impl Drop for Listed {
     fn drop(&mut self) {
         self.clones.lock().remove(&self.instance);
-        let copied = &self.clones.copied_bytes;
-        copied.fetch_sub(self.copied_bytes, Ordering::Relaxed);
     }
 }
 
 impl Clones {
     pub(crate) fn list(self: &Arc<Self>, info: CloneInfo) -> Listed {
-        let (instance, copied_bytes) = (info.instance.clone(), info.copied_bytes);
-        self.copied_bytes.fetch_add(copied_bytes, Ordering::Relaxed);
+        let instance = info.instance.clone();
         self.lock().insert(instance.clone(), info);
         Listed {
             instance,
-            copied_bytes,
             clones: Arc::clone(self),
         }
-    }
-
-    /// Memory of all of them that no control group is charged for, in bytes.
-    pub(crate) fn copied_bytes(&self) -> u64 {
-        self.copied_bytes.load(Ordering::Relaxed)
     }
 
     pub(crate) fn infos(&self) -> Vec<CloneInfo> {
@@ -82,7 +59,7 @@ impl Clones {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, CloneInfo>> {
-        self.living.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -115,14 +92,11 @@ mod tests {
             instance: "i1".into(),
             image: "seed".into(),
             pid: 7,
-            copied_bytes: 4096,
         };
         let listed = clones.list(info.clone());
         assert_eq!(clones.infos(), [info]);
-        assert_eq!((clones.copied_bytes(), listed.copied_bytes()), (4096, 4096));
         drop(listed);
         assert_eq!(clones.infos(), []);
-        assert_eq!(clones.copied_bytes(), 0);
     }
 
     #[test]
