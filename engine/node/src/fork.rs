@@ -145,12 +145,12 @@ async fn try_fork(
         instance: id.clone(),
         image: seed.name().to_string(),
         pid: cloned.pid,
-        copied_bytes: seed.copied_bytes(),
     });
     let adopted = Adopted {
         id,
         pid: cloned.pid,
         pidfd: cloned.pidfd,
+        uncharged_bytes: seed.copied_bytes(),
         took: begun.elapsed(),
     };
     let sandbox = launcher.adopt(taken.occupied(), adopted).map_err(&pipe)?;

@@ -349,7 +349,7 @@ impl Fri for Node {
 
     fn own_bytes(&self, instance: &Share) -> Option<u64> {
         match instance {
-            Share::Alone(instance) => instance.peak_memory_bytes(),
+            Share::Alone(instance) => instance.sandbox.peak_memory_bytes(),
             Share::OfMany(crowd) => crowd.peak_bytes(),
         }
     }

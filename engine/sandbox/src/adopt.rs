@@ -22,6 +22,8 @@ pub struct Adopted {
     pub pid: i32,
     /// Its pidfd.
     pub pidfd: OwnedFd,
+    /// Memory that it has had since before it joined, in bytes: its groups are not charged for it.
+    pub uncharged_bytes: u64,
     /// How long it took until it was there.
     pub took: Duration,
 }
@@ -38,6 +40,7 @@ pub(crate) fn adopt(
         stages_us: Vec::new(),
         total_us: micros(adopted.took),
     };
+    let occupied = occupied.with_uncharged(shared.uncharged.count(adopted.uncharged_bytes));
     let program = (adopted.pid, witness);
     Ok(Sandbox::new(
         shared, adopted.id, occupied, program, None, facts,

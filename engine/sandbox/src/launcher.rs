@@ -19,8 +19,8 @@ use crate::nursery_process::NurseryProcess;
 use crate::owner;
 use crate::pool::build::{Parts, build};
 use crate::pool::{
-    Depth, Dirty, Filler, Ghost, Hand, Hands, Occupied, Pool, PoolStats, Reason, Roster,
-    SandboxInfo, Stats, Taken, Wanted, listen_in,
+    AllUncharged, Depth, Dirty, Filler, Ghost, Hand, Hands, Occupied, Pool, PoolStats, Reason,
+    Roster, SandboxInfo, Stats, Taken, Wanted, listen_in,
 };
 use crate::reaper::{self, Job};
 use crate::root::RootFs;
@@ -119,6 +119,7 @@ pub(crate) struct Shared {
     pub(crate) runtime_dir: Option<PathBuf>,
     pub(crate) ghost_tmp_bytes: u64,
     pub(crate) hostname: String,
+    pub(crate) uncharged: AllUncharged,
     made: AtomicU64,
 }
 
@@ -191,6 +192,7 @@ impl Launcher {
             runtime_dir: config.runtime_dir,
             ghost_tmp_bytes: config.ghost_tmp_bytes,
             hostname: config.ghost_hostname,
+            uncharged: AllUncharged::default(),
             made: AtomicU64::new(0),
         });
         Ok(Self {
@@ -363,7 +365,9 @@ impl Launcher {
 
     /// What all sandboxes together use of the memory, and what they may; `None` if the kernel does not tell.
     pub fn memory(&self) -> Option<crate::MemoryUse> {
-        self.shared.tree.memory()
+        let mut memory = self.shared.tree.memory()?;
+        memory.used_bytes = (memory.used_bytes).saturating_add(self.shared.uncharged.bytes());
+        Some(memory)
     }
 
     /// Waits until the nursery has ended, and with it every sandbox; nothing can be made any more.

@@ -118,7 +118,7 @@ impl Sandbox {
     /// The most memory that the sandbox used at once, in bytes, if the kernel counts it. Cheap:
     /// one system call.
     pub fn peak_memory_bytes(&self) -> Option<u64> {
-        self.occupied.shell.readings.peak_bytes()
+        self.peak_memory().bytes()
     }
 
     /// The same, for whoever wants to read it later.

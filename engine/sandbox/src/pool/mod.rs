@@ -35,6 +35,7 @@ mod shelf;
 mod states;
 mod stats;
 mod take;
+mod uncharged;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -52,6 +53,7 @@ pub use states::{Dirty, Ghost, Join, Occupied, PeakMemory, Taken};
 pub(crate) use stats::Stats;
 pub use stats::{PoolStats, Reason};
 pub(crate) use take::Wanted;
+pub(crate) use uncharged::AllUncharged;
 
 use crate::spec::Account;
 

@@ -11,6 +11,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::roster::State;
+use super::uncharged::Uncharged;
 use crate::cgroup::{GroupFds, Readings};
 use crate::reaper::Remains;
 use crate::spec::Account;
@@ -58,6 +59,8 @@ pub struct Taken(pub(crate) Shell);
 pub struct Occupied {
     pub(crate) shell: Shell,
     current: Arc<AtomicBool>,
+    /// What its program had before it was in it, if that is a clone.
+    uncharged: Option<Uncharged>,
 }
 
 /// A sandbox whose program shall end or has, with everything that it may have left.
@@ -158,6 +161,7 @@ impl Taken {
         Occupied {
             shell: self.0,
             current: Arc::new(AtomicBool::new(true)),
+            uncharged: None,
         }
     }
 }
@@ -167,6 +171,7 @@ impl Taken {
 pub struct PeakMemory {
     readings: Arc<Readings>,
     current: Arc<AtomicBool>,
+    uncharged_bytes: u64,
 }
 
 impl PeakMemory {
@@ -174,16 +179,26 @@ impl PeakMemory {
     pub fn bytes(&self) -> Option<u64> {
         let bytes = self.readings.peak_bytes();
         // Looked at afterwards: what was read before the end is this program's.
-        self.current.load(Ordering::Acquire).then_some(bytes)?
+        let bytes = self.current.load(Ordering::Acquire).then_some(bytes)??;
+        Some(bytes.saturating_add(self.uncharged_bytes))
     }
 }
 
 impl Occupied {
+    /// Counts memory that its program has had since before it was in it.
+    pub(crate) fn with_uncharged(self, uncharged: Uncharged) -> Self {
+        Self {
+            uncharged: Some(uncharged),
+            ..self
+        }
+    }
+
     /// The most memory that was in use at once, for whoever wants to read it later.
     pub fn peak_memory(&self) -> PeakMemory {
         PeakMemory {
             readings: Arc::clone(&self.shell.readings),
             current: Arc::clone(&self.current),
+            uncharged_bytes: self.uncharged.as_ref().map_or(0, Uncharged::bytes),
         }
     }
 
