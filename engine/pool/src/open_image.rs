@@ -7,12 +7,12 @@ use offshoot_image::{
     DigestsError, HEADER_BYTES, Header, HeaderError, ImageId, Invalid, Key, ManifestError,
     PageDigests, Span, WrongChunk,
 };
-use rustix::fs::FileType;
+use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
 
 use crate::file::{open_existing, read_chunks, read_exact_at};
 use crate::name::ImageName;
-use crate::shared::Shared;
+use crate::shared::{Shared, stored_bytes};
 
 /// An image whose header has been found genuine.
 #[derive(Debug)]
@@ -165,6 +165,19 @@ impl OpenImage {
     /// Which image it is.
     pub fn id(&self) -> ImageId {
         self.header.id
+    }
+
+    /// How much of the pool it takes, in bytes; less than the length of its file, which has holes.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel does not say.
+    pub fn stored_bytes(&self) -> Result<u64, OpenError> {
+        Ok(stored_bytes(&self.stat()?))
+    }
+
+    pub(crate) fn stat(&self) -> Result<Stat, OpenError> {
+        rustix::fs::fstat(&self.file).map_err(|e| open_failed("look at", &self.name, e))
     }
 
     /// Reads and checks the metadata.

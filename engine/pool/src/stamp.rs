@@ -40,12 +40,7 @@ impl OpenImage {
     ///
     /// If the kernel does not say.
     pub fn stamp(&self) -> Result<Stamp, OpenError> {
-        let stat = rustix::fs::fstat(self).map_err(|source| OpenError::Io {
-            action: "look at",
-            name: self.name().clone(),
-            source,
-        })?;
-        Ok(Stamp::of(&stat))
+        Ok(Stamp::of(&self.stat()?))
     }
 }
 

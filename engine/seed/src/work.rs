@@ -11,7 +11,7 @@ use offshoot_clone::{
 };
 use offshoot_image::model::{Manifest, PAGE_BYTES, PageRange};
 use offshoot_pool::{
-    ImageName, Lineage, Mount, NewImage, OpenError, OpenImage, Pool, PoolConfig, RemoveError,
+    ImageName, Lineage, Mount, NewImage, OpenImage, Pool, PoolConfig, RemoveError,
     load_or_create_key,
 };
 use offshoot_sandbox::ProgramRules;
@@ -155,27 +155,15 @@ impl Workshop {
     fn warm(&mut self, warm: &Warm) -> Result<Seed, SeedError> {
         if let Some((images, known)) = self.recipes.find(&self.pool, &warm.name, warm.memory) {
             let made = self.template(warm, &images, Some(&known.recipe));
-            match made {
-                Ok(template) => return Ok(Seed::new(template, known.about, warm.memory)),
-                // Files that the process had mapped may be others now: the image's reader tells what is wrong.
-                Err(error) => tracing::debug!(%error, "a recipe is no good any more"),
+            // Files that the process had mapped may be others now: then the image's reader tells what is wrong.
+            if !made.as_ref().is_err_and(SeedError::is_of_image) {
+                tracing::debug!(image = %warm.name, "a template was made as one was before");
+                return made.map(|template| Seed::new(template, known.about, warm.memory));
             }
             self.recipes.forget(&warm.name);
         }
-        let (lineage, is_learnt) = self.newest(&warm.name)?;
-        let mut parent = lineage.ancestors.iter().map(OpenImage::name);
-        let about = About {
-            name: warm.name.clone(),
-            image: lineage.image.id(),
-            stored_bytes: self.stored_bytes(&warm.name)?,
-            is_learnt,
-            copied_bytes: pages(&lineage.manifest.profile.dirty) * PAGE_BYTES,
-            parent: parent.find(|ancestor| **ancestor != warm.name).cloned(),
-        };
-        let chain: Vec<OpenImage> = std::iter::once(lineage.image)
-            .chain(lineage.ancestors)
-            .collect();
-        let files = Files::of(chain.iter())?;
+        let (chain, about) = self.read(&warm.name)?;
+        let files = Files::of(&chain)?;
         let images: Vec<OwnedFd> = chain.into_iter().map(OwnedFd::from).collect();
         let template = self.template(warm, &images, None)?;
         let known = Known {
@@ -185,6 +173,26 @@ impl Workshop {
         let (name, memory) = (warm.name.clone(), warm.memory);
         self.recipes.keep(name, memory, files, known);
         Ok(Seed::new(template, about, warm.memory))
+    }
+
+    /// An image and those that it is a difference to, and what is known of it.
+    fn read(&self, name: &ImageName) -> Result<(Vec<OpenImage>, About), SeedError> {
+        let (lineage, is_learnt) = self.newest(name)?;
+        let chain: Vec<OpenImage> = std::iter::once(lineage.image)
+            .chain(lineage.ancestors)
+            .collect();
+        // What has learnt is a difference of no pages to what was frozen.
+        let frozen = chain.iter().position(|image| image.name() == name);
+        let frozen = frozen.unwrap_or(0);
+        let about = About {
+            name: name.clone(),
+            image: chain[0].id(),
+            stored_bytes: chain[frozen].stored_bytes()?,
+            is_learnt,
+            copied_bytes: pages(&lineage.manifest.profile.dirty) * PAGE_BYTES,
+            parent: chain.get(frozen + 1).map(|parent| parent.name().clone()),
+        };
+        Ok((chain, about))
     }
 
     /// Makes a template of images, or as one was made before of the same.
@@ -275,14 +283,6 @@ impl Workshop {
             *images.entry(of_learnt(listed.name)).or_default() += listed.stored_bytes;
         }
         Ok(images)
-    }
-
-    /// How much of the pool an image takes.
-    fn stored_bytes(&self, name: &ImageName) -> Result<u64, SeedError> {
-        let list = self.pool.list()?;
-        let found = list.iter().find(|image| image.name == *name);
-        let missing = || OpenError::NotFound { name: name.clone() };
-        Ok(found.ok_or_else(missing)?.stored_bytes)
     }
 }
 

@@ -88,12 +88,10 @@ impl Seeds {
             State::Resident(templates) if templates.first().memory() != memory => {}
             _ => return Ok(()),
         }
-        let replaced = self.replace(version, memory, launcher, room).await?;
-        // The image is good: there is a template of it.
-        replaced.map_err(|source| NodeError::Seed {
-            function: version.function.to_string(),
-            source: Box::new(source),
-        })
+        // What fails is not remembered: the image is good, there is a template of it.
+        self.replace(version, memory, launcher, room)
+            .await
+            .map(drop)
     }
 }
 

@@ -152,21 +152,12 @@ impl Seeds {
         if let Some(seed) = self.revive(version, memory) {
             return Ok(Some((seed, false)));
         }
-        let taken = room().await?;
-        let mut warmed = self.warm(version, version.image(), memory, &taken).await;
-        if memory == Memory::Mapped && matches!(warmed, Err(SeedError::Template { .. })) {
-            // What cannot be mapped may well be copied.
-            warmed = self
-                .warm(version, version.image(), Memory::Local, &taken)
-                .await;
-        }
-        // Nothing has run in it.
-        launcher.recycle(taken.occupied().end()).await;
-        match warmed {
+        match self.replace(version, memory, launcher, room).await {
             Ok(seed) => Ok(Some((seed, true))),
-            Err(source) => {
-                let is_useless = source.is_of_image();
-                let error = self.note(version, source);
+            Err(error) => {
+                let is_useless =
+                    matches!(&error, NodeError::Seed { source, .. } if source.is_of_image());
+                let error = remember(version, error);
                 if is_useless {
                     self.discard(version).await;
                 }
@@ -281,23 +272,29 @@ impl Seeds {
         };
         let learnt = self.forge.learn(learn).await;
         learnt.map_err(|source| self.note(version, source))?;
-        let replaced = self.replace(version, memory, launcher, room).await?;
-        replaced.map_err(|source| self.note(version, source))
+        let replaced = self.replace(version, memory, launcher, room).await;
+        replaced.map(drop).map_err(|error| remember(version, error))
     }
 
-    /// Makes another template of the image in the place of those at hand, which stay if that fails.
+    /// Makes a template of the version's image, in the place of those at hand, which stay if that fails; `room` gives a sandbox
+    /// with the version's files. Its pages live elsewhere than they should if that cannot be.
     async fn replace(
         &self,
         version: &Version,
         memory: Memory,
         launcher: &Launcher,
         room: impl AsyncFnOnce() -> Result<Taken, NodeError>,
-    ) -> Result<Result<(), SeedError>, NodeError> {
+    ) -> Result<Arc<Seed>, NodeError> {
         let taken = room().await?;
-        let warmed = self.warm(version, version.image(), memory, &taken).await;
+        let mut warmed = self.warm(version, version.image(), memory, &taken).await;
+        if memory == Memory::Mapped && warmed.as_ref().is_err_and(SeedError::is_of_image) {
+            // What cannot be mapped may well be copied.
+            let (image, memory) = (version.image(), Memory::Local);
+            warmed = self.warm(version, image, memory, &taken).await;
+        }
         // Nothing has run in it.
         launcher.recycle(taken.occupied().end()).await;
-        Ok(warmed.map(drop))
+        warmed.map_err(|source| failed(version, source))
     }
 
     async fn has_image(&self, version: &Version) -> Result<bool, NodeError> {
@@ -307,13 +304,7 @@ impl Seeds {
 
     /// Remembers that something will fail again.
     fn note(&self, version: &Version, source: SeedError) -> NodeError {
-        if source.is_final() {
-            version.set(State::Refused(chain(&source).into()));
-        }
-        NodeError::Seed {
-            function: version.function.to_string(),
-            source: Box::new(source),
-        }
+        remember(version, failed(version, source))
     }
 
     /// What is known of each, by function and version.
@@ -357,6 +348,23 @@ impl Seeds {
         }
         self.remove_superseded().await;
     }
+}
+
+fn failed(version: &Version, source: SeedError) -> NodeError {
+    NodeError::Seed {
+        function: version.function.to_string(),
+        source: Box::new(source),
+    }
+}
+
+/// Remembers that something will fail again.
+fn remember(version: &Version, error: NodeError) -> NodeError {
+    if let NodeError::Seed { source, .. } = &error
+        && source.is_final()
+    {
+        version.set(State::Refused(chain(source).into()));
+    }
+    error
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
