@@ -7,8 +7,9 @@ const DESCRIPTORS: u64 = 1 << 20;
 /// Of an instance with its caller's connection, measured: 1,524 clones in 20,000.
 const OF_INSTANCE: u64 = 13;
 
-/// Raises the limit of open descriptors as far as it goes. Sandboxes get their own, lower limit.
-pub(super) fn raise_descriptor_limit() {
+/// Raises the limit of open descriptors as far as it goes, and tells if that is not enough for so many instances. Sandboxes get
+/// their own, lower limit.
+pub(super) fn raise_descriptor_limit(instances: u32) {
     let now = getrlimit(Resource::Nofile);
     let wanted = Rlimit {
         current: Some(DESCRIPTORS),
@@ -21,15 +22,17 @@ pub(super) fn raise_descriptor_limit() {
         current: now.maximum,
         maximum: now.maximum,
     };
-    let reached = match setrlimit(Resource::Nofile, possible) {
-        Ok(()) => now.maximum,
-        Err(_) => now.current,
-    };
-    let limit = reached.unwrap_or(DESCRIPTORS);
-    tracing::warn!(
-        limit,
-        instances = limit / OF_INSTANCE,
-        "the limit of open files cannot be raised further, which bounds the instances: raise the hard limit (`ulimit -Hn`, \
-         `LimitNOFILE=` of systemd)"
-    );
+    // If that fails, the limit is what it was.
+    let _ = setrlimit(Resource::Nofile, possible);
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(DESCRIPTORS);
+    let enough_for = limit / OF_INSTANCE;
+    if enough_for < u64::from(instances) {
+        tracing::warn!(
+            limit,
+            enough_for,
+            instances,
+            "open files are limited to fewer than `limits.max_instances` need: raise the hard limit (`ulimit -Hn`, `LimitNOFILE=` of \
+             systemd), or lower that"
+        );
+    }
 }

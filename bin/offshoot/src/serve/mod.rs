@@ -35,7 +35,7 @@ pub async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    limits::raise_descriptor_limit();
+    limits::raise_descriptor_limit(config.limits.max_instances);
     priority::raise();
     let daemon = Daemon::start(&config).await?;
     // The last line of the start, on standard output: programs wait for it.
