@@ -35,7 +35,7 @@ pub(crate) fn adopt(
 ) -> io::Result<Sandbox> {
     let init = occupied.shell.remains.pidfd.as_ref();
     let init = init.ok_or_else(|| io::Error::from(Errno::SRCH))?;
-    let witness = Witness::watcher(adopted.pidfd, init.try_clone()?)?;
+    let witness = Witness::watcher(adopted.pidfd, Arc::clone(init))?;
     let facts = Facts {
         stages_us: Vec::new(),
         total_us: micros(adopted.took),

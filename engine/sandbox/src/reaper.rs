@@ -38,7 +38,7 @@ pub(crate) struct Job(Box<Estate>, Reply);
 pub(crate) struct Estate {
     id: String,
     group: Option<Group>,
-    pidfd: Option<OwnedFd>,
+    pidfd: Option<Arc<OwnedFd>>,
     link: Option<Link>,
     entry: Option<Entry>,
     slot: Slot,
@@ -49,7 +49,7 @@ pub(crate) struct Estate {
 pub(crate) struct Remains {
     id: String,
     pub(crate) group: Option<Group>,
-    pub(crate) pidfd: Option<OwnedFd>,
+    pub(crate) pidfd: Option<Arc<OwnedFd>>,
     pub(crate) link: Option<Link>,
     pub(crate) entry: Option<Entry>,
     slot: Option<Slot>,
@@ -119,7 +119,7 @@ impl Drop for Remains {
     }
 }
 
-fn kill(pidfd: Option<&OwnedFd>, group: Option<&Group>) {
+fn kill(pidfd: Option<&Arc<OwnedFd>>, group: Option<&Group>) {
     // Init's death ends its PID namespace; the group also has who is on the way into it.
     match pidfd {
         Some(pidfd) => {
@@ -181,8 +181,7 @@ async fn settle(estate: Estate, network: &Network) -> Result<(), DestroyError> {
     // The uid and the link's address stay taken unless everything that bears them is gone.
     let slot = ManuallyDrop::new(slot);
     if let Some(pidfd) = pidfd {
-        let death = wait_for_death(&id, pidfd).await;
-        death.map_err(|(error, _)| error)?;
+        wait_for_death(&id, &pidfd).await?;
     }
     let disconnected = match link {
         Some(link) => network.disconnect(link).await,
@@ -197,21 +196,22 @@ async fn settle(estate: Estate, network: &Network) -> Result<(), DestroyError> {
     Ok(())
 }
 
-/// Waits until a process has ended; gives its pidfd back if it does not.
+/// Waits until a process has ended.
 pub(crate) async fn wait_for_death(
     id: &str,
-    pidfd: OwnedFd,
-) -> Result<(), (DestroyError, Option<OwnedFd>)> {
+    pidfd: &OwnedFd,
+) -> Result<(), DestroyError> {
     let still_alive = || DestroyError::StillAlive {
         id: id.to_owned(),
         waited_ms: u64::try_from(DEATH_LIMIT.as_millis()).unwrap_or(u64::MAX),
     };
-    let again = pidfd.try_clone().ok();
-    let polled = PolledFd::new(pidfd, Interest::READABLE);
-    let ended = async { polled?.readable().await };
+    let ended = async {
+        let polled = PolledFd::new(pidfd.try_clone()?, Interest::READABLE)?;
+        polled.readable().await
+    };
     match tokio::time::timeout(DEATH_LIMIT, ended).await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) | Err(_) => Err((still_alive(), again)),
+        Ok(Err(_)) | Err(_) => Err(still_alive()),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use offshoot_sys::pidfd::exit_status;
@@ -38,7 +38,7 @@ impl Witness {
     }
 
     /// A task that watches `process` and ends `init`, both pidfds, after it.
-    pub(crate) fn watcher(process: OwnedFd, init: OwnedFd) -> io::Result<Self> {
+    pub(crate) fn watcher(process: OwnedFd, init: Arc<OwnedFd>) -> io::Result<Self> {
         let process = PolledFd::new(process, Interest::READABLE)?;
         let (said, heard) = watch::channel(None);
         tokio::spawn(async move {

@@ -29,12 +29,9 @@ pub(crate) struct GroupFds {
     pub(crate) attach: Vec<OwnedFd>,
 }
 
-/// A group's counters.
+/// The counter of a group's highest use of memory. It is read after each event, and so stays open.
 #[derive(Debug)]
-pub(crate) struct Readings {
-    peak: Option<OwnedFd>,
-    events: Option<OwnedFd>,
-}
+pub(crate) struct Peak(Option<OwnedFd>);
 
 impl Group {
     pub(super) fn create(branches: &[Arc<Branch>], id: &str) -> Result<Self, CgroupError> {
@@ -58,28 +55,27 @@ impl Group {
     }
 
     /// Opens what the launcher and init need.
-    pub(crate) fn open(&self) -> Result<(GroupFds, Readings), CgroupError> {
+    pub(crate) fn open(&self) -> Result<(GroupFds, Peak), CgroupError> {
         let path_only = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let mut unified = None;
         let mut attach = Vec::new();
-        let mut readings = Readings {
-            peak: None,
-            events: None,
-        };
+        let mut peak = None;
         for branch in &self.branches {
             match branch.version {
                 Version::V2 => unified = Some(self.open_file(branch, "", path_only)?),
                 Version::V1 => attach.push(self.open_file(branch, "tasks", OFlags::WRONLY)?),
             }
             if branch.has_memory {
-                let (peak, events) = memory_counters(branch.version);
-                // `memory.peak` exists since Linux 5.19 only.
-                readings.peak = self.open_file(branch, peak, OFlags::RDONLY).ok();
-                readings.events = Some(self.open_file(branch, events, OFlags::RDONLY)?);
+                let name = match branch.version {
+                    Version::V1 => "memory.max_usage_in_bytes",
+                    // Exists since Linux 5.19 only.
+                    Version::V2 => "memory.peak",
+                };
+                peak = self.open_file(branch, name, OFlags::RDONLY).ok();
             }
         }
         let unified = unified.ok_or(CgroupError::Missing { what: "cgroup2" })?;
-        Ok((GroupFds { unified, attach }, readings))
+        Ok((GroupFds { unified, attach }, Peak(peak)))
     }
 
     pub(super) fn branches(&self) -> &[Arc<Branch>] {
@@ -174,27 +170,10 @@ impl Group {
     }
 }
 
-/// The names of the peak and of the file that counts kills for lack of memory.
-fn memory_counters(version: Version) -> (&'static str, &'static str) {
-    match version {
-        Version::V1 => ("memory.max_usage_in_bytes", "memory.oom_control"),
-        Version::V2 => ("memory.peak", "memory.events"),
-    }
-}
-
-impl Readings {
+impl Peak {
     /// The most memory that was in use at once, in bytes.
-    pub(crate) fn peak_bytes(&self) -> Option<u64> {
-        read(self.peak.as_ref()?)?.trim().parse().ok()
-    }
-
-    /// How many processes the kernel killed for lack of memory.
-    pub(crate) fn oom_kills(&self) -> u64 {
-        let text = self.events.as_ref().and_then(read).unwrap_or_default();
-        let count = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
-        count
-            .and_then(|count| count.trim().parse().ok())
-            .unwrap_or(0)
+    pub(crate) fn bytes(&self) -> Option<u64> {
+        read(self.0.as_ref()?)?.trim().parse().ok()
     }
 }
 

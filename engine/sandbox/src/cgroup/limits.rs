@@ -101,11 +101,11 @@ impl Group {
             }
         }
         for branch in self.branches().iter().filter(|branch| branch.has_memory) {
-            let (usage, kills) = match branch.version {
-                Version::V1 => ("memory.usage_in_bytes", "memory.oom_control"),
-                Version::V2 => ("memory.current", "memory.events"),
+            let usage = match branch.version {
+                Version::V1 => "memory.usage_in_bytes",
+                Version::V2 => "memory.current",
             };
-            if self.count(branch, kills, "oom_kill ")? > 0 {
+            if self.count_oom_kills(branch)? > 0 {
                 return Ok(Err(Trace::OomKill));
             }
             if self.count(branch, usage, "")? > NO_CHARGE_BYTES {
@@ -120,6 +120,22 @@ impl Group {
             }
         }
         Ok(Ok(()))
+    }
+
+    /// How many processes the kernel killed for lack of memory.
+    pub(crate) fn oom_kills(&self) -> u64 {
+        let counts = self.branches().iter().filter(|branch| branch.has_memory);
+        counts
+            .filter_map(|branch| self.count_oom_kills(branch).ok())
+            .sum()
+    }
+
+    fn count_oom_kills(&self, branch: &Branch) -> Result<u64, CgroupError> {
+        let name = match branch.version {
+            Version::V1 => "memory.oom_control",
+            Version::V2 => "memory.events",
+        };
+        self.count(branch, name, "oom_kill ")
     }
 
     /// Gives back the page cache that is charged to the group.

@@ -14,7 +14,7 @@ mod tree;
 
 pub use budget::MemoryUse;
 pub(crate) use detect::{Hierarchies, Hierarchy, Version};
-pub(crate) use group::{Group, GroupFds, Readings};
+pub(crate) use group::{Group, GroupFds, Peak};
 pub(crate) use limits::Trace;
 pub(crate) use tree::{Tree, places};
 

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use super::roster::Entry;
 use super::states::{Settings, Shell};
 use super::stats::Reason;
-use crate::cgroup::{GroupFds, Readings};
+use crate::cgroup::{Group, GroupFds, Peak};
 use crate::code;
 use crate::control::{PacketSocket, packet_pair};
 use crate::error::CreateError;
@@ -32,9 +32,8 @@ use crate::wire::{self, BuildPlan, Kind, MountPoint, NetFate, Order, Report};
 /// What a ghost is made of.
 #[derive(Debug)]
 pub(crate) struct Parts {
+    /// With groups, if there are some already.
     pub(crate) remains: Remains,
-    /// Groups that are there already.
-    pub(crate) group: Option<(GroupFds, Arc<Readings>)>,
     /// The limit of their memory now.
     pub(crate) memory_bytes: Option<u64>,
     /// A network namespace that was used before.
@@ -55,7 +54,6 @@ impl Parts {
         remains.entry = Some(Entry::new(&shared.roster, &id));
         Ok(Self {
             remains,
-            group: None,
             memory_bytes: None,
             net: None,
             egress,
@@ -121,8 +119,8 @@ pub(crate) fn staged(id: &str, stage: Stage) -> impl FnOnce(io::Error) -> Create
 /// A ghost under construction.
 struct Making {
     parts: Parts,
-    group: GroupFds,
-    readings: Arc<Readings>,
+    ways_in: GroupFds,
+    peak: Arc<Peak>,
     settings: Settings,
     uid: u32,
     /// Of the link that is yet to be made.
@@ -150,16 +148,12 @@ fn prepare(
         id: id.clone(),
         source,
     };
-    let (group, readings) = match parts.group.take() {
+    let group = match parts.remains.group.take() {
         Some(kept) => kept,
-        None => {
-            let made = shared.tree.create(&id).map_err(cgroup)?;
-            let opened = made.open();
-            parts.remains.group = Some(made);
-            let (fds, readings) = opened.map_err(cgroup)?;
-            (fds, Arc::new(readings))
-        }
+        None => shared.tree.create(&id).map_err(cgroup)?,
     };
+    let opened = parts.remains.group.insert(group).open();
+    let (ways_in, peak) = opened.map_err(cgroup)?;
     let mut mounts = Vec::new();
     if let Some(path) = &shared.runtime_dir {
         let mount = code::read_only_tree(path).map_err(staged(&id, Stage::RuntimeDir))?;
@@ -182,7 +176,7 @@ fn prepare(
         uid,
         tmp_bytes: settings.tmp_bytes,
         keeps_net: parts.net.is_some(),
-        attach_len: group.attach.len(),
+        attach_len: ways_in.attach.len(),
         mounts: points,
         egress: parts.egress,
         resolv_conf: address.as_ref().map(LinkAddress::resolv_conf),
@@ -191,17 +185,17 @@ fn prepare(
     let requested = || staged(&id, Stage::Request);
     let (control, theirs) = packet_pair().map_err(requested())?;
     let (bytes, memfd) = wire::pack(Kind::Build, &plan).map_err(requested())?;
-    let mut fds = vec![theirs, group.unified.try_clone().map_err(requested())?];
+    let mut fds = vec![theirs, ways_in.unified.try_clone().map_err(requested())?];
     fds.extend(parts.net.take());
-    for tasks in &group.attach {
+    for tasks in &ways_in.attach {
         fds.push(tasks.try_clone().map_err(requested())?);
     }
     fds.extend(mounts);
     fds.extend(memfd);
     let making = Making {
         parts,
-        group,
-        readings,
+        ways_in,
+        peak: Arc::new(peak),
         settings,
         uid,
         address,
@@ -229,7 +223,7 @@ impl Making {
             match report {
                 Some((Report::Cloned { pid }, fds)) => {
                     self.pid = Some(pid);
-                    self.parts.remains.pidfd = fds.into_iter().next();
+                    self.parts.remains.pidfd = fds.into_iter().next().map(Arc::new);
                 }
                 Some((Report::NetworkReady, _)) => wants_network = true,
                 Some((
@@ -267,7 +261,7 @@ impl Making {
         }
         CreateError::InitGone {
             id: self.id(),
-            oom_kills: self.readings.oom_kills(),
+            oom_kills: self.parts.remains.group.as_ref().map_or(0, Group::oom_kills),
         }
     }
 
@@ -304,8 +298,8 @@ impl Making {
             remains: self.parts.remains,
             pid,
             uid: self.uid,
-            group: self.group,
-            readings: self.readings,
+            ways_in: Some(self.ways_in),
+            peak: self.peak,
             net: built.net,
             egress: self.parts.egress,
             settings: self.settings,

@@ -65,8 +65,6 @@ impl From<CreateError> for Refused {
 async fn try_repurpose(shared: &Arc<Shared>, shell: Shell) -> Result<Ghost, Refused> {
     let Shell {
         mut remains,
-        group,
-        readings,
         net,
         egress,
         settings,
@@ -80,14 +78,13 @@ async fn try_repurpose(shared: &Arc<Shared>, shell: Shell) -> Result<Ghost, Refu
         let disconnected = shared.network.disconnect(link).await;
         disconnected.map_err(|source| CreateError::Network { id, source })?;
     }
-    let mut kept = Some((group, readings));
     let mut memory_bytes = settings.memory_bytes;
     match reset_group(&mut remains).await? {
         Verdict::Reuse => {}
         Verdict::Replace(reason) => {
             shared.stats.recreated(reason);
             remove_group(&mut remains).await?;
-            (kept, memory_bytes) = (None, None);
+            memory_bytes = None;
         }
         Verdict::GiveUp(reason) => return Err(Refused::Known(reason)),
     }
@@ -97,7 +94,6 @@ async fn try_repurpose(shared: &Arc<Shared>, shell: Shell) -> Result<Ghost, Refu
     }
     let parts = Parts {
         remains,
-        group: kept,
         memory_bytes,
         net: (!egress).then_some(net),
         egress,
@@ -111,20 +107,17 @@ async fn try_repurpose(shared: &Arc<Shared>, shell: Shell) -> Result<Ghost, Refu
 /// (`pid_namespaces(7)`).
 async fn empty(remains: &mut Remains) -> Result<(), CreateError> {
     remains.kill();
-    let Some(pidfd) = remains.pidfd.take() else {
+    let Some(pidfd) = &remains.pidfd else {
         return Ok(());
     };
-    let id = remains.id().to_owned();
-    match reaper::wait_for_death(&id, pidfd).await {
-        Ok(()) => Ok(()),
-        Err((error, pidfd)) => {
-            remains.pidfd = pidfd;
-            Err(CreateError::StillAlive {
-                id,
-                source: Box::new(error),
-            })
-        }
-    }
+    let id = remains.id();
+    let ended = reaper::wait_for_death(id, pidfd).await;
+    ended.map_err(|error| CreateError::StillAlive {
+        id: id.to_owned(),
+        source: Box::new(error),
+    })?;
+    remains.pidfd = None;
+    Ok(())
 }
 
 /// Resets the counters of the groups, and reads whether that was enough.

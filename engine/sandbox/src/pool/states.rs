@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use super::roster::State;
 use super::uncharged::Uncharged;
-use crate::cgroup::{GroupFds, Readings};
+use crate::cgroup::{Group, GroupFds, Peak};
 use crate::reaper::Remains;
 use crate::spec::Account;
 use crate::stage::Stage;
@@ -24,8 +24,9 @@ pub(crate) struct Shell {
     pub(crate) remains: Remains,
     pub(crate) pid: i32,
     pub(crate) uid: u32,
-    pub(crate) group: GroupFds,
-    pub(crate) readings: Arc<Readings>,
+    /// The ways into its groups, for as long as there is nobody in it: no second program joins, and descriptors are few.
+    pub(crate) ways_in: Option<GroupFds>,
+    pub(crate) peak: Arc<Peak>,
     pub(crate) net: OwnedFd,
     pub(crate) egress: bool,
     pub(crate) settings: Settings,
@@ -126,13 +127,14 @@ impl Taken {
 
     /// What a clone needs to join it. [`Taken::occupied`] must be called before the clone goes on.
     pub fn join(&self) -> Option<Join<'_>> {
+        let ways_in = self.0.ways_in.as_ref()?;
         Some(Join {
             pidfd: self.0.remains.pidfd.as_ref()?.as_fd(),
             namespaces: (Namespaces::SANDBOX | Namespaces::PID)
                 .bits()
                 .cast_unsigned(),
-            cgroup: self.0.group.unified.as_fd(),
-            tasks: &self.0.group.attach,
+            cgroup: ways_in.unified.as_fd(),
+            tasks: &ways_in.attach,
             uid: self.0.uid,
         })
     }
@@ -158,8 +160,12 @@ impl Taken {
     /// A process is in it now, or about to be.
     pub fn occupied(self) -> Occupied {
         self.0.set(State::Occupied);
+        let shell = Shell {
+            ways_in: None,
+            ..self.0
+        };
         Occupied {
-            shell: self.0,
+            shell,
             current: Arc::new(AtomicBool::new(true)),
             uncharged: None,
         }
@@ -169,7 +175,7 @@ impl Taken {
 /// The counter of a sandbox's highest use of memory.
 #[derive(Debug, Clone)]
 pub struct PeakMemory {
-    readings: Arc<Readings>,
+    peak: Arc<Peak>,
     current: Arc<AtomicBool>,
     uncharged_bytes: u64,
 }
@@ -177,7 +183,7 @@ pub struct PeakMemory {
 impl PeakMemory {
     /// In bytes; `None` when the kernel does not count it, or the sandbox is somebody else's by now.
     pub fn bytes(&self) -> Option<u64> {
-        let bytes = self.readings.peak_bytes();
+        let bytes = self.peak.bytes();
         // Looked at afterwards: what was read before the end is this program's.
         let bytes = self.current.load(Ordering::Acquire).then_some(bytes)??;
         Some(bytes.saturating_add(self.uncharged_bytes))
@@ -196,7 +202,7 @@ impl Occupied {
     /// The most memory that was in use at once, for whoever wants to read it later.
     pub fn peak_memory(&self) -> PeakMemory {
         PeakMemory {
-            readings: Arc::clone(&self.shell.readings),
+            peak: Arc::clone(&self.shell.peak),
             current: Arc::clone(&self.current),
             uncharged_bytes: self.uncharged.as_ref().map_or(0, Uncharged::bytes),
         }
@@ -204,7 +210,7 @@ impl Occupied {
 
     /// How many processes in it the kernel killed for lack of memory.
     pub fn oom_kills(&self) -> u64 {
-        self.shell.readings.oom_kills()
+        self.shell.remains.group.as_ref().map_or(0, Group::oom_kills)
     }
 
     /// Kills everything in it; does not wait.
