@@ -7,12 +7,15 @@ import argparse
 import ctypes
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
+from pathlib import Path
 
-from generations import Bench, Failure, Talker, ensure
+from generations import TIMEOUT_S, Bench, Failure, Talker, children, ensure
 
 # What each thread finds: its own status, what the kernel answers when it asks for what the stub has just used, and whether
 # it can open a file of the host's by a directory that it was given on purpose.
@@ -71,6 +74,8 @@ def worker(asked):
         answers.put(asked.get()())
 
 os.chdir(sys.argv[1])
+if sys.argv[2] == 'timed':
+    signal.setitimer(signal.ITIMER_REAL, 10000)
 if sys.argv[2] == 'filtered':
     allow = ctypes.create_string_buffer(bytes.fromhex('060000000000ff7f'))
     program = (ctypes.c_uint64 * 2)(1, ctypes.addressof(allow))
@@ -197,6 +202,50 @@ def check_python(bench):
     ensure("seccomp filter" in said, f"the clone of a filtered seed is refused: {said}")
 
 
+def descendants(pid):
+    for child in children(pid):
+        yield child
+        yield from descendants(child)
+
+
+def in_sandbox(pid):
+    """What `/proc/PID/status` says of a process of a seed's program that is in another PID namespace than this one."""
+    try:
+        if b"setitimer" not in Path(f"/proc/{pid}/cmdline").read_bytes():
+            return None
+        fields = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return fields if len(fields["NSpid"].split()) > 1 else None
+
+
+def filters_of_parked(bench, name):
+    """How many filters of system calls each thread of a clone has that waits, and its limit of open files."""
+    clone = bench.clone(name, "local", "--sandbox", "--park", *host_directory(bench))
+    limit = time.monotonic() + TIMEOUT_S
+    while True:
+        ensure(time.monotonic() < limit, f"no clone of {name} waits")
+        time.sleep(0.2)  # It parks within milliseconds.
+        found = [pid for pid in descendants(clone.process.pid) if in_sandbox(pid)]
+        if found:
+            break
+    [pid] = found
+    threads = [status.read_text() for status in Path(f"/proc/{pid}/task").glob("*/status")]
+    files = next(line.split()[3] for line in Path(f"/proc/{pid}/limits").read_text().splitlines() if line.startswith("Max open files"))
+    clone.end()
+    return [re.search(r"Seccomp_filters:\s*(\d+)", status)[1] for status in threads], int(files)
+
+
+def check_parked(bench):
+    """A clone that waits has the last filter behind it, unless something is left to do that it would refuse."""
+    seed(bench, "timed", "/", "timed").end()
+    found, files = filters_of_parked(bench, "free")
+    ensure(found == ["2"] * 4 and files <= LIMITS["NOFILE"], f"a clone that waits has {found} filters, and {files} files")
+    found, _ = filters_of_parked(bench, "timed")
+    ensure(found == ["1"] * 4, f"a clone that waits for its timer to be set has {found} filters")
+    check_inside(ask_clone(bench, "timed", "local", "--sandbox", *host_directory(bench)), "local")
+
+
 def check_node(bench):
     node = shutil.which("node")
     if node is None:
@@ -229,6 +278,7 @@ def main():
     try:
         bench = Bench(os.path.abspath(options.bin), scratch)
         check_python(bench)
+        check_parked(bench)
         check_node(bench)
         check_directory(bench)
     except Failure as failure:

@@ -45,6 +45,7 @@ impl Failure {
             4 => "resume operation",
             5 => "thread operation",
             7 => "memory operation",
+            8 => "settle operation",
             _ => "watch operation",
         }
     }
@@ -83,6 +84,7 @@ pub(crate) fn asked(plan: &[u8], phase: u32, op: u32) -> Option<String> {
         4 => header.resume,
         6 => header.watch,
         7 => header.memory,
+        8 => header.settle,
         _ => return None,
     };
     let op = operation(plan, span, op)?;

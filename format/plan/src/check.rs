@@ -107,6 +107,7 @@ pub fn check(plan: &[u8]) -> Result<(), Refused> {
         (Phase::Clone, header.clone),
         (Phase::Prefault, header.prefault),
         (Phase::Watch, header.watch),
+        (Phase::Settle, header.settle),
         (Phase::Resume, header.resume),
     ];
     for (phase, span) in phases {
@@ -162,6 +163,7 @@ fn check_threads(plan: &[u8], header: &Header) -> Result<Places, Refused> {
         header.clone,
         header.prefault,
         header.watch,
+        header.settle,
         header.resume,
         header.threads,
         of_threads,
@@ -300,6 +302,7 @@ pub(crate) fn phases_of_clones() -> impl Iterator<Item = u32> {
         Phase::Clone,
         Phase::Prefault,
         Phase::Watch,
+        Phase::Settle,
         Phase::Resume,
         Phase::Thread,
     ];

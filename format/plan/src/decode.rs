@@ -46,6 +46,7 @@ impl Header {
             clone: bytes.span(offset_of!(Self, clone))?,
             prefault: bytes.span(offset_of!(Self, prefault))?,
             watch: bytes.span(offset_of!(Self, watch))?,
+            settle: bytes.span(offset_of!(Self, settle))?,
             resume: bytes.span(offset_of!(Self, resume))?,
             threads: bytes.span(offset_of!(Self, threads))?,
             pinned: bytes.span(offset_of!(Self, pinned))?,

@@ -47,7 +47,7 @@ pub const USER_END: u64 = 0x7fff_ffff_f000;
 /// `OFFPLAN\0`.
 pub const MAGIC: u64 = 0x004e_414c_5046_464f;
 /// Changes with every change of these types: plan and stub come from one build.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// Descriptors of the stub, counted from the plan's [`Header::fd_base`].
 pub mod fd {
@@ -126,7 +126,10 @@ pub struct Header {
     pub prefault: Span,
     /// Operations by which a clone is watched, to learn which pages it needs.
     pub watch: Span,
-    /// Operations right before the program goes on.
+    /// Operations when all threads are there, of which it does not matter how long before the program goes on: a clone that
+    /// parks has them behind it.
+    pub settle: Span,
+    /// Operations right before the program goes on: signals, and timers.
     pub resume: Span,
     /// The threads but the main thread.
     pub threads: Span,

@@ -55,6 +55,8 @@ pub enum Phase {
     Watch = 6,
     /// Each clone, before: its memory.
     Memory = 7,
+    /// When all threads are there: what is the same whenever the program goes on.
+    Settle = 8,
 }
 
 impl Op {

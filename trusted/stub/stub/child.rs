@@ -56,13 +56,24 @@ pub fn become_clone(received: &Received, first: usize, sandbox: i32) -> ! {
     if watched {
         run(Phase::Watch, header().watch);
     }
+    threads::wait_for_all();
+    run(Phase::Settle, header().settle);
+    let close = || {
+        if let Err(error) = confine::close() {
+            stop(12, error);
+        }
+    };
+    // What signals and timers need, the closed filter refuses. Most programs have none: then the load is no part of waking.
+    let closes_early = header().resume.count == 0;
+    if closes_early {
+        close();
+    }
     if let Some(park) = park {
         wait(token, park);
     }
-    threads::wait_for_all();
-    run(Phase::Resume, header().resume);
-    if let Err(error) = confine::close() {
-        stop(12, error);
+    if !closes_early {
+        run(Phase::Resume, header().resume);
+        close();
     }
     if request.flags & Request::CONFIRM != 0 {
         reply(ReplyKind::Running, token);

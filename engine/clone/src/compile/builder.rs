@@ -27,6 +27,7 @@ pub(super) struct Builder {
     pub(super) clone: Vec<Op>,
     pub(super) prefault: Vec<Op>,
     pub(super) watch: Vec<Op>,
+    pub(super) settle: Vec<Op>,
     pub(super) resume: Vec<Op>,
     pub(super) threads: Vec<(Thread, Vec<Op>)>,
     files: Vec<PlanFile>,
@@ -45,6 +46,7 @@ impl Builder {
             clone: Vec::new(),
             prefault: Vec::new(),
             watch: Vec::new(),
+            settle: Vec::new(),
             resume: Vec::new(),
             threads: Vec::new(),
             files: (0..kept_files).map(PlanFile::Image).collect(),
@@ -121,6 +123,7 @@ impl Builder {
         header.clone = self.put_ops_of(|builder| std::mem::take(&mut builder.clone));
         header.prefault = self.put_ops_of(|builder| std::mem::take(&mut builder.prefault));
         header.watch = self.put_ops_of(|builder| std::mem::take(&mut builder.watch));
+        header.settle = self.put_ops_of(|builder| std::mem::take(&mut builder.settle));
         header.resume = self.put_ops_of(|builder| std::mem::take(&mut builder.resume));
         let threads = std::mem::take(&mut self.threads);
         let mut table = Vec::with_capacity(threads.len());
@@ -217,6 +220,7 @@ mod encode {
             header.clone,
             header.prefault,
             header.watch,
+            header.settle,
             header.resume,
             header.threads,
             header.pinned,

@@ -60,10 +60,10 @@ fn make(builder: &mut Builder, index: u32, content: &Content) {
     builder.memory.extend(ops);
     if seals != 0 && seals != F_SEAL_SEAL {
         let seal = [fd, F_ADD_SEALS, u64::from(seals), 0, 0, 0];
-        builder.resume.push(Op::new(sys::FCNTL, seal));
+        builder.settle.push(Op::new(sys::FCNTL, seal));
     } else if seals == F_SEAL_SEAL {
         let seal = [fd, F_ADD_SEALS, u64::from(F_SEAL_SEAL), 0, 0, 0];
-        builder.resume.push(Op::new(sys::FCNTL, seal).anything());
+        builder.settle.push(Op::new(sys::FCNTL, seal).anything());
     }
 }
 

@@ -308,7 +308,7 @@ fn afterwards(builder: &mut Builder, mapping: &Mapping) {
     }
     if mapping.flags.any(MappingFlags::SEALED) {
         builder
-            .resume
+            .settle
             .push(Op::new(sys::MSEAL, [mapping.start, len, 0, 0, 0, 0]));
     }
 }

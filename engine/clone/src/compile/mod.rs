@@ -124,6 +124,7 @@ pub fn compile(manifest: &Manifest, how: Compilation) -> Result<Plan, CompileErr
     process::compile_clone(&mut builder, manifest);
     descriptors::compile(&mut builder, manifest);
     let main_frame = threads::compile(&mut builder, manifest);
+    process::compile_settle(&mut builder, &manifest.process);
     process::compile_resume(&mut builder, manifest);
     builder.put_stacks();
     let (specials, special_count) = specials(manifest);

@@ -72,7 +72,7 @@ pub(super) fn compile_template(builder: &mut Builder, manifest: &Manifest) {
         let op = Op::new(sys::PRLIMIT64, set);
         // The stub's own descriptors may lie above the program's limit.
         if limit.resource == RLIMIT_NOFILE {
-            builder.resume.push(op);
+            builder.settle.push(op);
         } else {
             builder.template.push(op);
         }
@@ -173,14 +173,18 @@ pub(super) fn compile_resume(builder: &mut Builder, manifest: &Manifest) {
         builder.resume.push(Op::new(sys::SETITIMER, set));
     }
     posix_timers(builder, manifest);
+}
+
+/// What holds for the program's memory from the end of its making on.
+pub(super) fn compile_settle(builder: &mut Builder, process: &Process) {
     let mut set = |what: u64, value: u64| {
         let op = Op::new(sys::PRCTL, [what, value, 0, 0, 0, 0]);
-        builder.resume.push(op);
+        builder.settle.push(op);
     };
     if process.merges_memory {
         set(PR_SET_MEMORY_MERGE, 1);
     }
-    // Last: from now on nothing that is writable may become executable.
+    // From now on nothing that is writable may become executable.
     if process.write_execute_denied != 0 {
         set(PR_SET_MDWE, process.write_execute_denied.into());
     }

@@ -148,13 +148,18 @@ const WATCH: &[Shape] = &[
     ),
 ];
 
+/// What is the same whenever the program goes on.
+const SETTLE: &[Shape] = &[
+    Shape::new(FCNTL, [CONTENT, OneOf(&[F_ADD_SEALS])]),
+    Shape::new(462, [Memory]), // mseal
+    PRLIMIT64,
+    PRCTL,
+];
+
 /// What is pending, and what begins to run.
 const RESUME: &[Shape] = &[
-    Shape::new(FCNTL, [CONTENT, OneOf(&[F_ADD_SEALS])]),
-    Shape::new(462, [Memory]),                              // mseal
-    Shape::new(286, [PROGRAM, Any, Any, ZERO]),             // timerfd_settime
+    Shape::new(286, [PROGRAM, Any, Any, ZERO]), // timerfd_settime
     Shape::new(16, [PROGRAM, OneOf(&[TFD_IOC_SET_TICKS])]), // ioctl
-    PRLIMIT64,
     PRCTL,
     SCHED_SETATTR,
     SCHED_SETAFFINITY,
@@ -190,6 +195,7 @@ pub(super) const fn shapes(phase: Phase) -> &'static [Shape] {
         Phase::Clone => CLONE,
         Phase::Prefault => PREFAULT,
         Phase::Watch => WATCH,
+        Phase::Settle => SETTLE,
         Phase::Resume => RESUME,
         Phase::Thread => THREAD,
     }

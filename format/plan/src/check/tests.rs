@@ -18,7 +18,13 @@ const KEPT_FILES: u32 = 1;
 const CONTENT: u64 = fd::held(FD_BASE, KEPT_FILES) as u64;
 const ASIDE: u64 = CONTENT + fd::MAX_CONTENTS as u64;
 const HEAP: u64 = 0x5555_0000_0000;
-const CLONES: [Phase; 4] = [Phase::Memory, Phase::Clone, Phase::Resume, Phase::Thread];
+const CLONES: [Phase; 5] = [
+    Phase::Memory,
+    Phase::Clone,
+    Phase::Settle,
+    Phase::Resume,
+    Phase::Thread,
+];
 
 fn header() -> Header {
     let span = Span {
@@ -158,7 +164,7 @@ fn no_call_names_a_descriptor_of_the_stubs() {
                 Phase::Resume,
                 Op::new(16, [number, 0x4008_5400, CELL, 0, 0, 0]),
             ),
-            (Phase::Resume, Op::new(72, [number, 1033, 1, 0, 0, 0])),
+            (Phase::Settle, Op::new(72, [number, 1033, 1, 0, 0, 0])),
         ];
         for (phase, op) in naming {
             assert!(is_descriptor(check_one(phase, op), number), "{op:?}");
@@ -275,6 +281,7 @@ fn a_call_tells_nothing_about_what_was_before() {
     let telling = [
         (Phase::Template, Op::new(13, [10, CELL, 0, 8, 0, 0]), 2),
         (Phase::Template, Op::new(302, [0, 7, CELL, 0, 0, 0]), 3),
+        (Phase::Settle, Op::new(302, [0, 7, CELL, 0, 0, 0]), 3),
         (Phase::Resume, Op::new(38, [0, CELL, 0, 0, 0, 0]), 2),
         (Phase::Resume, Op::new(223, [0, 0, CELL, 0, 0, 0]), 3),
         (Phase::Resume, Op::new(286, [3, 0, CELL, 0, 0, 0]), 3),
@@ -295,6 +302,7 @@ fn a_call_tells_nothing_about_what_was_before() {
 fn nothing_is_about_another_process() {
     for (phase, number) in [
         (Phase::Template, 302),
+        (Phase::Settle, 302),
         (Phase::Template, 314),
         (Phase::Resume, 203),
     ] {
