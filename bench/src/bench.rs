@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 
 use crate::Report;
 use crate::args::{BenchArgs, Suite};
+use crate::interrupt;
 use crate::record::Recorder;
 use crate::scenario;
 use crate::workload::{self, Workload};
@@ -56,10 +57,14 @@ pub(crate) fn measure(args: &BenchArgs) -> anyhow::Result<Report> {
     let bench = Bench { args, bin };
     let mut recorder = Recorder::open(args.json.as_deref())?;
     let mut failures = Vec::new();
+    interrupt::note();
     for (suite, name, scenario) in SCENARIOS {
         let in_base = args.suite == Suite::Base && is_of_base(suite);
         if !in_base && args.suite != suite {
             continue;
+        }
+        if interrupt::is_interrupted() {
+            break;
         }
         eprintln!("bench: {name} begins");
         if let Err(error) = alone(|| scenario(&bench, &mut recorder)) {
@@ -179,6 +184,7 @@ impl Running {
 
     /// Deploys a workload, invokes it once, and requires a right answer.
     pub(crate) fn deploy(&self, workload: &Workload) -> anyhow::Result<()> {
+        interrupt::check()?;
         let zip = workload.zip()?;
         let client = self.client();
         let name = workload.name();

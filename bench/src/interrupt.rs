@@ -1,6 +1,6 @@
 //! A run that is interrupted ends as one that fails: its daemon in order, and with its folders.
 //!
-//! Long runs ask from time to time; what does not ask is short.
+//! Every scenario asks with each figure that it records and each function that it deploys, and what takes longer asks in between.
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -8,6 +8,7 @@ use anyhow::Context;
 use chrono::{SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::interrupt;
 use crate::machine;
 use crate::summary::Summary;
 
@@ -57,7 +58,7 @@ impl Recorder {
         })
     }
 
-    /// Keeps and writes one figure.
+    /// Keeps and writes one figure; fails afterwards if the run was interrupted.
     pub fn record(
         &mut self,
         scenario: &str,
@@ -111,7 +112,7 @@ impl Recorder {
                 .context("cannot write the figures")?;
         }
         self.measurements.push(measurement);
-        Ok(())
+        interrupt::check()
     }
 
     /// All figures so far.

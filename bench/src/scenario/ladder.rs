@@ -62,7 +62,6 @@ struct Measured {
 }
 
 pub(crate) fn run(bench: &Bench<'_>, recorder: &mut Recorder) -> anyhow::Result<()> {
-    interrupt::note();
     let asked = &bench.args.workloads;
     let usual = WORKLOADS.map(str::to_owned);
     let wanted = if asked.is_empty() { &usual[..] } else { asked };

@@ -14,7 +14,6 @@ use anyhow::Context;
 use super::e2e::rung::{Client, Rung, WISH};
 use super::processes::Kind;
 use crate::bench::{ACTIVE_LIMIT, Bench, Running, invocation_of};
-use crate::interrupt;
 use crate::record::Recorder;
 use crate::summary::Summary;
 use crowd::{Crowd, Found};
@@ -33,7 +32,6 @@ const SETTINGS: [(&str, &str); 3] = [
 ];
 
 pub(crate) fn run(bench: &Bench<'_>, recorder: &mut Recorder) -> anyhow::Result<()> {
-    interrupt::note();
     let quick = bench.args.quick.then_some(QUICK_BUDGET_MIB);
     let budget_mib = bench.args.replay.budget.or(quick).unwrap_or(BUDGET_MIB);
     let zip = package::zip(&bench.args.workloads_dir)?;

@@ -16,6 +16,7 @@ use anyhow::Context;
 use super::clone::memory::private_kb;
 use super::processes::{self, Kind};
 use crate::bench::{Bench, Running, invocation};
+use crate::interrupt;
 use crate::record::Recorder;
 use crate::summary::{Samples, Summary};
 use crate::workload::Workload;
@@ -87,6 +88,7 @@ fn measure(
     let limit = Duration::from_secs(bench.args.seconds_or(120, 60));
     let begun = Instant::now();
     for _ in 0..n {
+        interrupt::check()?;
         for (client, samples, _) in &mut clients {
             std::thread::sleep(PAUSE);
             samples.record(client.sample()?);

@@ -24,7 +24,6 @@ use anyhow::Context;
 
 use super::require_known;
 use crate::bench::Bench;
-use crate::interrupt;
 use crate::record::Recorder;
 use fleet::Fleet;
 use plan::Plan;
@@ -36,7 +35,6 @@ const MEMORY: [u32; 3] = [100, 50, 25];
 const QUICK_MEMORY: [u32; 1] = [25];
 
 pub(crate) fn run(bench: &Bench<'_>, recorder: &mut Recorder) -> anyhow::Result<()> {
-    interrupt::note();
     require_known(&bench.args.systems, &System::ALL.map(System::name))?;
     let args = &bench.args.replay;
     let path = args.trace.as_deref().context("trace needs --trace FILE")?;
