@@ -401,6 +401,8 @@ pub(crate) async fn end(instance: Instance) {
     if sandbox.exited().now_or_never().is_none() && transport.shut_down_extensions(deadline_ms) {
         let _ = tokio::time::timeout(EXTENSION_GRACE, sandbox.exited()).await;
     }
+    // Before its channel is closed: a runtime that sees that would still run to its own end.
+    sandbox.kill();
     drop((transport, scribe, credentials, listed));
     sandbox.recycle().await;
 }

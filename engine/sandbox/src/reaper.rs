@@ -197,10 +197,7 @@ async fn settle(estate: Estate, network: &Network) -> Result<(), DestroyError> {
 }
 
 /// Waits until a process has ended.
-pub(crate) async fn wait_for_death(
-    id: &str,
-    pidfd: &OwnedFd,
-) -> Result<(), DestroyError> {
+pub(crate) async fn wait_for_death(id: &str, pidfd: &OwnedFd) -> Result<(), DestroyError> {
     let still_alive = || DestroyError::StillAlive {
         id: id.to_owned(),
         waited_ms: u64::try_from(DEATH_LIMIT.as_millis()).unwrap_or(u64::MAX),

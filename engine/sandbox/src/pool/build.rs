@@ -261,7 +261,12 @@ impl Making {
         }
         CreateError::InitGone {
             id: self.id(),
-            oom_kills: self.parts.remains.group.as_ref().map_or(0, Group::oom_kills),
+            oom_kills: self
+                .parts
+                .remains
+                .group
+                .as_ref()
+                .map_or(0, Group::oom_kills),
         }
     }
 

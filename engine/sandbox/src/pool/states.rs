@@ -210,7 +210,11 @@ impl Occupied {
 
     /// How many processes in it the kernel killed for lack of memory.
     pub fn oom_kills(&self) -> u64 {
-        self.shell.remains.group.as_ref().map_or(0, Group::oom_kills)
+        self.shell
+            .remains
+            .group
+            .as_ref()
+            .map_or(0, Group::oom_kills)
     }
 
     /// Kills everything in it; does not wait.
