@@ -20,7 +20,7 @@ pub fn message_samples() -> Vec<Vec<u8>> {
     let make = Make {
         has_recipe: false,
         memory: Memory::Local,
-        check_pages: true,
+        images_to_check: 1,
         confined: Some(Confined::new(&Confinement {
             inherited: &[],
             last: &[],

@@ -149,7 +149,7 @@ fn read_without_rights(
                     images,
                     &Key(make.key),
                     how,
-                    make.check_pages,
+                    make.images_to_check,
                     &machine,
                     make.profile.as_ref(),
                 )

@@ -174,7 +174,7 @@ impl Nursery {
             number: self.number,
             memory: spec.memory,
             has_recipe: spec.recipe.is_some(),
-            check_pages: spec.check_pages,
+            images_to_check: spec.images_to_check,
             confined: spec.confinement.as_ref().map(Confined::new),
             profile: spec.profile.cloned(),
             files_as: spec.files_as,

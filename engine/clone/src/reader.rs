@@ -93,9 +93,8 @@ pub struct Seed {
     pub pid: u32,
 }
 
-/// Checks a chain of images, the one to be cloned first, and compiles it for `machine`. `pages` says whether every page is checked
-/// too, which takes as long as reading them. `profile` is used instead of
-/// the image's own.
+/// Checks a chain of images, the one to be cloned first, and compiles it for `machine`. Of so many of them as `with_pages` says, from
+/// the first on, every page is checked too, which takes as long as reading them. `profile` is used instead of the image's own.
 ///
 /// # Errors
 /// [`ReadError`] names what is wrong, and where.
@@ -103,13 +102,13 @@ pub fn read(
     images: &[OwnedFd],
     key: &Key,
     how: Compilation,
-    pages: bool,
+    with_pages: usize,
     machine: &Machine,
     profile: Option<&Profile>,
 ) -> Result<Seed, ReadError> {
     let mut chain = Vec::new();
     for (generation, image) in images.iter().enumerate() {
-        chain.push(read_one(image, generation, key, pages)?);
+        chain.push(read_one(image, generation, key, generation < with_pages)?);
     }
     let Some(((_, manifest), ancestors)) = chain.split_first() else {
         return Err(ReadError::Io {

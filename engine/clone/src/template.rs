@@ -29,8 +29,9 @@ pub struct TemplateSpec<'a> {
     pub memory: Memory,
     /// How a template of the same images was made before, with all else here the same: see [`Template::recipe`].
     pub recipe: Option<&'a Recipe>,
-    /// Whether every page is checked first: not needed for a file that was checked before and has not changed.
-    pub check_pages: bool,
+    /// So many of the images, the first ones, have every page checked first: not needed for files that were checked before and have
+    /// not changed.
+    pub images_to_check: usize,
     /// What a sandbox makes of every clone. Give it whenever clones join one; without it, a seed that had a seccomp filter
     /// is refused.
     pub confinement: Option<Confinement<'a>>,

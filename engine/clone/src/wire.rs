@@ -17,8 +17,8 @@ pub(crate) struct Make {
     pub(crate) memory: Memory,
     /// Whether a recipe comes with it: then the images are not read.
     pub(crate) has_recipe: bool,
-    /// Whether every page is checked.
-    pub(crate) check_pages: bool,
+    /// So many of the images, the first ones, have every page checked.
+    pub(crate) images_to_check: usize,
     /// What a sandbox makes of clones.
     pub(crate) confined: Option<Confined>,
     /// Which pages clones need, if it is not the image that knows it.

@@ -17,7 +17,7 @@ use offshoot_clone::{Memory, ReadError};
 use offshoot_image::{HEADER_BYTES, ImageId, Rule};
 
 use bits::{Bits, Wrong, number, wrong};
-use image::{Copy, Layout, TestPool, read, refusal};
+use image::{Copy, KEY, Layout, TestPool, read, read_with, refusal};
 use program::Program;
 
 /// An image of a small process, in a pool that lives as long as it.
@@ -189,6 +189,21 @@ fn child_with_another_image_as_its_parent_is_refused() {
 }
 
 #[test]
+fn pages_of_so_many_images_are_looked_at_as_was_said() {
+    let family = family();
+    let bit = family.parent_layout.pages[0].start * 8 + 5;
+    family.parent.flip(bit);
+    let chain = [&family.child, &family.parent];
+    let with = |images| read_with(&chain, KEY, images, Memory::Local);
+    assert!(with(1).is_ok());
+    let found = with(2).unwrap_err();
+    assert!(
+        matches!(found, ReadError::Page { generation: 1, .. }),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn child_that_names_another_parent_is_refused() {
     let family = family();
     let named = family
@@ -221,6 +236,6 @@ fn changed_bit_of_a_page_that_only_the_parent_stores_is_refused() {
 #[test]
 fn image_is_refused_under_another_key() {
     let (_pool, copy, _) = small_image();
-    let error = image::read_with(&[&copy], [8; 32], true, Memory::Local).unwrap_err();
+    let error = read_with(&[&copy], [8; 32], 1, Memory::Local).unwrap_err();
     assert_eq!(wrong(&error), Wrong::Header);
 }

@@ -15,7 +15,7 @@ use crate::instance::{Birth, Instance};
 use crate::logs::Scribe;
 use crate::secrets::ClonesOwn;
 use crate::seeds::make::room;
-use crate::seeds::{Seeds, Version};
+use crate::seeds::{Resident, Seeds, Version};
 use crate::transport::{CloneEnd, of_clone};
 use crate::{CloneInfo, InstanceSpec, Node, NodeError, Rung};
 
@@ -89,22 +89,28 @@ async fn try_fork(
     } = wanted;
     let begun = Instant::now();
     let launcher = node.launcher().ok_or(NodeError::ShutDown)?;
-    let resident = seeds
-        .resident(version, memory, &launcher, async || {
-            room(&launcher, &spec, node.next_id()).await
-        })
-        .await?;
-    let Some((seed, made)) = resident else {
+    let id = node.next_id();
+    let new_room = async || room(&launcher, &spec, id.clone()).await;
+    let resident = seeds.resident(version, memory, &launcher, new_room).await?;
+    let Some(Resident {
+        seed,
+        room: made_in,
+    }) = resident
+    else {
         return Ok(None);
     };
+    let made = made_in.is_some();
     let restored = begun.elapsed();
     let grant = node.roles().grant(&spec, purpose);
     let grant = grant.map_err(pipes(&spec))?;
     let told = grant.iter().flat_map(Grant::variables);
     let own = ClonesOwn::new(&spec, seeds.rules().secret(&spec), told)?;
-    let id = node.next_id();
     let stream = format!("{id}-{}", spec.version.trim_start_matches('$'));
-    let taken = room(&launcher, &spec, id.clone()).await?;
+    // The sandbox in which the template was made is the clone's.
+    let taken = match made_in {
+        Some(taken) => taken,
+        None => new_room().await?,
+    };
     let credentials = match &grant {
         Some(grant) => Some(grant.serve(&launcher, &taken, &spec).await?),
         None => None,

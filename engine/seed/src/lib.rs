@@ -12,6 +12,7 @@
 //!
 //! Cost: one thread, one process; each resident seed is a process with four descriptors here.
 
+mod checked;
 mod error;
 mod forge;
 mod recipes;

@@ -50,6 +50,10 @@ impl Files {
         stamped.collect::<Result<_, _>>().map(Self)
     }
 
+    pub(crate) fn each(&self) -> &[(ImageName, Stamp)] {
+        &self.0
+    }
+
     fn open(&self, pool: &Pool) -> Option<Vec<OwnedFd>> {
         let files = self.0.iter();
         files

@@ -18,6 +18,7 @@ use offshoot_sandbox::ProgramRules;
 use rustix::event::{PollFd, PollFlags, poll};
 use tokio::sync::oneshot::Sender;
 
+use crate::checked::Checked;
 use crate::forge::{ForgeConfig, Freeze, Frozen, Learn, Warm};
 use crate::recipes::{Files, Known, Recipes};
 use crate::seed::About;
@@ -39,6 +40,7 @@ pub(crate) struct Workshop {
     pool: Pool,
     keeper: Keeper,
     recipes: Recipes,
+    checked: Checked,
     /// What a sandbox makes of every clone.
     rules: ProgramRules,
 }
@@ -55,6 +57,7 @@ impl Workshop {
             pool: Pool::open(&pool, key)?,
             keeper: Keeper::start(&config.program, &arguments)?,
             recipes: Recipes::default(),
+            checked: Checked::default(),
             rules: ProgramRules::new(&setup_calls()),
         })
     }
@@ -154,7 +157,7 @@ impl Workshop {
 
     fn warm(&mut self, warm: &Warm) -> Result<Seed, SeedError> {
         if let Some((images, known)) = self.recipes.find(&self.pool, &warm.name, warm.memory) {
-            let made = self.template(warm, &images, Some(&known.recipe));
+            let made = self.template(warm, &images, Some(&known.recipe), 0);
             // Files that the process had mapped may be others now: then the image's reader tells what is wrong.
             if !made.as_ref().is_err_and(SeedError::is_of_image) {
                 tracing::debug!(image = %warm.name, "a template was made as one was before");
@@ -165,7 +168,9 @@ impl Workshop {
         let (chain, about) = self.read(&warm.name)?;
         let files = Files::of(&chain)?;
         let images: Vec<OwnedFd> = chain.into_iter().map(OwnedFd::from).collect();
-        let template = self.template(warm, &images, None)?;
+        let due = self.checked.due(files.each());
+        let template = self.template(warm, &images, None, due)?;
+        self.checked.note(files.each());
         let known = Known {
             recipe: Arc::clone(template.recipe()),
             about: about.clone(),
@@ -195,19 +200,20 @@ impl Workshop {
         Ok((chain, about))
     }
 
-    /// Makes a template of images, or as one was made before of the same.
+    /// Makes a template of images, or as one was made before of the same. So many of them, the first ones, are checked page by page.
     fn template(
         &mut self,
         warm: &Warm,
         images: &[OwnedFd],
         recipe: Option<&Recipe>,
+        images_to_check: usize,
     ) -> Result<Template, SeedError> {
         let spec = TemplateSpec {
             images,
             key: self.pool.key(),
             memory: warm.memory,
             recipe,
-            check_pages: true,
+            images_to_check,
             confinement: Some(Confinement {
                 inherited: &self.rules.inherited,
                 last: &self.rules.last,
@@ -256,7 +262,9 @@ impl Workshop {
 
     fn remove(&mut self, name: &ImageName) -> Result<(), SeedError> {
         self.recipes.forget(name);
+        self.checked.forget(name);
         if let Some(learnt) = learnt(name) {
+            self.checked.forget(&learnt);
             match self.pool.remove(&learnt) {
                 Ok(()) | Err(RemoveError::NotFound { .. }) => {}
                 Err(error) => return Err(error.into()),

@@ -4,7 +4,7 @@ use crate::action::Action;
 use crate::admission::{Place, Refusal};
 use crate::core::Core;
 use crate::event::FunctionId;
-use crate::function::{Function, Idle, Template};
+use crate::function::{Idle, Template};
 use crate::reclaim::Wanted;
 use crate::rung::{Backing, Rung};
 use crate::time::Time;
@@ -111,7 +111,7 @@ impl Core {
             return Err(Refusal::Unknown);
         };
         let rung = function.rung(self.has_level1(function));
-        let backing = self.backing_now(function);
+        let backing = self.backing_now();
         let needed = function.needed_bytes(rung, backing, &self.policy);
         if let Err(refusal) = self.make_room(now, id, needed, actions) {
             self.admission.give_back(place);
@@ -261,14 +261,13 @@ impl Core {
         self.admission.take(now, account, group)
     }
 
-    /// Where the pages of a template live that a start makes now: its own memory if that leaves pressure as it is.
-    fn backing_now(&self, function: &Function) -> Backing {
-        let own_bytes = function.template_size(Backing::Local, &self.policy);
-        let fits = self.memory.fits_easily(own_bytes, &self.policy);
-        if fits || !self.policy.may_map {
-            Backing::Local
-        } else {
+    /// Where the pages of a template live that a start makes now: mapped, it is there several times sooner, as nothing is copied
+    /// while an event waits.
+    fn backing_now(&self) -> Backing {
+        if self.policy.may_map {
             Backing::Mapped
+        } else {
+            Backing::Local
         }
     }
 

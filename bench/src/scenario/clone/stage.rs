@@ -120,7 +120,8 @@ impl<'g> Stage<'g> {
             key: self.ground.pool()?.key(),
             memory,
             recipe,
-            check_pages: recipe.is_none(),
+            // With a recipe none is read.
+            images_to_check: images.len(),
             confinement: None,
             profile: Some(&self.profile),
             files_as: None,

@@ -116,7 +116,7 @@ pub fn run(args: &CloneArgs, context: &Context) -> Result<ExitCode, Failure> {
             Backing::Mapped => Memory::Mapped,
         },
         recipe: None,
-        check_pages: true,
+        images_to_check: images.len(),
         confinement: rules.as_ref().map(confinement),
         profile: None,
         files_as: files_as(args),

@@ -13,7 +13,7 @@ use offshoot_pool::{ImageName, Mount, Pool, PoolConfig};
 
 use crate::bits::Wrong;
 
-const KEY: [u8; 32] = [7; 32];
+pub const KEY: [u8; 32] = [7; 32];
 
 pub fn image_name(name: &str) -> ImageName {
     ImageName::new(name).unwrap()
@@ -102,6 +102,7 @@ impl Copy {
 
 /// Reads a chain as the nursery does.
 pub fn read(images: &[&Copy], pages: bool) -> Result<Seed, ReadError> {
+    let pages = of_all(images, pages);
     let mapped = read_with(images, KEY, pages, Memory::Mapped);
     if let Ok(seed) = read_with(images, KEY, pages, Memory::Local) {
         assert!(mapped.is_ok(), "{mapped:?}");
@@ -110,16 +111,21 @@ pub fn read(images: &[&Copy], pages: bool) -> Result<Seed, ReadError> {
     mapped
 }
 
+fn of_all(images: &[&Copy], pages: bool) -> usize {
+    if pages { images.len() } else { 0 }
+}
+
 /// The error with which a chain is refused.
 #[track_caller]
 pub fn refusal(images: &[&Copy], pages: bool) -> ReadError {
-    read_with(images, KEY, pages, Memory::Local).expect_err("the image must be refused")
+    read_with(images, KEY, of_all(images, pages), Memory::Local)
+        .expect_err("the image must be refused")
 }
 
 pub fn read_with(
     images: &[&Copy],
     key: [u8; 32],
-    pages: bool,
+    with_pages: usize,
     memory: Memory,
 ) -> Result<Seed, ReadError> {
     static MACHINE: OnceLock<Machine> = OnceLock::new();
@@ -132,7 +138,7 @@ pub fn read_with(
         memory,
         is_confined: false,
     };
-    offshoot_clone::read(&images, &Key(key), how, pages, machine, None)
+    offshoot_clone::read(&images, &Key(key), how, with_pages, machine, None)
 }
 
 /// What is where in an image file, in bytes.

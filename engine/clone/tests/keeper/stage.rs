@@ -79,7 +79,7 @@ impl Stage {
             key: &self.key,
             memory: Memory::Local,
             recipe,
-            check_pages: true,
+            images_to_check: self.images.len(),
             confinement: None,
             profile: None,
             files_as: None,

@@ -89,9 +89,7 @@ impl Seeds {
             _ => return Ok(()),
         }
         // What fails is not remembered: the image is good, there is a template of it.
-        self.replace(version, memory, launcher, room)
-            .await
-            .map(drop)
+        self.renew(version, memory, launcher, room).await
     }
 }
 
@@ -107,9 +105,12 @@ pub(crate) async fn warm(
     let launcher = node.launcher().ok_or(NodeError::ShutDown)?;
     let version = seeds.version(&spec)?;
     let room = async || room(&launcher, &spec, node.next_id()).await;
-    let resident = seeds.resident(&version, memory, &launcher, room).await?;
-    if resident.is_some() {
-        seeds.relocate(&version, memory, &launcher, room).await?;
+    let Some(resident) = seeds.resident(&version, memory, &launcher, room).await? else {
+        return Ok(false);
+    };
+    if let Some(room) = resident.room {
+        launcher.recycle(room.occupied().end()).await;
     }
-    Ok(resident.is_some())
+    seeds.relocate(&version, memory, &launcher, room).await?;
+    Ok(true)
 }

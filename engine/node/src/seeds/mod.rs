@@ -71,6 +71,20 @@ pub(crate) struct Seeds {
     living: Mutex<Vec<Weak<Seed>>>,
 }
 
+/// A seed with a template at hand.
+#[derive(Debug)]
+pub(crate) struct Resident {
+    pub(crate) seed: Arc<Seed>,
+    /// If the template was made just now: a sandbox with the version's files, in which nothing has run.
+    pub(crate) room: Option<Taken>,
+}
+
+impl Resident {
+    fn of(seed: Arc<Seed>) -> Self {
+        Self { seed, room: None }
+    }
+}
+
 impl Seeds {
     pub(crate) fn new(config: SeedConfig, roles: Roles) -> Self {
         Self {
@@ -125,23 +139,23 @@ impl Seeds {
     }
 
     /// A template of a version's image, which is made if need be, with its pages where `memory` says; `room` gives a sandbox
-    /// with the version's files. The flag says whether it was made. None if there is no image.
+    /// with the version's files. None if there is no image.
     pub(crate) async fn resident(
         &self,
         version: &Version,
         memory: Memory,
         launcher: &Launcher,
         room: impl AsyncFnOnce() -> Result<Taken, NodeError>,
-    ) -> Result<Option<(Arc<Seed>, bool)>, NodeError> {
+    ) -> Result<Option<Resident>, NodeError> {
         version.use_now();
         match version.state() {
-            State::Resident(templates) => return Ok(Some((templates.idlest(), false))),
+            State::Resident(templates) => return Ok(Some(Resident::of(templates.idlest()))),
             State::Absent | State::Refused(_) => return Ok(None),
             State::Unknown | State::Stored => {}
         }
         let _turn = version.making.lock().await;
         match version.state() {
-            State::Resident(templates) => return Ok(Some((templates.idlest(), false))),
+            State::Resident(templates) => return Ok(Some(Resident::of(templates.idlest()))),
             State::Absent | State::Refused(_) => return Ok(None),
             State::Unknown if !self.has_image(version).await? => {
                 version.set(State::Absent);
@@ -150,10 +164,13 @@ impl Seeds {
             State::Unknown | State::Stored => version.set(State::Stored),
         }
         if let Some(seed) = self.revive(version, memory) {
-            return Ok(Some((seed, false)));
+            return Ok(Some(Resident::of(seed)));
         }
         match self.replace(version, memory, launcher, room).await {
-            Ok(seed) => Ok(Some((seed, true))),
+            Ok((seed, room)) => Ok(Some(Resident {
+                seed,
+                room: Some(room),
+            })),
             Err(error) => {
                 let is_useless =
                     matches!(&error, NodeError::Seed { source, .. } if source.is_of_image());
@@ -272,19 +289,32 @@ impl Seeds {
         };
         let learnt = self.forge.learn(learn).await;
         learnt.map_err(|source| self.note(version, source))?;
-        let replaced = self.replace(version, memory, launcher, room).await;
-        replaced.map(drop).map_err(|error| remember(version, error))
+        let replaced = self.renew(version, memory, launcher, room).await;
+        replaced.map_err(|error| remember(version, error))
+    }
+
+    /// [Replaces](Self::replace) the version's template, and gives the sandbox back.
+    async fn renew(
+        &self,
+        version: &Version,
+        memory: Memory,
+        launcher: &Launcher,
+        room: impl AsyncFnOnce() -> Result<Taken, NodeError>,
+    ) -> Result<(), NodeError> {
+        let (_, room) = self.replace(version, memory, launcher, room).await?;
+        launcher.recycle(room.occupied().end()).await;
+        Ok(())
     }
 
     /// Makes a template of the version's image, in the place of those at hand, which stay if that fails; `room` gives a sandbox
-    /// with the version's files. Its pages live elsewhere than they should if that cannot be.
+    /// with the version's files, in which nothing has run afterwards. Its pages live elsewhere than they should if that cannot be.
     async fn replace(
         &self,
         version: &Version,
         memory: Memory,
         launcher: &Launcher,
         room: impl AsyncFnOnce() -> Result<Taken, NodeError>,
-    ) -> Result<Arc<Seed>, NodeError> {
+    ) -> Result<(Arc<Seed>, Taken), NodeError> {
         let taken = room().await?;
         let mut warmed = self.warm(version, version.image(), memory, &taken).await;
         if memory == Memory::Mapped && warmed.as_ref().is_err_and(SeedError::is_of_image) {
@@ -292,9 +322,13 @@ impl Seeds {
             let (image, memory) = (version.image(), Memory::Local);
             warmed = self.warm(version, image, memory, &taken).await;
         }
-        // Nothing has run in it.
-        launcher.recycle(taken.occupied().end()).await;
-        warmed.map_err(|source| failed(version, source))
+        match warmed {
+            Ok(seed) => Ok((seed, taken)),
+            Err(source) => {
+                launcher.recycle(taken.occupied().end()).await;
+                Err(failed(version, source))
+            }
+        }
     }
 
     async fn has_image(&self, version: &Version) -> Result<bool, NodeError> {

@@ -1,6 +1,5 @@
 use offshoot_decide::{
-    Backing, Deed, Event, FunctionSpec, HOUR_US, MINUTE_US, NodeReading, Policy, Rung, SeedOf,
-    SeedState, Time,
+    Backing, Deed, Event, FunctionSpec, HOUR_US, MINUTE_US, Policy, Rung, SeedOf, SeedState, Time,
 };
 
 use crate::world::{IMAGE_BYTES, MB, World, count, policy, spec};
@@ -245,7 +244,11 @@ fn an_image_that_has_gone_is_made_again_later() {
 #[test]
 fn a_template_is_counted_as_no_smaller_than_its_image_before_it_was_made() {
     let used_bytes = |image_bytes: u64| {
-        let mut world = World::new(policy(), 1000 * MB);
+        let policy = Policy {
+            may_map: false,
+            ..policy()
+        };
+        let mut world = World::new(policy, 1000 * MB);
         let id = world.add(spec("f", "a"));
         let seed = SeedOf::Function(id);
         world.core.seed_ready(world.now, &seed, image_bytes);
@@ -259,19 +262,17 @@ fn a_template_is_counted_as_no_smaller_than_its_image_before_it_was_made() {
 }
 
 #[test]
-fn a_template_that_a_start_makes_is_mapped_where_its_own_memory_would_press() {
-    for (used_percent, expected) in [(10, Backing::Local), (74, Backing::Mapped)] {
-        let limit_bytes = 1000 * MB;
-        let mut world = World::new(policy(), limit_bytes);
+fn a_template_that_a_start_makes_is_mapped_where_that_can_be() {
+    for (may_map, expected) in [(true, Backing::Mapped), (false, Backing::Local)] {
+        let policy = Policy {
+            may_map,
+            ..policy()
+        };
+        let mut world = World::new(policy, 1000 * MB);
         let id = world.seeded("f");
         // It is lost.
         world.slots.get_mut(&id).unwrap().template = None;
         world.core.observe(world.now, id, Event::TemplateGone);
-        world.core.read(NodeReading {
-            limit_bytes,
-            used_bytes: limit_bytes / 100 * used_percent,
-            ..NodeReading::default()
-        });
         assert_eq!(world.begin(id).unwrap(), Rung::Restore);
         world.finish();
         assert_eq!(world.slots[&id].template, Some(expected));
