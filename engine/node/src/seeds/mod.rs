@@ -163,7 +163,7 @@ impl Seeds {
             }
             State::Unknown | State::Stored => version.set(State::Stored),
         }
-        if let Some(seed) = self.revive(version, memory) {
+        if let Some(seed) = self.revive(version) {
             return Ok(Some(Resident::of(seed)));
         }
         match self.replace(version, memory, launcher, room).await {
@@ -183,11 +183,10 @@ impl Seeds {
         }
     }
 
-    /// The template that was at hand last, if clones have kept it alive: their memory is its, so it costs nothing. Not if
-    /// its successor shall live elsewhere.
-    fn revive(&self, version: &Version, memory: Memory) -> Option<Arc<Seed>> {
-        let last = lock(&version.last).upgrade();
-        let seed = last.filter(|last| last.memory() == memory)?;
+    /// The template that was at hand last, if clones have kept it alive: their memory is its, so it costs nothing, wherever
+    /// that lives.
+    fn revive(&self, version: &Version) -> Option<Arc<Seed>> {
+        let seed = lock(&version.last).upgrade()?;
         version.set(State::Resident(Templates::one(Arc::clone(&seed))));
         self.keep_most_used();
         Some(seed)
