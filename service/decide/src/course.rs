@@ -261,7 +261,7 @@ impl Core {
         self.admission.take(now, account, group)
     }
 
-    /// Where the pages of a template live that a start makes now: mapped, it is there several times sooner, as nothing is copied
+    /// Where the pages of a template live that a start makes now: mapped, it is there sooner, as nothing is copied
     /// while an event waits.
     fn backing_now(&self) -> Backing {
         if self.policy.may_map {
