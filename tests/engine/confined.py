@@ -208,27 +208,25 @@ def descendants(pid):
         yield from descendants(child)
 
 
-def in_sandbox(pid):
-    """What `/proc/PID/status` says of a process of a seed's program that is in another PID namespace than this one."""
+def waits_in_sandbox(pid):
+    """Whether it is a seed's program, in another PID namespace than this one, and in `read`, as a clone that parks; a template
+    is in `recvmsg` (`proc_pid_syscall(5)`)."""
+    proc = Path(f"/proc/{pid}")
     try:
-        if b"setitimer" not in Path(f"/proc/{pid}/cmdline").read_bytes():
-            return None
-        fields = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+        is_program = b"setitimer" in (proc / "cmdline").read_bytes()
+        ids = re.search(r"NSpid:(.*)", (proc / "status").read_text())[1].split()
+        return is_program and len(ids) > 1 and (proc / "syscall").read_text().startswith("0 ")
     except (FileNotFoundError, ProcessLookupError):
-        return None
-    return fields if len(fields["NSpid"].split()) > 1 else None
+        return False
 
 
 def filters_of_parked(bench, name):
     """How many filters of system calls each thread of a clone has that waits, and its limit of open files."""
     clone = bench.clone(name, "local", "--sandbox", "--park", *host_directory(bench))
     limit = time.monotonic() + TIMEOUT_S
-    while True:
+    while not (found := [pid for pid in descendants(clone.process.pid) if waits_in_sandbox(pid)]):
         ensure(time.monotonic() < limit, f"no clone of {name} waits")
-        time.sleep(0.2)  # It parks within milliseconds.
-        found = [pid for pid in descendants(clone.process.pid) if in_sandbox(pid)]
-        if found:
-            break
+        time.sleep(0.05)
     [pid] = found
     threads = [status.read_text() for status in Path(f"/proc/{pid}/task").glob("*/status")]
     files = next(line.split()[3] for line in Path(f"/proc/{pid}/limits").read_text().splitlines() if line.startswith("Max open files"))

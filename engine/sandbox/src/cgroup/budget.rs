@@ -16,7 +16,8 @@ const MOST_STATISTICS_BYTES: usize = 16 << 10;
 /// Memory of all sandboxes together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MemoryUse {
-    /// What they use, clones with what they were born with, but for files that were read and are not in use, which the kernel takes back when it wants to.
+    /// What they use, clones with what they were born with, but for files that were read and are not in use, which the kernel
+    /// takes back when it wants to.
     pub used_bytes: u64,
     /// The least limit of the groups above them, if any has one.
     pub limit_bytes: Option<u64>,
