@@ -13,11 +13,12 @@ import time
 
 MIB = 1 << 20
 FOLDERS = ("/tmp", "/dev/shm")
+HOSTS_PIDS = 0xEFFFFFFC  # the host's namespace of process ids (PROC_PID_INIT_INO in the kernel's linux/proc_ns.h)
 
 
 def attack(event, run):
     """Runs until the time is over. Never outside of a sandbox, whose limits are what makes it harmless."""
-    if os.getuid() == 0 or os.getpid() > 100:
+    if os.getuid() == 0 or os.stat("/proc/self/ns/pid").st_ino == HOSTS_PIDS:
         raise RuntimeError("this is no sandbox")
     begun = time.monotonic_ns()
     until = begun + int(event["seconds"] * 1e9)
