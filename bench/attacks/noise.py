@@ -1,7 +1,7 @@
 """Functions that take all that they can get of one thing, for a given time, and tell what they got.
 
-The event: `{"seconds": 1.5}`. The answer: when it began and ended by the clock that the whole machine shares, and counts.
-What a sandbox refuses is part of the attack; it is counted as `refused`."""
+The event: `{"seconds": 1.5}`. The answer: when it began and ended by the clock that the whole machine shares
+(`CLOCK_MONOTONIC` goes on in clones where their seed stopped: `time_namespaces(7)`), and counts. What a sandbox refuses is part of the attack; it is counted as `refused`."""
 
 import gc
 import mmap
@@ -20,14 +20,14 @@ def attack(event, run):
     """Runs until the time is over. Never outside of a sandbox, whose limits are what makes it harmless."""
     if os.getuid() == 0 or os.stat("/proc/self/ns/pid").st_ino == HOSTS_PIDS:
         raise RuntimeError("this is no sandbox")
-    begun = time.monotonic_ns()
+    begun = time.time_ns()
     until = begun + int(event["seconds"] * 1e9)
     counts = run(until)
-    return {"begun_ns": begun, "ended_ns": time.monotonic_ns(), "counts": counts}
+    return {"begun_ns": begun, "ended_ns": time.time_ns(), "counts": counts}
 
 
 def over(until):
-    return time.monotonic_ns() >= until
+    return time.time_ns() >= until
 
 
 class Counts:

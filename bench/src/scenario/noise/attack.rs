@@ -34,7 +34,7 @@ pub(super) struct Attack {
 pub(super) const ATTACKS: [Attack; 7] = [
     Attack {
         may_die: true,
-        ..attack("fork", 512, &["forks", "refused"])
+        ..attack("fork", 1024, &["forks", "refused"])
     },
     Attack {
         may_die: true,
@@ -74,9 +74,9 @@ struct Answer {
     counts: BTreeMap<String, u64>,
 }
 
-/// The clock that the functions tell, too: namespaces have no other one.
+/// The clock that the functions tell, too: clones have no other one (`time_namespaces(7)`).
 pub(super) fn now_ns() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
+    let now = clock_gettime(ClockId::Realtime);
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
