@@ -1,7 +1,8 @@
 """Functions that take all that they can get of one thing, for a given time, and tell what they got.
 
 The event: `{"seconds": 1.5}`. The answer: when it began and ended by the clock that the whole machine shares
-(`CLOCK_MONOTONIC` goes on in clones where their seed stopped: `time_namespaces(7)`), and counts. What a sandbox refuses is part of the attack; it is counted as `refused`."""
+(`CLOCK_MONOTONIC` goes on in clones where their seed stopped: `time_namespaces(7)`), and counts.
+What a sandbox refuses is part of the attack; it is counted as `refused`."""
 
 import gc
 import mmap
