@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Instant;
 
+use crate::making::Making;
 use crate::nursery::{Exit, Nursery, NurseryError};
 use crate::template::{Template, TemplateError, TemplateSpec};
 use pace::Pace;
@@ -59,19 +60,27 @@ impl Keeper {
         })
     }
 
-    /// Makes a template, as [`Nursery::template`] does, if need be with a new nursery, for which it sleeps up to five
+    /// Makes a template, as [`Nursery::template`] does, if need be with a new nursery.
+    ///
+    /// # Errors
+    /// Those of [`Self::begin`], and of [`Making::finish`].
+    pub fn template(&mut self, spec: &TemplateSpec<'_>) -> Result<Template, TemplateError> {
+        self.begin(spec)?.finish()
+    }
+
+    /// Begins to make a template, as [`Nursery::begin`] does, if need be with a new nursery, for which it sleeps up to five
     /// seconds if the last ones have lived shortly.
     ///
     /// # Errors
-    /// Those of [`Nursery::template`], whose nursery is still there then; and
+    /// Those of [`Nursery::begin`], whose nursery is still there then; and
     /// [`NurseryError::EndedAgain`] if two nurseries have ended while they made this template;
     /// [`NurseryError::Restart`] if there is none and none can be started. After both, the next call tries to start one.
-    pub fn template(&mut self, spec: &TemplateSpec<'_>) -> Result<Template, TemplateError> {
-        match self.try_template(spec) {
+    pub fn begin(&mut self, spec: &TemplateSpec<'_>) -> Result<Making, TemplateError> {
+        match self.try_begin(spec) {
             Err(TemplateError::Nursery(error)) if error.is_end() => self.bury(&error),
             tried => return tried,
         }
-        match self.try_template(spec) {
+        match self.try_begin(spec) {
             Err(TemplateError::Nursery(error)) if error.is_end() => {
                 self.bury(&error);
                 Err(TemplateError::Nursery(NurseryError::EndedAgain))
@@ -121,7 +130,7 @@ impl Keeper {
     }
 
     /// One attempt, by a nursery that has not been killed before it: whoever was innocent of that gets both attempts.
-    fn try_template(&mut self, spec: &TemplateSpec<'_>) -> Result<Template, TemplateError> {
+    fn try_begin(&mut self, spec: &TemplateSpec<'_>) -> Result<Making, TemplateError> {
         if self
             .nursery
             .as_ref()
@@ -133,7 +142,7 @@ impl Keeper {
             Some(nursery) => nursery,
             None => self.restart().map_err(TemplateError::Nursery)?,
         };
-        nursery.template(spec)
+        nursery.begin(spec)
     }
 
     fn restart(&mut self) -> Result<&mut Nursery, NurseryError> {

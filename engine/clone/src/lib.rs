@@ -24,6 +24,7 @@ mod identity;
 mod keeper;
 mod machine;
 mod maker;
+mod making;
 pub mod nursery;
 mod observe;
 mod reader;
@@ -36,6 +37,7 @@ pub use compile::{Compilation, CompileError, Plan, PlanFile, Substituted, compil
 pub use confine::{Confinement, PathRules, setup_calls};
 pub use keeper::Keeper;
 pub use machine::{MachineError, this_machine};
+pub use making::{Making, Progress};
 pub use nursery::{Exit, Nursery, NurseryError};
 pub use observe::{ObserveError, observe};
 pub use offshoot_plan::Who;

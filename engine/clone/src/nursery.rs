@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::confine::Confined;
+use crate::making::Making;
 use crate::template::{Template, TemplateError, TemplateSpec};
 use crate::wire::{self, Make, Notice};
 
@@ -147,24 +148,32 @@ impl Nursery {
     /// # Errors
     /// The image is refused, or the nursery has ended.
     pub fn template(&mut self, spec: &TemplateSpec<'_>) -> Result<Template, TemplateError> {
+        self.begin(spec)?.finish()
+    }
+
+    /// Begins to make a template; returns as soon as its process exists.
+    ///
+    /// # Errors
+    /// There can be no process, or the nursery has ended.
+    pub fn begin(&mut self, spec: &TemplateSpec<'_>) -> Result<Making, TemplateError> {
         self.number = next_number();
         let control = self.ask(spec).map_err(TemplateError::Nursery)?;
-        let (pid, pidfd) = loop {
+        loop {
             let (notice, mut fds) = self.receive().map_err(TemplateError::Nursery)?;
             match notice {
                 Notice::Making { number, pid } if number == self.number => {
-                    break (pid, fds.pop().ok_or_else(no_pidfd)?);
+                    let pidfd = fds.pop().ok_or_else(no_pidfd)?;
+                    return Ok(Making::new(control, pid, pidfd));
                 }
                 Notice::Ended { pid, status } => self.exits.push(Exit { pid, status }),
                 Notice::Failed { number, what } if number == self.number => {
-                    return Err(TemplateError::Refused(what));
+                    return Err(TemplateError::Begin(what));
                 }
                 // Of a request that was given up; its template ends, as nobody holds its socket.
                 Notice::Making { .. } | Notice::Failed { .. } => {}
                 Notice::Ready | Notice::Ending { .. } => {}
             }
-        };
-        Template::await_ready(control, pid, pidfd)
+        }
     }
 
     /// Asks for a template; gives our end of its control socket.

@@ -15,7 +15,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::nursery::NurseryError;
 use crate::step;
-use crate::wire::{self, Birth};
 use crate::{Confinement, Failure, Memory, Recipe, Substituted};
 
 /// What a template is made of.
@@ -57,6 +56,9 @@ pub struct FileUser {
 /// Why there is no template.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
+    /// The nursery cannot begin one; the text says why.
+    #[error("the template could not be begun: {0}")]
+    Begin(String),
     /// The image is refused; the text says why.
     #[error("{0}")]
     Refused(String),
@@ -165,36 +167,14 @@ pub enum ForkError {
 }
 
 impl Template {
-    pub(crate) fn await_ready(
+    /// A process that has said that it is one: its id and pidfd, what its clones need, and how it was made.
+    pub(crate) fn new(
         control: OwnedFd,
-        pid: i32,
-        pidfd: OwnedFd,
-    ) -> Result<Self, TemplateError> {
-        let talk = |errno: Errno| TemplateError::Talk(errno.into());
-        let Some((bytes, mut parts)) = packet::receive(control.as_fd()).map_err(talk)? else {
-            return Err(TemplateError::Ended);
-        };
-        let needs = match wire::decode(&bytes).map_err(TemplateError::Talk)? {
-            Birth::Needs(needs) => needs,
-            Birth::Refused(why) => return Err(TemplateError::Refused(why)),
-        };
-        let (Some(rest), Some(plan)) = (parts.pop(), parts.pop()) else {
-            return Err(TemplateError::Ended);
-        };
-        let recipe = Recipe { plan, rest };
-        let Some((bytes, _)) = packet::receive(control.as_fd()).map_err(talk)? else {
-            return Err(TemplateError::Ended);
-        };
-        match Reply::from_bytes(&bytes) {
-            Some(reply) if reply.kind == ReplyKind::Ready as u32 => {}
-            Some(reply) => return Err(TemplateError::Stub(failure(&recipe, &reply))),
-            // After the needs, the exec may still fail.
-            None => match wire::decode(&bytes) {
-                Ok(Birth::Refused(why)) => return Err(TemplateError::Refused(why)),
-                _ => return Err(TemplateError::Ended),
-            },
-        }
-        Ok(Self {
+        (pid, pidfd): (i32, OwnedFd),
+        needs: Vec<Substituted>,
+        recipe: Recipe,
+    ) -> Self {
+        Self {
             control,
             pid,
             pidfd,
@@ -202,7 +182,7 @@ impl Template {
             recipe: Arc::new(recipe),
             next_token: 1,
             heard: VecDeque::new(),
-        })
+        }
     }
 
     /// Its process id, in the nursery's namespace.
@@ -399,7 +379,7 @@ fn talk(errno: Errno) -> ForkError {
 }
 
 /// A failure, with what the plan says of it.
-fn failure(recipe: &Recipe, reply: &Reply) -> Failure {
+pub(crate) fn failure(recipe: &Recipe, reply: &Reply) -> Failure {
     let Reply {
         phase, op, result, ..
     } = *reply;

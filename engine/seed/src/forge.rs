@@ -12,6 +12,7 @@ use offshoot_pool::ImageName;
 use rustix::event::{EventfdFlags, eventfd};
 use tokio::sync::oneshot;
 
+use crate::births::Order;
 use crate::secrets::{Finding, Secrets};
 use crate::work::{Work, Workshop};
 use crate::{Seed, SeedError};
@@ -117,7 +118,7 @@ impl Forge {
     /// # Errors
     /// See [`SeedError`].
     pub async fn template(&self, warm: Warm) -> Result<Seed, SeedError> {
-        self.ask(|reply| Work::Warm(warm, reply)).await?
+        self.ask(|reply| Work::Warm(Order { warm, reply })).await?
     }
 
     /// Notes which pages a clone has needed: the next template has them ready for its clones.

@@ -1,7 +1,7 @@
 //! Seeds: initialised processes as images, and the templates that their clones come from.
 //!
 //! 1. [`Forge::start`] opens the pool of images and starts the nursery of templates, both owned by one thread: making
-//!    seeds and templates is background work, and takes turns.
+//!    seeds is background work, and takes turns. Templates are made by processes of their own, one for each processor.
 //! 2. [`Forge::freeze`] makes an image of a process and ends the process.
 //! 3. [`Forge::template`] makes a resident [`Seed`] of an image: a template that waits.
 //! 4. [`Forge::learn`] notes which pages a clone has needed, so that the next template has them ready.
@@ -12,6 +12,7 @@
 //!
 //! Cost: one thread, one process; each resident seed is a process with four descriptors here.
 
+mod births;
 mod checked;
 mod error;
 mod forge;

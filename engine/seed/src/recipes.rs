@@ -54,6 +54,11 @@ impl Files {
         &self.0
     }
 
+    /// Whether they still are what they were.
+    pub(crate) fn are_unchanged(&self, pool: &Pool) -> bool {
+        self.open(pool).is_some()
+    }
+
     fn open(&self, pool: &Pool) -> Option<Vec<OwnedFd>> {
         let files = self.0.iter();
         files

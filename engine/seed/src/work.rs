@@ -1,33 +1,30 @@
-//! The thread that makes seeds: one order after the other, and in between the nursery's reports.
+//! The thread that makes seeds: one order after the other, and in between what the nursery and templates on their way say.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, TryRecvError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use offshoot_checkpoint::{CheckpointError, Options, Report, checkpoint_reviewed};
-use offshoot_clone::{
-    Confinement, Keeper, PathRules, Recipe, Template, TemplateSpec, observe, setup_calls,
-};
-use offshoot_image::model::{Manifest, PAGE_BYTES, PageRange};
+use offshoot_clone::{Keeper, observe, setup_calls};
+use offshoot_image::model::{Manifest, PageRange};
 use offshoot_pool::{
-    ImageName, Lineage, Mount, NewImage, OpenImage, Pool, PoolConfig, RemoveError,
-    load_or_create_key,
+    ImageName, Mount, NewImage, Pool, PoolConfig, RemoveError, load_or_create_key,
 };
 use offshoot_sandbox::ProgramRules;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::oneshot::Sender;
 
+use crate::SeedError;
+use crate::births::{Births, Order};
 use crate::checked::Checked;
-use crate::forge::{ForgeConfig, Freeze, Frozen, Learn, Warm};
-use crate::recipes::{Files, Known, Recipes};
-use crate::seed::About;
-use crate::{Seed, SeedError};
+use crate::forge::{ForgeConfig, Freeze, Frozen, Learn};
+use crate::recipes::Recipes;
 
 /// An order, and whom to tell.
 pub(crate) enum Work {
     Freeze(Freeze, Sender<Result<Frozen, SeedError>>),
-    Warm(Warm, Sender<Result<Seed, SeedError>>),
+    Warm(Order),
     Learn(Learn, Sender<Result<(), SeedError>>),
     Find(ImageName, Sender<bool>),
     List(Sender<Result<BTreeMap<ImageName, u64>, SeedError>>),
@@ -37,12 +34,13 @@ pub(crate) enum Work {
 
 /// What the thread owns.
 pub(crate) struct Workshop {
-    pool: Pool,
-    keeper: Keeper,
-    recipes: Recipes,
-    checked: Checked,
+    pub(crate) pool: Pool,
+    pub(crate) keeper: Keeper,
+    pub(crate) recipes: Recipes,
+    pub(crate) checked: Checked,
     /// What a sandbox makes of every clone.
-    rules: ProgramRules,
+    pub(crate) rules: ProgramRules,
+    pub(crate) births: Births,
 }
 
 impl Workshop {
@@ -59,49 +57,56 @@ impl Workshop {
             recipes: Recipes::default(),
             checked: Checked::default(),
             rules: ProgramRules::new(&setup_calls()),
+            births: Births::new(),
         })
     }
 
     /// Works until there is nobody any more who could order.
     pub(crate) fn run(mut self, orders: &Receiver<Work>, bell: &OwnedFd) {
+        let now = Timespec::default();
         loop {
             match orders.try_recv() {
-                Ok(work) => self.do_work(work),
-                Err(TryRecvError::Empty) => self.wait(bell),
+                Ok(work) => {
+                    self.do_work(work);
+                    self.hear(bell, Some(&now));
+                }
+                Err(TryRecvError::Empty) => self.hear(bell, None),
                 Err(TryRecvError::Disconnected) => return,
             }
         }
     }
 
-    /// Waits for the bell. Hears the nursery meanwhile: how clones end is known by their pidfds, but a nursery that
-    /// nobody hears stops reaping once its socket is full.
-    fn wait(&mut self, bell: &OwnedFd) {
-        let mut ready = vec![PollFd::new(bell, PollFlags::IN)];
+    /// Waits for the bell, for templates on their way, and for the nursery: how clones end is known by their pidfds, but a
+    /// nursery that nobody hears stops reaping once its socket is full.
+    fn hear(&mut self, bell: &OwnedFd, at_most: Option<&Timespec>) {
+        let births = self.births.each();
+        let mut ready: Vec<PollFd<'_>> = births
+            .map(|birth| PollFd::from_borrowed_fd(birth, PollFlags::IN))
+            .collect();
+        let births = ready.len();
+        ready.push(PollFd::new(bell, PollFlags::IN));
         let nursery = self.keeper.notices();
-        ready.extend(
-            nursery
-                .iter()
-                .map(|nursery| PollFd::new(nursery, PollFlags::IN)),
-        );
-        if poll(&mut ready, None).is_err() {
+        ready.extend(nursery.map(|nursery| PollFd::from_borrowed_fd(nursery, PollFlags::IN)));
+        if poll(&mut ready, at_most).is_err() {
             return;
         }
-        let rung = !ready[0].revents().is_empty();
-        let said = ready.get(1).is_some_and(|said| !said.revents().is_empty());
-        if rung {
+        let has_said: Vec<bool> = ready.iter().map(|fd| !fd.revents().is_empty()).collect();
+        if has_said[births] {
             let _ = rustix::io::read(bell, &mut [0_u8; 8]);
         }
-        if said {
+        if has_said.get(births + 1) == Some(&true) {
             // Its end is logged there; another one is started for the next template.
             let _ = self.keeper.next_exit();
         }
+        let places: Vec<usize> = (0..births).filter(|place| has_said[*place]).collect();
+        self.attend(&places);
     }
 
     fn do_work(&mut self, work: Work) {
         // Who has given up waiting has no use for the result: a template is dropped, an image stays.
         match work {
             Work::Freeze(freeze, reply) => drop(reply.send(self.freeze(freeze))),
-            Work::Warm(warm, reply) => drop(reply.send(self.warm(&warm))),
+            Work::Warm(order) => self.order(order),
             Work::Learn(learn, reply) => drop(reply.send(self.learn(&learn))),
             Work::Find(name, reply) => drop(reply.send(self.pool.open_lineage(&name).is_ok())),
             Work::Discard(name, reply) => drop(reply.send(self.discard(&name))),
@@ -155,96 +160,6 @@ impl Workshop {
         }
     }
 
-    fn warm(&mut self, warm: &Warm) -> Result<Seed, SeedError> {
-        if let Some((images, known)) = self.recipes.find(&self.pool, &warm.name, warm.memory) {
-            let made = self.template(warm, &images, Some(&known.recipe), 0);
-            // Files that the process had mapped may be others now: then the image's reader tells what is wrong.
-            if !made.as_ref().is_err_and(SeedError::is_of_image) {
-                tracing::debug!(image = %warm.name, "a template was made as one was before");
-                return made.map(|template| Seed::new(template, known.about, warm.memory));
-            }
-            self.recipes.forget(&warm.name);
-        }
-        let (chain, about) = self.read(&warm.name)?;
-        let files = Files::of(&chain)?;
-        let images: Vec<OwnedFd> = chain.into_iter().map(OwnedFd::from).collect();
-        let due = self.checked.due(files.each());
-        let template = self.template(warm, &images, None, due)?;
-        self.checked.note(files.each());
-        let known = Known {
-            recipe: Arc::clone(template.recipe()),
-            about: about.clone(),
-        };
-        let (name, memory) = (warm.name.clone(), warm.memory);
-        self.recipes.keep(name, memory, files, known);
-        Ok(Seed::new(template, about, warm.memory))
-    }
-
-    /// An image and those that it is a difference to, and what is known of it.
-    fn read(&self, name: &ImageName) -> Result<(Vec<OpenImage>, About), SeedError> {
-        let (lineage, is_learnt) = self.newest(name)?;
-        let chain: Vec<OpenImage> = std::iter::once(lineage.image)
-            .chain(lineage.ancestors)
-            .collect();
-        // What has learnt is a difference of no pages to what was frozen.
-        let frozen = chain.iter().position(|image| image.name() == name);
-        let frozen = frozen.unwrap_or(0);
-        let about = About {
-            name: name.clone(),
-            image: chain[0].id(),
-            stored_bytes: chain[frozen].stored_bytes()?,
-            is_learnt,
-            copied_bytes: pages(&lineage.manifest.profile.dirty) * PAGE_BYTES,
-            parent: chain.get(frozen + 1).map(|parent| parent.name().clone()),
-        };
-        Ok((chain, about))
-    }
-
-    /// Makes a template of images, or as one was made before of the same. So many of them, the first ones, are checked page by page.
-    fn template(
-        &mut self,
-        warm: &Warm,
-        images: &[OwnedFd],
-        recipe: Option<&Recipe>,
-        images_to_check: usize,
-    ) -> Result<Template, SeedError> {
-        let spec = TemplateSpec {
-            images,
-            key: self.pool.key(),
-            memory: warm.memory,
-            recipe,
-            images_to_check,
-            confinement: Some(Confinement {
-                inherited: &self.rules.inherited,
-                last: &self.rules.last,
-                limits: &self.rules.limits,
-                paths: self.rules.paths.as_ref().map(|paths| PathRules {
-                    handled: paths.handled,
-                    flags: paths.flags,
-                    beneath: &paths.beneath,
-                }),
-            }),
-            profile: None,
-            files_as: Some(warm.files_as),
-            root: Some(warm.root.as_fd()),
-        };
-        let template = self.keeper.template(&spec);
-        template.map_err(|source| SeedError::Template {
-            name: warm.name.clone(),
-            source,
-        })
-    }
-
-    /// An image, or the one that knows which of its pages clones need; and whether it is that one.
-    fn newest(&self, name: &ImageName) -> Result<(Lineage, bool), SeedError> {
-        if let Some(learnt) = learnt(name)
-            && let Ok(lineage) = self.pool.open_lineage(&learnt)
-        {
-            return Ok((lineage, true));
-        }
-        Ok((self.pool.open_lineage(name)?, false))
-    }
-
     /// Notes which pages a clone has needed, in an image that has none of its own.
     fn learn(&mut self, learn: &Learn) -> Result<(), SeedError> {
         let Some(name) = learnt(&learn.name) else {
@@ -294,7 +209,7 @@ impl Workshop {
     }
 }
 
-fn pages(ranges: &[PageRange]) -> u64 {
+pub(crate) fn pages(ranges: &[PageRange]) -> u64 {
     ranges.iter().map(|range| range.pages).sum()
 }
 
@@ -302,7 +217,7 @@ fn pages(ranges: &[PageRange]) -> u64 {
 const LEARNT: &str = ".learnt";
 
 /// The image that knows which pages clones of another one need; none if that is a long name.
-fn learnt(name: &ImageName) -> Option<ImageName> {
+pub(crate) fn learnt(name: &ImageName) -> Option<ImageName> {
     ImageName::new(format!("{name}{LEARNT}")).ok()
 }
 
