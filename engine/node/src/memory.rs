@@ -1,6 +1,8 @@
 //! What the machine says about memory, and whether its processors have time to spare.
 
 use std::path::Path;
+use std::sync::LazyLock;
+use std::thread::available_parallelism;
 
 use offshoot_sandbox::MemoryUse;
 
@@ -72,6 +74,20 @@ fn is_short(meminfo: &str, of_sandboxes: &MemoryUse) -> bool {
         || groups.is_some_and(|all| is_little(all.saturating_sub(of_sandboxes.used_bytes), all))
 }
 
+/// Whether less wants to run at this moment than there are processors, the caller aside; true if the kernel does not tell.
+pub(crate) fn has_idle_processor() -> bool {
+    static PROCESSORS: LazyLock<usize> =
+        LazyLock::new(|| available_parallelism().map_or(1, usize::from));
+    // The caller is one of those that run.
+    running(&text("/proc/loadavg")).is_none_or(|running| running <= *PROCESSORS)
+}
+
+/// How many tasks run or wait for a processor: `0.05 0.12 0.10 RUNNING/ALL LAST` (`proc_loadavg(5)`).
+fn running(loadavg: &str) -> Option<usize> {
+    let (running, _) = loadavg.split_whitespace().nth(3)?.split_once('/')?;
+    running.parse().ok()
+}
+
 /// Memory of a process that is its own, in bytes: what it has written or been given, not files that it has mapped.
 pub(crate) fn own_bytes(pid: i32) -> Option<u64> {
     let status = text(format!("/proc/{pid}/status"));
@@ -123,6 +139,13 @@ mod tests {
         let [within, nearly] = [700, 900].map(|used| groups(Some(1000), used));
         assert!(!is_short(&meminfo(900), &within) && is_short(&meminfo(900), &nearly));
         assert!(is_short("", &free));
+    }
+
+    #[test]
+    fn tasks_that_run_are_told_from_all() {
+        assert_eq!(running("0.75 1.83 3.24 2/512 12345\n"), Some(2));
+        assert_eq!(running(""), None);
+        assert!(running(&text("/proc/loadavg")).is_some_and(|running| running > 0));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::credentials::Purpose;
+use crate::memory::has_idle_processor;
 use crate::seeds::keep::warm;
 use crate::seeds::make::{learn, make, renew};
 use crate::seeds::templates::grow;
@@ -356,6 +357,10 @@ impl Fri for Node {
 
     fn read_machine(&self) -> MachineReading {
         Self::read_machine(self)
+    }
+
+    fn has_idle_processor(&self) -> bool {
+        has_idle_processor()
     }
 
     fn report_init_failure(&self, spec: &InstanceSpec, event: &Event, failure: Failure) -> Outcome {

@@ -8,12 +8,15 @@ use offshoot_decide::{End, Event as Change, Rung};
 use offshoot_node::{Activated, CreateFailure, Event, Fri, Memory, Outcome, Reply};
 
 use crate::admit::{Admitted, MakingShared, Needed};
+use crate::gate::Place;
 use crate::shares::Seat;
 use crate::state::{Ready, rung};
 use crate::{InvokeError, Porter, Target, ThrottleReason, metered};
 
 /// What the ladder gave.
-struct Found<I> {
+struct Found<'a, I> {
+    /// If it had to wait for one, or is new: until its answer.
+    place: Option<Place<'a>>,
     instance: I,
     /// The event's place in it, if it may have others.
     seat: Option<Seat>,
@@ -23,9 +26,10 @@ struct Found<I> {
     waited: Duration,
 }
 
-impl<I> Found<I> {
-    fn ready(ready: Ready<I>, waited: Duration) -> Self {
+impl<'a, I> Found<'a, I> {
+    fn ready(ready: Ready<I>, place: Option<Place<'a>>, waited: Duration) -> Self {
         Self {
+            place,
             instance: ready.waiting.instance,
             seat: ready.seat,
             bytes: ready.waiting.bytes,
@@ -59,11 +63,12 @@ impl<F: Fri> Porter<F> {
         loop {
             let begun = Instant::now();
             let found = match admitted.take_ready() {
-                Some(ready) => Ok(Found::ready(ready, Duration::ZERO)),
+                Some(ready) => Ok(Found::ready(ready, None, Duration::ZERO)),
                 None => self.climb(&target, &mut admitted, arrived, begun).await,
             };
             event.queued = arrived + begun.elapsed();
             let Found {
+                place,
                 instance,
                 seat,
                 bytes,
@@ -83,6 +88,7 @@ impl<F: Fri> Porter<F> {
                 .node
                 .activate(instance, event.clone(), reply.clone())
                 .await;
+            drop(place);
             if activated.undelivered {
                 // The rung failed before the handler saw the event: the next one may have it.
                 match seat {
@@ -120,15 +126,16 @@ impl<F: Fri> Porter<F> {
         admitted: &mut Admitted<F>,
         arrived: Duration,
         begun: Instant,
-    ) -> Result<Found<F::Instance>, InvokeFailure> {
+    ) -> Result<Found<'_, F::Instance>, InvokeFailure> {
         let _making = if target.spec.concurrency > 1 {
             match self.wait_or_make(target, admitted, arrived, begun).await {
-                Ok(ready) => return Ok(Found::ready(ready, begun.elapsed())),
+                Ok(ready) => return Ok(Found::ready(ready, None, begun.elapsed())),
                 Err(making) => making,
             }
         } else {
             None
         };
+        let place = self.gate.enter(|| self.node.has_idle_processor()).await;
         let _permit = self
             .cold_starts
             .acquire()
@@ -136,7 +143,7 @@ impl<F: Fri> Porter<F> {
             .map_err(|_| InvokeError::ShuttingDown)?;
         let waited = begun.elapsed();
         if let Some(ready) = admitted.look_again(arrived + waited) {
-            return Ok(Found::ready(ready, waited));
+            return Ok(Found::ready(ready, Some(place), waited));
         }
         self.make_room()?;
         let (made, seedless) = self.make(target, admitted.memory()).await;
@@ -153,6 +160,7 @@ impl<F: Fri> Porter<F> {
                     seedless,
                 );
                 Ok(Found {
+                    place: Some(place),
                     instance,
                     seat,
                     bytes: 0,

@@ -18,7 +18,9 @@ pub struct PorterConfig {
     pub max_instances: usize,
     /// How long an idle instance is kept at most; with 0, it ends with its event.
     pub keep_alive: Duration,
-    /// Cold starts at the same time; more would only slow each other down.
+    /// Processors: more starts are not under way at once while all of these are busy.
+    pub processors: usize,
+    /// Instances that are being made at the same time, at most.
     pub cold_starts: usize,
     /// When function versions get seeds.
     pub seeds: SeedPolicy,
@@ -50,6 +52,7 @@ impl Default for PorterConfig {
             account_concurrency: 1000,
             max_instances: 1000,
             keep_alive: Duration::from_secs(600),
+            processors: cpus,
             cold_starts: 4 * cpus,
             seeds: SeedPolicy::default(),
         }

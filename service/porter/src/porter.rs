@@ -14,6 +14,7 @@ use tracing::Instrument;
 
 use crate::decisions::{Clock, Decided, Decisions};
 use crate::detach::Detach;
+use crate::gate::Gate;
 use crate::metered::InstanceMetrics;
 use crate::policy::PorterConfig;
 use crate::slots::Waiting;
@@ -46,6 +47,8 @@ pub struct Porter<F: Fri> {
     pub(crate) alive: AtomicUsize,
     /// Memory of instances that were told to end and have not ended yet.
     freeing_bytes: Arc<AtomicU64>,
+    /// Who is let in may start an instance.
+    pub(crate) gate: Gate,
     pub(crate) cold_starts: Semaphore,
     /// Wakes the driver.
     pub(crate) wake: Notify,
@@ -76,6 +79,7 @@ impl<F: Fri> Porter<F> {
             decisions: Decisions::default(),
             alive: AtomicUsize::new(0),
             freeing_bytes: Arc::default(),
+            gate: Gate::new(config.processors),
             cold_starts: Semaphore::new(config.cold_starts),
             wake: Notify::new(),
             room: Notify::new(),

@@ -252,6 +252,7 @@ fn porter_config(config: &Config) -> PorterConfig {
             rotate_after: config.seeds.rotate_after,
             ..SeedPolicy::default()
         },
+        ..PorterConfig::default()
     }
 }
 

@@ -159,7 +159,14 @@ async fn an_event_waits_for_memory_that_was_only_assumed_to_be_needed() {
     };
     // One instance of 128 MiB fits, or three of what they really use.
     node.limit_mb.store(160, Ordering::SeqCst);
-    let (node, porter) = driven(node, PorterConfig::default());
+    let seedless = PorterConfig {
+        seeds: SeedPolicy {
+            after_events: 0,
+            ..SeedPolicy::default()
+        },
+        ..PorterConfig::default()
+    };
+    let (node, porter) = driven(node, seedless);
     let target = target("f", "r", None);
     let calls = (0..3).map(|_| {
         let (porter, target) = (Arc::clone(&porter), Arc::clone(&target));

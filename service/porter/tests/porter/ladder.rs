@@ -271,3 +271,33 @@ async fn starts_are_counted_and_the_latest_are_kept_until_the_function_goes() {
     porter.retire_function(&"f".into(), None, None);
     assert!(porter.starts().of("f").is_none());
 }
+
+/// How many instances eight events get that come at once, each of which takes 10 ms, with two processors.
+async fn instances_of_a_burst(is_busy: bool) -> u32 {
+    let node = FakeNode {
+        handler_ms: 10,
+        ..FakeNode::default()
+    };
+    node.is_busy.store(is_busy, Ordering::SeqCst);
+    let config = PorterConfig {
+        processors: 2,
+        ..PorterConfig::default()
+    };
+    let (node, porter) = porter(node, config);
+    let target = target("f", "r", None);
+    let calls = (0..8).map(|_| {
+        let (porter, target) = (Arc::clone(&porter), Arc::clone(&target));
+        tokio::spawn(async move { invoke(&porter, &target).await })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        call.await.unwrap().unwrap();
+    }
+    node.calls("create")
+}
+
+/// An instance that would wait for a processor serves nobody sooner than the one that has it.
+#[tokio::test(start_paused = true)]
+async fn a_burst_gets_as_many_instances_as_there_are_processors_while_they_are_busy() {
+    assert_eq!(instances_of_a_burst(true).await, 2);
+    assert!(instances_of_a_burst(false).await > 4);
+}

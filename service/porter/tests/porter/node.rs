@@ -305,6 +305,10 @@ impl Fri for FakeNode {
         }
     }
 
+    fn has_idle_processor(&self) -> bool {
+        !self.is_busy.load(Ordering::SeqCst)
+    }
+
     fn report_init_failure(&self, _: &InstanceSpec, _: &Event, failure: Failure) -> Outcome {
         outcome(Answer::Failure(failure), Rung::Cold)
     }

@@ -1,0 +1,165 @@
+//! How many starts are under way at once: one for each processor, and more while a processor has nothing to do.
+//!
+//! An instance that was made and waits for a processor serves nobody sooner, and its memory has left the caches when its
+//! turn comes (docs/design/porter.md, Starts and processors). So events wait before theirs is made, in the order in which
+//! they came. From the beginning of a start until its first answer it has a place; what runs for longer is load like any
+//! other, and what sleeps leaves a processor to others.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
+
+/// A start that takes longer has no place any more: those that wait must not depend on a handler's end.
+const LONGEST: Duration = Duration::from_millis(50);
+/// Who waits looks so often whether a processor has nothing to do.
+const LOOK_EACH: Duration = Duration::from_millis(1);
+
+/// Lets starts in.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    places: usize,
+    /// Who has it waits for a place; the others wait for it.
+    turn: tokio::sync::Mutex<()>,
+    inside: Mutex<Inside>,
+    left: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inside {
+    /// Counts those who came in.
+    number: u64,
+    /// Those who have not left, and since when they have been in.
+    each: VecDeque<(u64, Instant)>,
+}
+
+/// A start that is under way, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    gate: &'a Gate,
+    number: u64,
+}
+
+impl Gate {
+    pub(crate) fn new(places: usize) -> Self {
+        Self {
+            places,
+            turn: tokio::sync::Mutex::default(),
+            inside: Mutex::default(),
+            left: Notify::new(),
+        }
+    }
+
+    /// Waits for a place, or until `has_idle_processor` says so.
+    pub(crate) async fn enter(&self, has_idle_processor: impl Fn() -> bool) -> Place<'_> {
+        let _turn = self.turn.lock().await;
+        loop {
+            if let Some(place) = self.take_place() {
+                return place;
+            }
+            tokio::select! {
+                () = self.left.notified() => {}
+                () = sleep(LOOK_EACH) => if has_idle_processor() {
+                    return self.come_in(&mut self.lock());
+                }
+            }
+        }
+    }
+
+    fn take_place(&self) -> Option<Place<'_>> {
+        let mut inside = self.lock();
+        while let Some((_, since)) = inside.each.front()
+            && since.elapsed() >= LONGEST
+        {
+            inside.each.pop_front();
+        }
+        (inside.each.len() < self.places).then(|| self.come_in(&mut inside))
+    }
+
+    fn come_in(&self, inside: &mut Inside) -> Place<'_> {
+        inside.number += 1;
+        let number = inside.number;
+        inside.each.push_back((number, Instant::now()));
+        Place { gate: self, number }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let number = self.number;
+        self.gate.lock().each.retain(|(other, _)| *other != number);
+        self.gate.left.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+
+    use tokio::time::{advance, timeout};
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(10);
+
+    #[tokio::test(start_paused = true)]
+    async fn who_finds_every_place_taken_waits_until_one_is_left() {
+        let gate = Gate::new(2);
+        let one = gate.enter(|| false).await;
+        let _other = gate.enter(|| false).await;
+        assert!(timeout(SOON, gate.enter(|| false)).await.is_err());
+        drop(one);
+        timeout(SOON, gate.enter(|| false)).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_processor_is_a_place_but_not_for_two_at_once() {
+        let gate = Gate::new(1);
+        let _one = gate.enter(|| true).await;
+        let begun = Instant::now();
+        let _other = gate.enter(|| true).await;
+        let _third = gate.enter(|| true).await;
+        assert!((LOOK_EACH * 2..SOON).contains(&begun.elapsed()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_start_that_takes_long_gives_its_place_up() {
+        let gate = Gate::new(1);
+        let long = gate.enter(|| false).await;
+        advance(LONGEST).await;
+        let next = timeout(SOON, gate.enter(|| false)).await.unwrap();
+        // Its end frees no place of another one.
+        drop(long);
+        assert!(timeout(SOON, gate.enter(|| false)).await.is_err());
+        drop(next);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn they_come_in_as_they_came() {
+        let gate = Arc::new(Gate::new(1));
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let first = gate.enter(|| false).await;
+        let all: Vec<_> = (0..5)
+            .map(|number| {
+                let (gate, order) = (Arc::clone(&gate), Arc::clone(&order));
+                tokio::spawn(async move {
+                    let _place = gate.enter(|| false).await;
+                    order.lock().unwrap().push(number);
+                })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        drop(first);
+        for one in all {
+            one.await.unwrap();
+        }
+        assert_eq!(*order.lock().unwrap(), [0, 1, 2, 3, 4]);
+    }
+}
