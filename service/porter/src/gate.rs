@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 /// A start that takes longer has no place any more: those that wait must not depend on a handler's end.
-const LONGEST: Duration = Duration::from_millis(50);
+const LONGEST: Duration = Duration::from_millis(100);
 /// Who waits looks so often whether a processor has nothing to do.
 const LOOK_EACH: Duration = Duration::from_millis(1);
 
