@@ -473,6 +473,29 @@ class Born(OwnDaemon):
         self.assertGreater(int(reports[-1]), 16)
 
 
+class AtOnce(OwnDaemon):
+    def test_functions_first_called_at_once_are_restored_beside_each_other_and_a_damaged_one_harms_no_other(self):
+        made = self.daemon(EACH_A_CLONE).start()
+        answers = "def handler(event, context):\n    return {number}\n"
+        names = [deploy(made.client(), answers.format(number=number)) for number in range(6)]
+        for name in names:
+            until(made, name, "clone")
+        known = set(os.listdir(made.state_dir / "seeds"))
+        broken = deploy(made.client(), answers.format(number=6))
+        until(made, broken, "clone")
+        made.stop()
+        for image in set(os.listdir(made.state_dir / "seeds")) - known:
+            damage(made.state_dir / "seeds" / image)
+        made.start()
+        everyone = [*names, broken]
+        with ThreadPoolExecutor(len(everyone)) as callers:
+            met = list(callers.map(lambda name: start(made, name), everyone))
+        self.assertEqual([answer for _, answer, _ in met], list(range(7)))
+        self.assertEqual([rung for rung, _, _ in met[:-1]], ["restore"] * 6)
+        self.assertNotIn(met[-1][0], ("restore", "clone"))
+        self.assertEqual([start(made, name)[0] for name in names], ["clone"] * 6)
+
+
 class Faults(OwnDaemon):
     def setUp(self):
         self.made = self.daemon(EACH_A_CLONE).start()
