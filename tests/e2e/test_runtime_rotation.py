@@ -14,6 +14,7 @@ SETTINGS = {
     "seeds.idle_after": 4,
     "seeds.parked": 0,
     "seeds.rotate_clones": 5,
+    "seeds.recall": "false",
 }
 # Where a library is that the runtime has brought along.
 WHERE = """

@@ -16,8 +16,8 @@ import kernel
 
 # What may be met where there is no seed of the version: the runtime's seed is made after the first cold start.
 WITHOUT_SEED = ("cold", "level1")
-# Every event meets a new instance, and the first one has the seed made.
-EACH_A_CLONE = {"limits.keep_alive_s": 0, "seeds.after_events": 1, "seeds.parked": 0}
+# Every event meets a new instance, and the first one has the seed made. The next daemon begins without templates.
+EACH_A_CLONE = {"limits.keep_alive_s": 0, "seeds.after_events": 1, "seeds.parked": 0, "seeds.recall": "false"}
 
 DRAWS = """
 import os, random, ssl, tempfile, uuid
@@ -376,7 +376,7 @@ class Runtimes(OwnDaemon):
     """Functions without a seed begin in a clone of their runtime."""
 
     def setUp(self):
-        settings = {"limits.keep_alive_s": 0, "seeds.after_events": 3, "seeds.idle_after": 3, "seeds.parked": 0}
+        settings = {"limits.keep_alive_s": 0, "seeds.after_events": 3, "seeds.idle_after": 3, "seeds.parked": 0, "seeds.recall": "false"}
         self.made = self.daemon(settings).start()
         self.client = self.made.client()
 
@@ -445,7 +445,7 @@ class Runtimes(OwnDaemon):
 class Born(OwnDaemon):
     def test_memory_that_a_clone_is_born_with_is_counted(self):
         """What `fork` copies for a clone is charged to no control group."""
-        made = self.daemon({"seeds.after_events": 1, "seeds.parked": 0}).start()
+        made = self.daemon({"seeds.after_events": 1, "seeds.parked": 0, "seeds.recall": "false"}).start()
         writes = """
             import time
             held = bytearray(16 << 20)
@@ -494,6 +494,47 @@ class AtOnce(OwnDaemon):
         self.assertEqual([rung for rung, _, _ in met[:-1]], ["restore"] * 6)
         self.assertNotIn(met[-1][0], ("restore", "clone"))
         self.assertEqual([start(made, name)[0] for name in names], ["clone"] * 6)
+
+
+class Recalled(OwnDaemon):
+    """What was at hand is at hand again in the next daemon, before anybody calls."""
+
+    def setUp(self):
+        self.made = self.daemon({**EACH_A_CLONE, "seeds.parked": 1, "seeds.recall": "true"}).start()
+        self.list = self.made.state_dir / "templates.json"
+        self.name = deploy(self.made.client(), DRAWS)
+        until(self.made, self.name, "clone", "parked")
+        self.assertTrue(eventually(lambda: self.list.exists() and self.name in self.list.read_text()))
+
+    def templates(self):
+        return next(seed["templates"] for seed in seeds_of(self.made) if seed["function"] == self.name)
+
+    def known(self):
+        return [seed["function"] for seed in seeds_of(self.made)]
+
+    def test_after_an_orderly_end_and_after_a_kill(self):
+        for end in (self.made.stop, self.made.kill9):
+            end()
+            self.made.start()
+            self.assertTrue(eventually(lambda: self.name in self.known() and self.templates() == 1), self.made.log())
+            explained = json.loads(self.made.cli("explain", self.name, "--json").stdout)
+            self.assertEqual((explained["parked"], explained["busy"]), (0, 0), "nothing waits for a call")
+            self.assertEqual(start(self.made, self.name)[0], "clone")
+
+    def test_list_that_is_wrong_costs_nothing_but_the_templates(self):
+        self.made.stop()
+        others = ["gone", "../../etc/passwd", "x" * 1000, ""]
+        listed = [{"function": other, "version": version} for other in others for version in ("$LATEST", "7", "..", "")]
+        self.list.write_text(json.dumps([*listed, {"function": self.name, "version": "$LATEST"}]))
+        self.made.start()
+        self.assertTrue(eventually(lambda: self.name in self.known() and self.templates() == 1), self.made.log())
+        self.made.stop()
+        for bad in (b"", b"[", b"\xff" * 100, b"[]" * 10, b"{}", b'[{"function": 1}]'):
+            self.list.write_bytes(bad)
+            self.made.start()
+            self.assertIn("templates of the last daemon are not made again", self.made.log())
+            self.assertEqual(start(self.made, self.name)[0], "restore")
+            self.made.stop()
 
 
 class Faults(OwnDaemon):

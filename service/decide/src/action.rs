@@ -114,8 +114,10 @@ pub enum Reason {
         clone_p50_us: u64,
         target_p50_us: u64,
     },
-    /// Starts fell to a lower rung since the template was dropped, and there is room again.
+    /// Starts fell to a lower rung since the template was dropped, or it was at hand before the node began again; and there is
+    /// room.
     Wanted {
+        only_recalled: bool,
         used_bytes: u64,
         needed_bytes: u64,
         limit_bytes: u64,

@@ -214,6 +214,20 @@ impl Core {
         self.touch(now, id);
     }
 
+    /// A function's template was at hand before the node began again, and it has not been called since: it gets a template
+    /// that costs little, and nothing that waits for its call.
+    pub fn recall(&mut self, now: Time, id: FunctionId) {
+        if let Some(Some(function)) = self.functions.get_mut(id.0 as usize) {
+            function.is_recalled = true;
+            self.touch(now, id);
+        }
+    }
+
+    /// When a function was last called; none if it never was, or is not known.
+    pub fn last_start(&self, id: FunctionId) -> Option<Time> {
+        self.functions.get(id.0 as usize)?.as_ref()?.last_start
+    }
+
     /// A seed's image is on disk, made for the first time or anew.
     pub fn seed_ready(&mut self, now: Time, seed: &SeedOf, image_bytes: u64) {
         match seed {

@@ -131,12 +131,18 @@ impl fmt::Display for Reason {
                 Span(*target_p50_us)
             ),
             Self::Wanted {
+                only_recalled,
                 used_bytes,
                 needed_bytes,
                 limit_bytes,
             } => write!(
                 f,
-                "starts missed it: {} are needed, {} of {} are used",
+                "{}: {} are needed, {} of {} are used",
+                if *only_recalled {
+                    "it was at hand before the daemon began"
+                } else {
+                    "starts missed it"
+                },
                 Size(*needed_bytes),
                 Size(*used_bytes),
                 Size(*limit_bytes)

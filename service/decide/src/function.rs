@@ -88,6 +88,8 @@ pub(crate) struct Function {
     /// Its last start passed over its runtime's seed: it cannot use that.
     pub(crate) shuns_runtime: bool,
     pub(crate) added: Time,
+    /// Its template was at hand before the node began again.
+    pub(crate) is_recalled: bool,
     /// When the last event came; none before the first.
     pub(crate) last_start: Option<Time>,
     pub(crate) rate: Rate,
@@ -156,6 +158,7 @@ impl Function {
             runtime,
             shuns_runtime: false,
             added: now,
+            is_recalled: false,
             last_start: None,
             rate: Rate::new(policy.rate_fade_us),
             gaps: Histogram::default(),
@@ -185,6 +188,11 @@ impl Function {
             is_unindexed: false,
             history: VecDeque::new(),
         }
+    }
+
+    /// Whether it had a template before the node began again, and has not been called since.
+    pub(crate) fn only_recalled(&self) -> bool {
+        self.is_recalled && self.last_start.is_none()
     }
 
     /// The best rung if `without` is not there; `level1` tells whether the runtime has a seed.

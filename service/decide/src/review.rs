@@ -145,6 +145,9 @@ impl Review<'_> {
     }
 
     fn parked(&mut self, function: &mut Function) {
+        if function.only_recalled() {
+            return;
+        }
         let unused_us = self
             .now
             .since(function.last_start.unwrap_or(function.added));
@@ -278,7 +281,10 @@ impl Review<'_> {
         let sizes = [Backing::Local, Backing::Mapped]
             .map(|backing| (backing, function.template_size(backing, self.policy)));
         let fits = |bytes| self.memory.fits_easily(bytes, self.policy);
-        let may = |backing| backing == Backing::Local || self.policy.may_map;
+        let may = |backing| match backing {
+            Backing::Local => !(function.only_recalled() && self.policy.may_map),
+            Backing::Mapped => self.policy.may_map,
+        };
         let found = sizes
             .into_iter()
             .find(|(backing, bytes)| may(*backing) && fits(*bytes));
@@ -286,6 +292,7 @@ impl Review<'_> {
             return;
         };
         let reason = Reason::Wanted {
+            only_recalled: function.only_recalled(),
             used_bytes: self.memory.used_bytes(),
             needed_bytes: bytes,
             limit_bytes: self.memory.limit_bytes(),

@@ -137,6 +137,13 @@ impl Dispatch {
         Ok(())
     }
 
+    /// Tells the porter of a version that had a template in an earlier daemon: it may have one again before its first event.
+    pub fn recall(&self, function: &str, version: &str) -> Result<(), CatalogError> {
+        let found = self.find(function, Some(version))?;
+        self.parts.porter.recall(&found.target);
+        Ok(())
+    }
+
     /// What instances of all versions are made from: seeds of others serve nobody.
     pub fn all_specs(&self) -> Vec<InstanceSpec> {
         let versions = self.parts.catalog.live_versions();

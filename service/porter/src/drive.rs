@@ -149,8 +149,7 @@ impl<F: Fri> Porter<F> {
         let machine = self.node.read_machine();
         let freeing_bytes = self.freeing_bytes();
         let mut state = self.lock();
-        let resident: u64 = state.resident.values().map(|(_, bytes)| bytes).sum();
-        let templates = resident + state.other_templates_bytes;
+        let templates = state.resident.bytes() + state.other_templates_bytes;
         state.core.read(NodeReading {
             limit_bytes: machine.limit_bytes,
             used_bytes: machine.used_bytes.saturating_add(templates),
@@ -193,7 +192,7 @@ impl<F: Fri> Porter<F> {
                     todo.ended.extend(state.slots.unpark(function, count));
                 }
                 Deed::DropTemplate { function } => {
-                    state.resident.remove(&function);
+                    state.resident.remove(function);
                     todo.push(state, function, Work::Chill);
                 }
                 Deed::Park { function, count } => {
@@ -216,7 +215,7 @@ impl<F: Fri> Porter<F> {
                     if let Some(slot) = state.slots.get_mut(function) {
                         slot.has_seed = false;
                     }
-                    state.resident.remove(&function);
+                    state.resident.remove(function);
                     todo.push(state, function, Work::Forget);
                 }
                 Deed::RotateSeed {

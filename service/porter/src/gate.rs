@@ -3,7 +3,7 @@
 //! An instance that was made and waits for a processor serves nobody sooner, and its memory has left the caches when its
 //! turn comes (docs/design/porter.md, Starts and processors). So events wait before theirs is made, in the order in which
 //! they came. From the beginning of a start until its first answer it has a place; what runs for longer is load like any
-//! other, and what sleeps leaves a processor to others.
+//! other, and what sleeps leaves a processor to others. What is made ahead of events comes in after all of these.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,6 +16,10 @@ use tokio::time::{Instant, sleep};
 const LONGEST: Duration = Duration::from_millis(100);
 /// Who waits looks so often whether a processor has nothing to do.
 const LOOK_EACH: Duration = Duration::from_millis(1);
+/// What is made ahead looks so often for a place,
+const LOOK_LAST_EACH: Duration = Duration::from_millis(5);
+/// and for so long: what comes later is better off with it.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Lets starts in.
 #[derive(Debug)]
@@ -66,6 +70,20 @@ impl Gate {
                 }
             }
         }
+    }
+
+    /// Waits until there is a place and nobody else waits for one, but not for ever: for what is made ahead.
+    pub(crate) async fn enter_last(&self) -> Place<'_> {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            if let Ok(_turn) = self.turn.try_lock()
+                && let Some(place) = self.take_place()
+            {
+                return place;
+            }
+            sleep(LOOK_LAST_EACH).await;
+        }
+        self.come_in(&mut self.lock())
     }
 
     fn take_place(&self) -> Option<Place<'_>> {
@@ -139,6 +157,38 @@ mod tests {
         drop(long);
         assert!(timeout(SOON, gate.enter(|| false)).await.is_err());
         drop(next);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_made_ahead_comes_in_last_but_comes_in() {
+        let gate = Arc::new(Gate::new(1));
+        let first = gate.enter(|| false).await;
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let (ahead, done) = (Arc::clone(&gate), Arc::clone(&order));
+        let ahead = tokio::spawn(async move {
+            let _place = ahead.enter_last().await;
+            done.lock().unwrap().push("ahead");
+        });
+        tokio::task::yield_now().await;
+        let (event, done) = (Arc::clone(&gate), Arc::clone(&order));
+        let event = tokio::spawn(async move {
+            let _place = event.enter(|| false).await;
+            sleep(SOON).await;
+            done.lock().unwrap().push("event");
+        });
+        sleep(SOON).await;
+        drop(first);
+        event.await.unwrap();
+        ahead.await.unwrap();
+        assert_eq!(*order.lock().unwrap(), ["event", "ahead"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_made_ahead_does_not_wait_for_ever() {
+        let gate = Gate::new(0);
+        let begun = Instant::now();
+        let _place = gate.enter_last().await;
+        assert!((PATIENCE..PATIENCE * 2).contains(&begun.elapsed()));
     }
 
     #[tokio::test(start_paused = true)]

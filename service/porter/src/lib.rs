@@ -36,6 +36,8 @@ mod keep;
 mod metered;
 mod policy;
 mod porter;
+mod recall;
+mod resident;
 mod shares;
 mod slots;
 mod starts;

@@ -42,6 +42,8 @@ pub struct Porter<F: Fri> {
     pub(crate) config: PorterConfig,
     pub(crate) clock: Clock,
     state: Mutex<State<F::Instance>>,
+    /// Told when there is another template at hand, or one less.
+    pub(crate) resident_changed: Arc<Notify>,
     pub(crate) decisions: Decisions,
     /// Instances alive, idle or not.
     pub(crate) alive: AtomicUsize,
@@ -50,6 +52,8 @@ pub struct Porter<F: Fri> {
     /// Who is let in may start an instance.
     pub(crate) gate: Gate,
     pub(crate) cold_starts: Semaphore,
+    /// Templates that no event waits for are made one after the other: those of events come between them.
+    pub(crate) ahead: Semaphore,
     /// Wakes the driver.
     pub(crate) wake: Notify,
     /// Wakes events that wait for memory.
@@ -72,14 +76,17 @@ impl<F: Fri> fmt::Debug for Porter<F> {
 impl<F: Fri> Porter<F> {
     /// A porter for `node`. The metrics recorder must be installed: metrics are looked up here.
     pub fn new(node: Arc<F>, config: PorterConfig) -> Arc<Self> {
+        let state = State::new(Core::new(config.policy()));
         let porter = Self {
             node,
             clock: Clock::new(),
-            state: Mutex::new(State::new(Core::new(config.policy()))),
+            resident_changed: state.resident.changed(),
+            state: Mutex::new(state),
             decisions: Decisions::default(),
             alive: AtomicUsize::new(0),
             freeing_bytes: Arc::default(),
             gate: Gate::new(config.processors),
+            ahead: Semaphore::new(1),
             cold_starts: Semaphore::new(config.cold_starts),
             wake: Notify::new(),
             room: Notify::new(),
@@ -136,7 +143,7 @@ impl<F: Fri> Porter<F> {
             for (id, _) in &gone {
                 state.core.remove(*id);
                 state.shares.forget(*id);
-                state.resident.remove(id);
+                state.resident.remove(*id);
             }
             self.note(&mut state, false);
             gone

@@ -9,6 +9,7 @@ use offshoot_decide::{
 use offshoot_node::{Fri, InstanceSpec, Memory, RuntimeSeed, TemplateInfo};
 
 use crate::Target;
+use crate::resident::Resident;
 use crate::shares::{Left, Seat, Shares};
 use crate::slots::{Slots, Waiting};
 
@@ -22,8 +23,8 @@ pub(crate) struct State<I> {
     pub(crate) read_at: Option<Time>,
     /// Events that wait for memory.
     pub(crate) waiting: usize,
-    /// Templates that the core was told of: where their pages live, and their sizes.
-    pub(crate) resident: HashMap<FunctionId, (Backing, u64)>,
+    /// Templates that the core was told of.
+    pub(crate) resident: Resident,
     /// Memory of templates that are of no function, as runtimes have them.
     pub(crate) other_templates_bytes: u64,
     /// Versions whose template may not be what the core was told.
@@ -59,7 +60,7 @@ impl<I> State<I> {
             alarm: None,
             read_at: None,
             waiting: 0,
-            resident: HashMap::new(),
+            resident: Resident::default(),
             other_templates_bytes: 0,
             unsure: Vec::new(),
             runtimes: HashMap::new(),
@@ -226,9 +227,10 @@ impl<I> State<I> {
         templates: &[TemplateInfo],
         unsure: &[FunctionId],
     ) {
-        let mut gone: HashSet<FunctionId> = self.resident.keys().chain(unsure).copied().collect();
+        let mut gone: HashSet<FunctionId> =
+            self.resident.ids().chain(unsure.iter().copied()).collect();
         for id in unsure {
-            self.resident.remove(id);
+            self.resident.remove(*id);
         }
         self.other_templates_bytes = 0;
         for template in templates {
@@ -244,14 +246,13 @@ impl<I> State<I> {
                 self.core.seed_ready(now, &seed, template.image_bytes);
             }
             let (backing, bytes) = (backing(template.memory), template.own_bytes);
-            let known = self.resident.insert(id, (backing, bytes));
-            if known.is_none_or(|(known, _)| known != backing) {
+            if self.resident.insert(id, backing, bytes) != Some(backing) {
                 let ready = Event::TemplateReady { backing, bytes };
                 self.core.observe(now, id, ready);
             }
         }
         for id in gone {
-            self.resident.remove(&id);
+            self.resident.remove(id);
             self.core.observe(now, id, Event::TemplateGone);
         }
     }
@@ -262,7 +263,7 @@ impl<I> State<I> {
             return;
         };
         slot.has_seed = false;
-        self.resident.remove(&id);
+        self.resident.remove(id);
         self.core.observe(now, id, Event::TemplateGone);
         self.core.observe(now, id, Event::SeedGone);
     }

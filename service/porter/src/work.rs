@@ -98,6 +98,8 @@ impl<F: Fri> Porter<F> {
         match work {
             Work::Park => self.park(id, target).await,
             Work::Warm(backing) => {
+                let _turn = self.ahead.acquire().await;
+                let _place = self.gate.enter_last().await;
                 if let Err(error) = self.node.warm(spec, memory(backing)).await {
                     let error: &dyn std::error::Error = &error;
                     tracing::warn!(function = &*target.spec.function, error, "no template");
@@ -117,6 +119,7 @@ impl<F: Fri> Porter<F> {
     async fn park(&self, id: FunctionId, target: &Target) {
         // Nobody waits for it: no other instance ends for it. It is asked for only while there is memory.
         let clone = if self.count_one() {
+            let _place = self.gate.enter_last().await;
             let forked = self
                 .node
                 .fork(Arc::clone(&target.spec), true, Memory::Local)

@@ -20,8 +20,8 @@ use crate::record::Recorder;
 use crate::scenario::processor::Metered;
 use crate::summary::{Samples, Summary};
 
-/// A daemon that has started has filled its pool by then.
-const SETTLE: Duration = Duration::from_secs(1);
+/// A daemon that has started has filled its pool by then, and made the templates again that the one before had at hand.
+const SETTLE: Duration = Duration::from_secs(3);
 /// Room for the images of every function: the disk is not what is compared.
 pub(super) const IMAGES_MB: u64 = 16 << 10;
 /// Between two lines about how far it is.

@@ -136,6 +136,8 @@ pub struct Seeds {
     pub parked: u32,
     /// Whether templates may have their pages in the pool when memory is short.
     pub mapped: bool,
+    /// Whether templates that were at hand when the daemon ended are made again when it starts.
+    pub recall: bool,
     /// Templates that are kept at hand; beyond, the one that was used least lately ends.
     pub resident: u32,
     /// A seed is made anew after so many clones.

@@ -98,7 +98,7 @@ const COUNT: Kind = Kind::Integer {
 };
 
 /// Every key, in the order of the documentation.
-pub static KEYS: [Key; 35] = [
+pub static KEYS: [Key; 36] = [
     key("server", "listen", Kind::Address, "127.0.0.1:3001"),
     key("server", "state_dir", Kind::Path, "/var/lib/offshoot"),
     key("server", "drain_timeout_s", seconds(0, 3_600), "30"),
@@ -117,6 +117,7 @@ pub static KEYS: [Key; 35] = [
     key("seeds", "idle_after", AFTER, "1"),
     key("seeds", "parked", PARKED, "1"),
     key("seeds", "mapped", Kind::Boolean, "true"),
+    key("seeds", "recall", Kind::Boolean, "true"),
     key("seeds", "resident", COUNT, "256"),
     key("seeds", "rotate_clones", ROTATE, "10000"),
     key("seeds", "rotate_s", seconds(1, 31_536_000), "86400"),

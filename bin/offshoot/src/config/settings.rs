@@ -184,6 +184,7 @@ impl Settings {
                 idle_after: count("seeds", "idle_after"),
                 parked: count("seeds", "parked"),
                 mapped: self.get("seeds", "mapped").0 == Value::Boolean(true),
+                recall: self.get("seeds", "recall").0 == Value::Boolean(true),
                 resident: count("seeds", "resident"),
                 rotate_clones: integer("seeds", "rotate_clones"),
                 rotate_after: seconds("seeds", "rotate_s"),

@@ -21,6 +21,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::metering;
+use super::recall::Recall;
 use crate::config::Config;
 use crate::doctor::can_map;
 use crate::hidden::{NURSERY, TEMPLATES, UNPACK};
@@ -30,6 +31,8 @@ pub(super) struct Daemon {
     state: StateDir,
     node: Arc<Node>,
     porter: Arc<Porter<Node>>,
+    /// None if the next daemon need not know which templates were at hand.
+    recall: Option<Recall>,
     events: Arc<Events<AsyncRunner>>,
     gateway: Arc<Gateway>,
     listener: TcpListener,
@@ -95,10 +98,16 @@ impl Daemon {
         });
         gateway.collect_garbage().await;
         node.collect_seeds(&known.all_specs()).await;
+        let wants_recall = config.seeds.recall && config.seeds.after_events > 0;
+        let recall = wants_recall.then(|| Recall::new(dir, &porter));
+        if let Some(recall) = &recall {
+            recall.recall(&known);
+        }
         Ok(Self {
             state,
             node,
             porter,
+            recall,
             events,
             gateway,
             listener,
@@ -121,6 +130,7 @@ impl Daemon {
             state,
             node,
             porter,
+            recall,
             events,
             gateway,
             listener,
@@ -130,7 +140,19 @@ impl Daemon {
         let background = Arc::clone(&porter);
         let driving = tokio::spawn(async move { background.drive().await });
         let dispatching = tokio::spawn(events.run(stop.clone()));
-        offshoot_gateway::serve(listener, gateway, stop, drain).await?;
+        let noting = async {
+            match &recall {
+                Some(recall) => recall.keep().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            served = offshoot_gateway::serve(listener, gateway, stop, drain) => served?,
+            () = noting => {}
+        }
+        if let Some(recall) = &recall {
+            recall.write();
+        }
         if !porter.drain(drain).await {
             tracing::warn!("some invocations were still running at the end");
         }

@@ -11,6 +11,7 @@ mod looks;
 mod metering;
 mod pages;
 mod priority;
+mod recall;
 
 use std::io::Write;
 use std::process::ExitCode;

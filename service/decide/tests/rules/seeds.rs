@@ -278,3 +278,40 @@ fn a_template_that_a_start_makes_is_mapped_where_that_can_be() {
         assert_eq!(world.slots[&id].template, Some(expected));
     }
 }
+
+/// A node that begins again has no memory of calls, only of what was at hand.
+#[test]
+fn what_was_at_hand_is_again_as_cheaply_as_can_be_and_nothing_else_is() {
+    for (may_map, expected) in [(true, Backing::Mapped), (false, Backing::Local)] {
+        let policy = Policy {
+            may_map,
+            parked_min: 1,
+            ..policy()
+        };
+        let mut world = World::new(policy, 1000 * MB);
+        let id = world.add(spec("f", "a"));
+        world.slots.get_mut(&id).unwrap().has_image = true;
+        let seed = SeedOf::Function(id);
+        world.core.seed_ready(world.now, &seed, IMAGE_BYTES);
+        world.core.recall(world.now, id);
+        world.decide();
+        world.finish();
+        world.decide();
+        let slot = &world.slots[&id];
+        assert_eq!((slot.template, slot.parked), (Some(expected), 0));
+        // From its first call on it is like any other.
+        world.call(id);
+        world.decide();
+        assert_eq!(world.slots[&id].parked, 1);
+    }
+}
+
+#[test]
+fn what_was_at_hand_waits_while_memory_is_short() {
+    let mut world = World::new(policy(), 10 * MB);
+    let id = world.add(spec("f", "a"));
+    let seed = SeedOf::Function(id);
+    world.core.seed_ready(world.now, &seed, 100 * MB);
+    world.core.recall(world.now, id);
+    assert_eq!(world.decide(), []);
+}
