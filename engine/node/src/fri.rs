@@ -108,7 +108,7 @@ pub trait Fri: Send + Sync + 'static {
     /// What the machine says about memory and processors: a dozen system calls.
     fn read_machine(&self) -> MachineReading;
 
-    /// Whether less wants to run now than there are processors: one system call.
+    /// Whether less wants to run now than there are processors: three system calls.
     fn has_idle_processor(&self) -> bool;
 
     /// The outcome of an event whose instance failed to initialise: the log lines and the answer that Lambda

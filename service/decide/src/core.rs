@@ -223,6 +223,12 @@ impl Core {
         }
     }
 
+    /// Whether a function's template is still to be made again, or has been and nobody has called since.
+    pub fn is_recalled(&self, id: FunctionId) -> bool {
+        let function = self.functions.get(id.0 as usize).and_then(Option::as_ref);
+        function.is_some_and(Function::only_recalled)
+    }
+
     /// When a function was last called; none if it never was, or is not known.
     pub fn last_start(&self, id: FunctionId) -> Option<Time> {
         self.functions.get(id.0 as usize)?.as_ref()?.last_start

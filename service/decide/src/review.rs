@@ -351,6 +351,7 @@ impl Review<'_> {
         self.memory.free(function.template.bytes());
         function.template = Template::None;
         function.is_stale = false;
+        function.is_recalled = false;
         function.missed = 0;
         function.stamps.template = Some(self.now);
         self.act(function, Deed::DropTemplate { function: self.id }, reason);

@@ -8,8 +8,8 @@ use offshoot_node::Fri;
 use crate::{Porter, Target};
 
 impl<F: Fri> Porter<F> {
-    /// Makes a version known whose template was at hand in an earlier daemon. It is made again if its image is there, while
-    /// memory is not short, and after those that were asked for before.
+    /// Makes a version known whose template was at hand in an earlier daemon. It is made again if its image is there, in the
+    /// order of these calls and while memory is not short.
     pub fn recall(&self, target: &Arc<Target>) {
         if self.config.seeds.after_events == 0 {
             return;
@@ -21,10 +21,12 @@ impl<F: Fri> Porter<F> {
         self.note(&mut state, true);
     }
 
-    /// The versions with a template at hand, the one that was called last first: their functions' names and their own.
+    /// The versions with a template at hand, or whose template is still to be made again, the one that was called last first:
+    /// their functions' names and their own.
     pub fn resident(&self) -> Vec<(Arc<str>, Arc<str>)> {
         let state = self.lock();
-        let mut ids: Vec<_> = state.resident.ids().collect();
+        let mut ids: Vec<_> = state.slots.ids().collect();
+        ids.retain(|id| state.resident.has(*id) || state.core.is_recalled(*id));
         ids.sort_by_key(|id| (Reverse(state.core.last_start(*id)), *id));
         let specs = ids
             .into_iter()

@@ -23,6 +23,10 @@ impl Resident {
         self.each.keys().copied()
     }
 
+    pub(crate) fn has(&self, id: FunctionId) -> bool {
+        self.each.contains_key(&id)
+    }
+
     pub(crate) fn bytes(&self) -> u64 {
         self.each.values().map(|(_, bytes)| bytes).sum()
     }

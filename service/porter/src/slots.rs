@@ -121,6 +121,11 @@ impl<I> Slots<I> {
         gone
     }
 
+    /// All versions.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = FunctionId> {
+        self.slots.keys().copied()
+    }
+
     pub(crate) fn get(&self, id: FunctionId) -> Option<&Slot<I>> {
         self.slots.get(&id)
     }

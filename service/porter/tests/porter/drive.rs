@@ -321,3 +321,20 @@ async fn explain_tells_the_ladder_of_a_version() {
     assert_eq!(actions[..2], ["make_seed", "park 1"]);
     assert!(porter.explain("f:7").is_none());
 }
+
+#[tokio::test]
+async fn what_an_earlier_daemon_had_at_hand_is_made_again_and_stays_on_the_list() {
+    let node = FakeNode::default();
+    node.inherit_seed("f");
+    let (node, porter) = driven(node, config());
+    let target = target("f", "r", None);
+    porter.recall(&target);
+    // Also while it is on its way: the daemon may be killed now.
+    let listed = [("f".into(), Arc::clone(&target.spec.version))];
+    assert_eq!(porter.resident(), listed);
+    node.until(|node| node.has_template("f")).await;
+    assert_eq!(porter.resident(), listed);
+    assert_eq!((node.calls("warm"), node.calls("park")), (1, 0));
+    invoke(&porter, &target).await.unwrap();
+    assert_eq!((node.calls("warm"), node.calls("create")), (1, 0));
+}
