@@ -14,14 +14,15 @@ use crate::record::Recorder;
 use crate::summary::Samples;
 use crate::workload::Workload;
 
-/// Instances are kept: of several events at once, one meets the first instance, and the others clones.
-const CLONES: [(&str, &str); 2] = [
+/// Instances are kept for long enough to be looked at: the next event meets none of them.
+const CLONES: [(&str, &str); 3] = [
     ("OFFSHOOT_SEEDS_AFTER_EVENTS", "1"),
     ("OFFSHOOT_SEEDS_PARKED", "0"),
+    ("OFFSHOOT_LIMITS_KEEP_ALIVE_S", "1"),
 ];
 const NO_SEEDS: (&str, &str) = ("OFFSHOOT_SEEDS_AFTER_EVENTS", "0");
-/// Events at once that make clones, while the first instance is busy.
-const AT_ONCE: usize = 8;
+/// Clones that are looked at.
+const LOOKS: usize = 3;
 const SEEDING: Duration = Duration::from_secs(4);
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -65,11 +66,11 @@ fn measure_level1(
     let begun = Instant::now();
     loop {
         running.deploy(workload)?;
-        at_once(running, workload, AT_ONCE)?;
+        call(running, workload)?;
         let clones = processes::instances(running.pid()?, Kind::Clone)?;
         let found = !clones.is_empty();
         if found {
-            record(&scenario, "level1", clones, recorder)?;
+            record(&scenario, "level1", look(clones), recorder)?;
         }
         running.block_on(running.client().delete(workload.name()))?;
         wait_for_end(running)?;
@@ -85,20 +86,25 @@ fn measure_level1(
     }
 }
 
-fn record(
-    scenario: &str,
-    system: &str,
-    pids: Vec<i32>,
-    recorder: &mut Recorder,
-) -> anyhow::Result<()> {
+/// What instances have of their own now.
+fn look(pids: Vec<i32>) -> Samples {
     let mut samples = Samples::numbers();
     for pid in pids {
         match private_kb(pid) {
             Ok(found_kb) => samples.record_number(found_kb),
-            // Of many that are idle at once, the porter ends some: their memory is gone before they are.
+            // One that has just ended: its memory is gone before it is.
             Err(error) => eprintln!("bench: {pid} cannot be looked at: {error:#}"),
         }
     }
+    samples
+}
+
+fn record(
+    scenario: &str,
+    system: &str,
+    samples: Samples,
+    recorder: &mut Recorder,
+) -> anyhow::Result<()> {
     anyhow::ensure!(
         samples.n() > 0,
         "{scenario}: every instance has ended before it was looked at"
@@ -106,12 +112,12 @@ fn record(
     recorder.record(scenario, system, "private_kb", "KiB", samples.summary())
 }
 
-/// A workload's instances are no other's.
+/// An event's instances are no other event's.
 fn wait_for_end(running: &Running) -> anyhow::Result<()> {
     let begun = Instant::now();
     while instances(running.pid()?)? != (Vec::new(), Vec::new()) {
         if begun.elapsed() > LIMIT {
-            bail!("instances of a deleted function are there after {LIMIT:?}");
+            bail!("instances are there after {LIMIT:?}");
         }
         thread::sleep(Duration::from_millis(50));
     }
@@ -131,48 +137,36 @@ fn measure_cold(
     recorder: &mut Recorder,
 ) -> anyhow::Result<()> {
     running.deploy(workload)?;
-    at_once(running, workload, 1)?;
+    call(running, workload)?;
     let started = processes::instances(running.pid()?, Kind::Started)?;
     let scenario = format!("e2e/{}", workload.name());
-    record(&scenario, "cold", started, recorder)?;
+    record(&scenario, "cold", look(started), recorder)?;
     running.block_on(running.client().delete(workload.name()))?;
     wait_for_end(running)
 }
 
-/// Clones of the version's seed: those that a burst has made.
+/// Clones of the version's seed, each after one event.
 fn measure(running: &Running, workload: &Workload, recorder: &mut Recorder) -> anyhow::Result<()> {
     running.deploy(workload)?;
-    at_once(running, workload, 1)?;
     let begun = Instant::now();
-    // The first clones are watched, and later ones come of a template that has learnt of one. Whatever the last round has
-    // left meets an event, and one event more than that a clone.
-    let mut events = 1;
+    // The first clones are watched, and later ones come of a template that has learnt of one.
     while !has_learnt(running, workload.name())? {
         if begun.elapsed() > LIMIT {
             bail!("no seed that has learnt after {LIMIT:?}");
         }
-        thread::sleep(Duration::from_millis(500));
-        events += 1;
-        at_once(running, workload, events)?;
+        call(running, workload)?;
+        wait_for_end(running)?;
     }
-    let before = processes::instances(running.pid()?, Kind::Clone)?;
-    let clones = loop {
-        // A handler of microseconds is done before the last event has come: then those that were there have served all.
-        events += AT_ONCE;
-        at_once(running, workload, events)?;
-        let mut clones = processes::instances(running.pid()?, Kind::Clone)?;
-        clones.retain(|pid| !before.contains(pid));
-        if !clones.is_empty() {
-            break clones;
-        }
-        if begun.elapsed() > LIMIT {
-            bail!("{events} events at once make no clone");
-        }
-    };
+    let mut samples = Samples::numbers();
+    for _ in 0..LOOKS {
+        call(running, workload)?;
+        samples.add(&look(processes::instances(running.pid()?, Kind::Clone)?));
+        wait_for_end(running)?;
+    }
     let scenario = format!("e2e/{}", workload.name());
-    record(&scenario, "clone", clones, recorder)?;
+    record(&scenario, "clone", samples, recorder)?;
     running.block_on(running.client().delete(workload.name()))?;
-    wait_for_end(running)
+    Ok(())
 }
 
 /// Whether there is a template of the version's seed that knows which pages clones need.
@@ -185,24 +179,9 @@ fn has_learnt(running: &Running, function: &str) -> anyhow::Result<bool> {
     Ok(seeds.iter().any(is_it))
 }
 
-fn at_once(running: &Running, workload: &Workload, events: usize) -> anyhow::Result<()> {
-    let request = invocation(workload, &[]);
-    let connections = (0..events).map(|_| running.connect());
-    let connections: Vec<_> = connections.collect::<anyhow::Result<_>>()?;
-    thread::scope(|scope| {
-        let all: Vec<_> = connections
-            .into_iter()
-            .map(|mut connection| {
-                let request = &request;
-                scope.spawn(move || anyhow::Ok(connection.exchange(request)?.status))
-            })
-            .collect();
-        for one in all {
-            let status = one
-                .join()
-                .map_err(|_| anyhow::anyhow!("a client panicked"))??;
-            anyhow::ensure!(status == 200, "status {status}");
-        }
-        Ok(())
-    })
+fn call(running: &Running, workload: &Workload) -> anyhow::Result<()> {
+    let mut connection = running.connect()?;
+    let status = connection.exchange(&invocation(workload, &[]))?.status;
+    anyhow::ensure!(status == 200, "status {status}");
+    Ok(())
 }
