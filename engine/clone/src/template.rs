@@ -11,6 +11,7 @@ use offshoot_plan::{MAX_SUBSTITUTIONS, Reply, ReplyKind, Request, Who};
 use offshoot_sys::packet;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use rustix::process::{Signal, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 
 use crate::nursery::NurseryError;
@@ -132,6 +133,13 @@ pub struct Cloned {
     pub token: u64,
 }
 
+/// Who should speak and does not for so long is stuck: a template answers within milliseconds, and its callers have nothing
+/// else to wait for.
+const LONGEST_SILENCE: Timespec = Timespec {
+    tv_sec: 5,
+    tv_nsec: 0,
+};
+
 /// Why there is no clone.
 #[derive(Debug, thiserror::Error)]
 pub enum ForkError {
@@ -161,6 +169,9 @@ pub enum ForkError {
     /// The template, or the clone, has ended without a word.
     #[error("it ended before it was ready")]
     Ended,
+    /// The template, or the clone, was silent for [`LONGEST_SILENCE`], and was killed.
+    #[error("it did not answer for {} s, and was killed", LONGEST_SILENCE.tv_sec)]
+    Silent,
     /// It cannot be talked to.
     #[error("cannot talk to the template")]
     Talk(#[source] io::Error),
@@ -286,14 +297,21 @@ impl Template {
     }
 
     /// The next reply. Several processes hold the socket, so its end says nothing of the one that should speak: that
-    /// one is watched. What it has said before its end is still heard.
+    /// one is watched. What it has said before its end is still heard. One that is silent for [`LONGEST_SILENCE`] is killed:
+    /// what others ask of it fails at once then.
     fn receive(&self, speaker: BorrowedFd<'_>) -> Result<(Reply, Vec<OwnedFd>), ForkError> {
         // Looked at in this order: who has ended before the first look has said all before the second.
         let mut ready = [
             PollFd::new(&speaker, PollFlags::IN),
             PollFd::new(&self.control, PollFlags::IN),
         ];
-        rustix::io::retry_on_intr(|| poll(&mut ready, None)).map_err(talk)?;
+        let heard = rustix::io::retry_on_intr(|| poll(&mut ready, Some(&LONGEST_SILENCE)));
+        if heard.map_err(talk)? == 0 {
+            tracing::warn!(template = self.pid, "{}", ForkError::Silent);
+            // It may have ended just now.
+            let _ = pidfd_send_signal(speaker, Signal::KILL);
+            return Err(ForkError::Silent);
+        }
         if ready[1].revents().is_empty() {
             return Err(ForkError::Ended);
         }

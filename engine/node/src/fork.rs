@@ -242,7 +242,7 @@ async fn undo(
 ) -> NodeError {
     launcher.recycle(taken.occupied().end()).await;
     if is_end(&error) {
-        version.lost(seed);
+        version.lost(seed, &error);
     }
     NodeError::Fork {
         function: version.function().to_owned(),
@@ -252,7 +252,10 @@ async fn undo(
 
 /// Whether the template is no good any more.
 fn is_end(error: &ForkError) -> bool {
-    matches!(error, ForkError::Ended | ForkError::Talk(_))
+    matches!(
+        error,
+        ForkError::Ended | ForkError::Silent | ForkError::Talk(_)
+    )
 }
 
 fn pipes(spec: &InstanceSpec) -> impl Fn(io::Error) -> NodeError + use<> {

@@ -126,7 +126,8 @@ impl Seed {
     /// microseconds.
     ///
     /// # Errors
-    /// See [`ForkError`]. After [`ForkError::Ended`] and [`ForkError::Talk`] the template is no good any more.
+    /// See [`ForkError`]. After [`ForkError::Ended`], [`ForkError::Silent`] and [`ForkError::Talk`] the template is no good
+    /// any more.
     pub fn fork(&self, given: &Given<'_>) -> Result<Cloned, ForkError> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let cloned = self.fork_in_turn(given);

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Instant;
 
-use offshoot_seed::{Finding, ImageName, Seed, listed};
+use offshoot_seed::{Finding, ForkError, ImageName, Seed, listed};
 use tokio::sync::Notify;
 
 use super::lock;
@@ -136,10 +136,14 @@ impl Version {
         }
     }
 
-    /// Its template has ended: the next clone makes another one of the image.
-    pub(crate) fn lost(&self, seed: &Arc<Seed>) {
+    /// A template of it has ended: if it was the last, the next clone makes another one of the image.
+    pub(crate) fn lost(&self, seed: &Arc<Seed>, error: &ForkError) {
         let mut state = lock(&self.state);
-        if let State::Resident(known) = &*state {
+        if let State::Resident(known) = &*state
+            && known.all().iter().any(|known| Arc::ptr_eq(known, seed))
+        {
+            let (function, image) = (self.function(), seed.name());
+            tracing::warn!(function, %image, %error, "a template is no good any more");
             *state = match known.clone().without(seed) {
                 Some(left) => State::Resident(left),
                 None => State::Stored,
