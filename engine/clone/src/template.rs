@@ -169,7 +169,7 @@ pub enum ForkError {
     /// The template, or the clone, has ended without a word.
     #[error("it ended before it was ready")]
     Ended,
-    /// The template, or the clone, was silent for [`LONGEST_SILENCE`], and was killed.
+    /// The template, or the clone, was silent for 5 s, and was killed.
     #[error("it did not answer for {} s, and was killed", LONGEST_SILENCE.tv_sec)]
     Silent,
     /// It cannot be talked to.
