@@ -83,10 +83,8 @@ class Recalled(OwnDaemon):
 
 
 class OneSeed(OwnDaemon):
-    settings = EACH_A_CLONE
-
     def setUp(self):
-        self.made = self.daemon(self.settings).start()
+        self.made = self.daemon(EACH_A_CLONE).start()
         self.name = deploy(self.made.client(), DRAWS)
         until(self.made, self.name, "clone")
 
@@ -155,9 +153,6 @@ class Faults(OneSeed):
 
 
 class Crowd(OneSeed):
-    # Nobody waits elsewhere than at the template.
-    settings = {**EACH_A_CLONE, "limits.cold_starts": 2 * CROWD}
-
     def test_crowd_of_callers_gets_another_template_and_outlives_the_first(self):
         # What is learnt of the first clone makes another template, in the place of this one.
         self.assertTrue(eventually(lambda: self.seed()["learnt"]))

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use offshoot_decide::{End, Event as Change, Rung};
-use offshoot_node::{Activated, CreateFailure, Event, Fri, Memory, Outcome, Reply};
+use offshoot_node::{Activated, CreateFailure, Event, Fri, Outcome, Reply};
 
 use crate::admit::{Admitted, MakingShared, Needed};
 use crate::gate::Place;
@@ -135,37 +135,39 @@ impl<F: Fri> Porter<F> {
         } else {
             None
         };
-        let place = self.gate.enter(|| self.node.has_idle_processor()).await;
-        let _permit = self
-            .cold_starts
-            .acquire()
-            .await
-            .map_err(|_| InvokeError::ShuttingDown)?;
+        let place = self.enter(target).await;
         let waited = begun.elapsed();
         if let Some(ready) = admitted.look_again(arrived + waited) {
             return Ok(Found::ready(ready, Some(place), waited));
         }
         self.make_room()?;
-        let (made, seedless) = self.make(target, admitted.memory()).await;
-        match made {
+        let memory = admitted.memory();
+        let forked = self.node.fork(Arc::clone(&target.spec), false, memory);
+        let seedless = match forked.await {
+            Ok(Some(clone)) => {
+                let after = arrived + begun.elapsed();
+                return Ok(self.found(admitted, clone, place, (waited, after), false));
+            }
+            Ok(None) => true,
+            Err(error) => {
+                metered::fell(&target.spec.function, &error);
+                false
+            }
+        };
+        self.gone(1);
+        // Inits may take seconds: who waits to begin one is in no clone's way.
+        drop(place);
+        let _permit = self.cold_starts.acquire(&target.spec.function).await;
+        let place = self.enter(target).await;
+        let waited = begun.elapsed();
+        if let Some(ready) = admitted.look_again(arrived + waited) {
+            return Ok(Found::ready(ready, Some(place), waited));
+        }
+        self.make_room()?;
+        match self.node.create(Arc::clone(&target.spec)).await {
             Ok(instance) => {
-                let rung = rung(self.node.rung(&instance));
-                // What an init has made, before the first event adds to it.
-                let own_bytes = (rung >= Rung::Level1).then(|| self.node.own_bytes(&instance));
-                let (instance, seat) = admitted.made(
-                    instance,
-                    rung,
-                    arrived + begun.elapsed(),
-                    own_bytes.flatten(),
-                    seedless,
-                );
-                Ok(Found {
-                    place: Some(place),
-                    instance,
-                    seat,
-                    bytes: 0,
-                    waited,
-                })
+                let after = arrived + begun.elapsed();
+                Ok(self.found(admitted, instance, place, (waited, after), seedless))
             }
             Err(failure) => {
                 self.gone(1);
@@ -174,6 +176,36 @@ impl<F: Fri> Porter<F> {
                     CreateFailure::Node(error) => InvokeFailure::Error(InvokeError::Node(error)),
                 })
             }
+        }
+    }
+
+    /// A place of the gate.
+    async fn enter(&self, target: &Target) -> Place<'_> {
+        let has_idle_processor = || self.node.has_idle_processor();
+        self.gate
+            .enter(&target.spec.function, has_idle_processor)
+            .await
+    }
+
+    /// An instance that was made now: for how long the event had waited before that, and after it.
+    fn found<'a>(
+        &self,
+        admitted: &mut Admitted<F>,
+        instance: F::Instance,
+        place: Place<'a>,
+        (waited, after): (Duration, Duration),
+        seedless: bool,
+    ) -> Found<'a, F::Instance> {
+        let rung = rung(self.node.rung(&instance));
+        // What an init has made, before the first event adds to it.
+        let own_bytes = (rung >= Rung::Level1).then(|| self.node.own_bytes(&instance));
+        let (instance, seat) = admitted.made(instance, rung, after, own_bytes.flatten(), seedless);
+        Found {
+            place: Some(place),
+            instance,
+            seat,
+            bytes: 0,
+            waited,
         }
     }
 
@@ -199,25 +231,6 @@ impl<F: Fri> Porter<F> {
             }
         }
         Err(None)
-    }
-
-    /// A clone, else an instance from nothing; and whether there is no seed.
-    async fn make(
-        &self,
-        target: &Target,
-        memory: Memory,
-    ) -> (Result<F::Instance, CreateFailure>, bool) {
-        let mut seedless = false;
-        match self
-            .node
-            .fork(Arc::clone(&target.spec), false, memory)
-            .await
-        {
-            Ok(Some(clone)) => return (Ok(clone), false),
-            Ok(None) => seedless = true,
-            Err(error) => metered::fell(&target.spec.function, &error),
-        }
-        (self.node.create(Arc::clone(&target.spec)).await, seedless)
     }
 
     /// Counts a new instance, ending the longest idle one if there are too many.

@@ -1,16 +1,18 @@
 //! How many starts are under way at once: one for each processor, and more while a processor has nothing to do.
 //!
 //! An instance that was made and waits for a processor serves nobody sooner, and its memory has left the caches when its
-//! turn comes (docs/design/porter.md, Starts and processors). So events wait before theirs is made, in the order in which
-//! they came. From the beginning of a start until its first answer it has a place; what runs for longer is load like any
+//! turn comes (docs/design/porter.md, Starts and processors). So events wait before theirs is made, by turns of the
+//! functions. From the beginning of a start until its first answer it has a place; what runs for longer is load like any
 //! other, and what sleeps leaves a processor to others. What is made ahead of events comes in after all of these.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
+
+use crate::fair::Fair;
 
 /// A start that takes longer has no place any more: those that wait must not depend on a handler's end.
 const LONGEST: Duration = Duration::from_millis(100);
@@ -26,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct Gate {
     places: usize,
     /// Who has it waits for a place; the others wait for it.
-    turn: tokio::sync::Mutex<()>,
+    turn: Fair,
     inside: Mutex<Inside>,
     left: Notify,
 }
@@ -50,15 +52,19 @@ impl Gate {
     pub(crate) fn new(places: usize) -> Self {
         Self {
             places,
-            turn: tokio::sync::Mutex::default(),
+            turn: Fair::new(1),
             inside: Mutex::default(),
             left: Notify::new(),
         }
     }
 
-    /// Waits for a place, or until `has_idle_processor` says so.
-    pub(crate) async fn enter(&self, has_idle_processor: impl Fn() -> bool) -> Place<'_> {
-        let _turn = self.turn.lock().await;
+    /// Waits for a place for an event of a function, or until `has_idle_processor` says so.
+    pub(crate) async fn enter(
+        &self,
+        function: &Arc<str>,
+        has_idle_processor: impl Fn() -> bool,
+    ) -> Place<'_> {
+        let _turn = self.turn.acquire(function).await;
         loop {
             if let Some(place) = self.take_place() {
                 return place;
@@ -76,7 +82,7 @@ impl Gate {
     pub(crate) async fn enter_last(&self) -> Place<'_> {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
-            if let Ok(_turn) = self.turn.try_lock()
+            if let Some(_turn) = self.turn.try_acquire()
                 && let Some(place) = self.take_place()
             {
                 return place;
@@ -119,50 +125,53 @@ impl Drop for Place<'_> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::sync::Arc;
-
     use tokio::time::{advance, timeout};
 
     use super::*;
+
+    /// For an event of the one function.
+    async fn enter(gate: &Gate, has_idle_processor: impl Fn() -> bool) -> Place<'_> {
+        gate.enter(&"f".into(), has_idle_processor).await
+    }
 
     const SOON: Duration = Duration::from_millis(10);
 
     #[tokio::test(start_paused = true)]
     async fn who_finds_every_place_taken_waits_until_one_is_left() {
         let gate = Gate::new(2);
-        let one = gate.enter(|| false).await;
-        let _other = gate.enter(|| false).await;
-        assert!(timeout(SOON, gate.enter(|| false)).await.is_err());
+        let one = enter(&gate, || false).await;
+        let _other = enter(&gate, || false).await;
+        assert!(timeout(SOON, enter(&gate, || false)).await.is_err());
         drop(one);
-        timeout(SOON, gate.enter(|| false)).await.unwrap();
+        timeout(SOON, enter(&gate, || false)).await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_idle_processor_is_a_place_but_not_for_two_at_once() {
         let gate = Gate::new(1);
-        let _one = gate.enter(|| true).await;
+        let _one = enter(&gate, || true).await;
         let begun = Instant::now();
-        let _other = gate.enter(|| true).await;
-        let _third = gate.enter(|| true).await;
+        let _other = enter(&gate, || true).await;
+        let _third = enter(&gate, || true).await;
         assert!((LOOK_EACH * 2..SOON).contains(&begun.elapsed()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_start_that_takes_long_gives_its_place_up() {
         let gate = Gate::new(1);
-        let long = gate.enter(|| false).await;
+        let long = enter(&gate, || false).await;
         advance(LONGEST).await;
-        let next = timeout(SOON, gate.enter(|| false)).await.unwrap();
+        let next = timeout(SOON, enter(&gate, || false)).await.unwrap();
         // Its end frees no place of another one.
         drop(long);
-        assert!(timeout(SOON, gate.enter(|| false)).await.is_err());
+        assert!(timeout(SOON, enter(&gate, || false)).await.is_err());
         drop(next);
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_made_ahead_comes_in_last_but_comes_in() {
         let gate = Arc::new(Gate::new(1));
-        let first = gate.enter(|| false).await;
+        let first = enter(&gate, || false).await;
         let order = Arc::new(Mutex::new(Vec::new()));
         let (ahead, done) = (Arc::clone(&gate), Arc::clone(&order));
         let ahead = tokio::spawn(async move {
@@ -172,7 +181,7 @@ mod tests {
         tokio::task::yield_now().await;
         let (event, done) = (Arc::clone(&gate), Arc::clone(&order));
         let event = tokio::spawn(async move {
-            let _place = event.enter(|| false).await;
+            let _place = enter(&event, || false).await;
             sleep(SOON).await;
             done.lock().unwrap().push("event");
         });
@@ -195,12 +204,12 @@ mod tests {
     async fn they_come_in_as_they_came() {
         let gate = Arc::new(Gate::new(1));
         let order = Arc::new(Mutex::new(Vec::new()));
-        let first = gate.enter(|| false).await;
+        let first = enter(&gate, || false).await;
         let all: Vec<_> = (0..5)
             .map(|number| {
                 let (gate, order) = (Arc::clone(&gate), Arc::clone(&order));
                 tokio::spawn(async move {
-                    let _place = gate.enter(|| false).await;
+                    let _place = enter(&gate, || false).await;
                     order.lock().unwrap().push(number);
                 })
             })

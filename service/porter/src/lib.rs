@@ -11,7 +11,8 @@
 //! 1. The core lets an event in under its function's and the account's concurrency, and memory (`climb`).
 //! 2. The event climbs down the ladder, best rung first: an idle **hot** instance of the same revision, a **parked**
 //!    clone (`slots`), a **clone** made now, else a **cold** one made by the node. A failed rung falls down one and
-//!    never fails the call by itself. What has to be started waits its turn while all processors are busy (`gate`).
+//!    never fails the call by itself. What has to be started waits while all processors are busy (`gate`), by turns of the
+//!    functions (`fair`); inits, which may take seconds, wait for each other and for no clone.
 //!    Where a function's instances have several events at once, one at work that has room comes first, and one in the making that will
 //!    have room is waited for once (`shares`).
 //! 3. The instance goes back. How long it is kept, how many clones are parked, which templates are at hand and when seeds
@@ -31,6 +32,7 @@ mod climb;
 mod decisions;
 mod detach;
 mod drive;
+mod fair;
 mod gate;
 mod keep;
 mod metered;

@@ -20,7 +20,7 @@ pub struct PorterConfig {
     pub keep_alive: Duration,
     /// Processors: more starts are not under way at once while all of these are busy.
     pub processors: usize,
-    /// Instances that are being made at the same time, at most.
+    /// Inits that run at the same time, at most.
     pub cold_starts: usize,
     /// When function versions get seeds.
     pub seeds: SeedPolicy,

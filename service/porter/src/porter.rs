@@ -14,6 +14,7 @@ use tracing::Instrument;
 
 use crate::decisions::{Clock, Decided, Decisions};
 use crate::detach::Detach;
+use crate::fair::Fair;
 use crate::gate::Gate;
 use crate::metered::InstanceMetrics;
 use crate::policy::PorterConfig;
@@ -51,7 +52,8 @@ pub struct Porter<F: Fri> {
     freeing_bytes: Arc<AtomicU64>,
     /// Who is let in may start an instance.
     pub(crate) gate: Gate,
-    pub(crate) cold_starts: Semaphore,
+    /// For those that are started by an init.
+    pub(crate) cold_starts: Fair,
     /// Templates that no event waits for are made one after the other: those of events come between them.
     pub(crate) ahead: Semaphore,
     /// Wakes the driver.
@@ -87,7 +89,7 @@ impl<F: Fri> Porter<F> {
             freeing_bytes: Arc::default(),
             gate: Gate::new(config.processors),
             ahead: Semaphore::new(1),
-            cold_starts: Semaphore::new(config.cold_starts),
+            cold_starts: Fair::new(config.cold_starts),
             wake: Notify::new(),
             room: Notify::new(),
             invocations: TaskTracker::new(),

@@ -117,7 +117,7 @@ pub struct Limits {
     pub max_instances: u32,
     /// How long an idle instance is kept.
     pub keep_alive: Duration,
-    /// Instances that may be in the making at the same time.
+    /// Inits that may run at the same time.
     pub cold_starts: u32,
     /// Empty sandboxes that are kept ready.
     pub ghosts: u32,

@@ -301,3 +301,39 @@ async fn a_burst_gets_as_many_instances_as_there_are_processors_while_they_are_b
     assert_eq!(instances_of_a_burst(true).await, 2);
     assert!(instances_of_a_burst(false).await > 4);
 }
+
+#[tokio::test(start_paused = true)]
+async fn inits_wait_for_each_other_and_no_clone_waits_for_them() {
+    let node = FakeNode {
+        init_ms: 10_000,
+        ..FakeNode::default()
+    };
+    node.give_seed("seeded");
+    let config = PorterConfig {
+        cold_starts: 1,
+        ..PorterConfig::default()
+    };
+    let (node, porter) = porter(node, config);
+    let mut calls = Vec::new();
+    for function in ["many", "many", "many", "one"] {
+        let (porter, target) = (Arc::clone(&porter), target(function, "r", None));
+        calls.push(tokio::spawn(async move { invoke(&porter, &target).await }));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let begun = tokio::time::Instant::now();
+    let clone = invoke(&porter, &target("seeded", "r", None)).await.unwrap();
+    assert_eq!(clone, CLONE.to_string());
+    assert!(begun.elapsed() < Duration::from_secs(1));
+    assert_eq!(node.calls("create"), 1);
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    let created: Vec<_> = node
+        .log()
+        .into_iter()
+        .filter(|(verb, _)| *verb == "create")
+        .map(|(_, function)| function)
+        .collect();
+    // The others of the many have the instance that has become idle meanwhile.
+    assert_eq!(created, ["many", "one"]);
+}

@@ -32,6 +32,7 @@ pub struct FakeNode {
     pub handler_ms: u64,
     pub dead: AtomicBool,
     pub unread: AtomicBool,
+    pub init_ms: u64,
     pub init_fails: bool,
     pub fork_fails: bool,
     pub seed_fails: AtomicBool,
@@ -123,6 +124,7 @@ impl Fri for FakeNode {
             return Err(CreateFailure::Function(Failure::raised(body, None)));
         }
         self.note("create", &spec.function);
+        tokio::time::sleep(Duration::from_millis(self.init_ms)).await;
         let number = self.created.fetch_add(1, Ordering::SeqCst);
         let in_clone = self.runtime.load(Ordering::SeqCst) && !begins_alone(&spec);
         Ok(if in_clone { LEVEL1 + number } else { number })
