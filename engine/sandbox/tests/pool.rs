@@ -149,6 +149,47 @@ async fn next_program_finds_its_own_limits_and_nothing_of_the_last_one() {
     launcher.shutdown().await;
 }
 
+/// What was read stays cached while the sandbox is made like new, or the next program would read it again; but it is none of
+/// that one's.
+#[tokio::test]
+async fn page_cache_is_kept_for_the_next_program_and_not_counted_as_its_own() {
+    let Some((owner, launcher)) = pool("kept", 1).await else {
+        return;
+    };
+    let charged = || -> u64 {
+        let groups = inventory(&owner).groups.into_iter();
+        let texts = groups.filter_map(|group| {
+            std::fs::read_to_string(format!("{group}/memory.usage_in_bytes")).ok()
+        });
+        texts.map(|text| text.trim().parse::<u64>().unwrap()).sum()
+    };
+    let directory = tempfile::tempdir_in("/var/tmp").unwrap();
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(directory.path(), open).unwrap();
+    for (bytes, is_kept) in [(8 << 20, true), (48 << 20, false)] {
+        let file = directory.path().join("file");
+        std::fs::write(&file, vec![7; bytes]).unwrap();
+        let file = std::fs::File::open(&file).unwrap();
+        file.sync_all().unwrap();
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+        let mut spec = shell("a", "cat /var/task/file | wc -c");
+        spec.code.task = Some(directory.path().into());
+        spec.memory_bytes = 128 << 20;
+        let read = recycled(&launcher, spec).await;
+        assert_eq!(read, (Exit::Exited(0), format!("{bytes}\n")));
+        let charged = charged();
+        assert_eq!(charged > 7 << 20, is_kept, "{charged} of {bytes}");
+        let next = start(&launcher, shell("b", "exit 0")).await;
+        assert!(next.sandbox.uses() > 1);
+        next.sandbox.exited().await;
+        let peak = next.sandbox.peak_memory_bytes().unwrap();
+        assert!(peak < 7 << 20, "{peak} bytes");
+        next.sandbox.recycle().await;
+    }
+    assert_eq!(recreations(&launcher, Reason::MemoryCharged), 0);
+    launcher.shutdown().await;
+}
+
 #[tokio::test]
 async fn peak_of_a_program_that_is_over_is_not_read_from_its_successor() {
     let Some((_, launcher)) = pool("peak", 1).await else {

@@ -31,7 +31,11 @@ pub(crate) struct GroupFds {
 
 /// The counter of a group's highest use of memory. It is read after each event, and so stays open.
 #[derive(Debug)]
-pub(crate) struct Peak(Option<OwnedFd>);
+pub(crate) struct Peak {
+    counter: Option<OwnedFd>,
+    /// What it begins with: page cache that the group has kept.
+    kept_bytes: u64,
+}
 
 impl Group {
     pub(super) fn create(branches: &[Arc<Branch>], id: &str) -> Result<Self, CgroupError> {
@@ -75,7 +79,14 @@ impl Group {
             }
         }
         let unified = unified.ok_or(CgroupError::Missing { what: "cgroup2" })?;
-        Ok((GroupFds { unified, attach }, Peak(peak)))
+        // On v2 the counter cannot be reset, so what it says now is no beginning.
+        let is_v1 = |branch: &Arc<Branch>| branch.has_memory && branch.version == Version::V1;
+        let kept = peak.as_ref().filter(|_| self.branches.iter().any(is_v1));
+        let peak = Peak {
+            kept_bytes: kept.and_then(number).unwrap_or(0),
+            counter: peak,
+        };
+        Ok((GroupFds { unified, attach }, peak))
     }
 
     pub(super) fn branches(&self) -> &[Arc<Branch>] {
@@ -171,10 +182,17 @@ impl Group {
 }
 
 impl Peak {
-    /// The most memory that was in use at once, in bytes.
-    pub(crate) fn bytes(&self) -> Option<u64> {
-        read(self.0.as_ref()?)?.trim().parse().ok()
+    /// The most memory that was in use at once, in bytes, of a group with a limit; without what the group had kept, unless
+    /// it has reached its limit: then the kernel has taken some of that back.
+    pub(crate) fn bytes(&self, limit_bytes: Option<u64>) -> Option<u64> {
+        let most = number(self.counter.as_ref()?)?;
+        let is_below = limit_bytes.is_none_or(|limit| most < limit / 16 * 15);
+        Some(most.saturating_sub(if is_below { self.kept_bytes } else { 0 }))
     }
+}
+
+pub(super) fn number(file: &OwnedFd) -> Option<u64> {
+    read(file)?.trim().parse().ok()
 }
 
 pub(super) fn read(file: &OwnedFd) -> Option<String> {

@@ -4,6 +4,7 @@ use rustix::fs::OFlags;
 
 use super::Version;
 use super::group::{Group, read};
+use super::statistics::{file_bytes, read_statistics};
 use super::tree::Branch;
 use crate::error::CgroupError;
 
@@ -15,6 +16,10 @@ const MAX_PIDS: u32 = 1024;
 /// The charge of an empty group that is taken for nothing, in bytes: the kernel's counters lag by up to 64 pages for
 /// each CPU (`MEMCG_CHARGE_BATCH`), and it frees a namespace's memory a little after its last process.
 const NO_CHARGE_BYTES: u64 = 1 << 20;
+/// Page cache that an empty group keeps for its next program, in bytes at most: of files that its processes were the first to
+/// read. The kernel takes it back when the group, or anybody, needs the memory. Given back, it would have to be read again
+/// by whoever needs the files next (docs/design/sandbox.md, Page cache).
+const MOST_KEPT_CACHE_BYTES: u64 = 32 << 20;
 
 /// What an empty group still shows of those who were in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,8 +114,12 @@ impl Group {
                 return Ok(Err(Trace::OomKill));
             }
             if self.count(branch, usage, "")? > NO_CHARGE_BYTES {
-                self.reclaim(branch)?;
-                if self.count(branch, usage, "")? > NO_CHARGE_BYTES {
+                let cached = self.cached_bytes(branch)?;
+                if cached > MOST_KEPT_CACHE_BYTES {
+                    self.reclaim(branch)?;
+                }
+                let kept = cached.min(MOST_KEPT_CACHE_BYTES);
+                if self.count(branch, usage, "")? > kept + NO_CHARGE_BYTES {
                     return Ok(Err(Trace::Charge));
                 }
             }
@@ -136,6 +145,13 @@ impl Group {
             Version::V2 => "memory.events",
         };
         self.count(branch, name, "oom_kill ")
+    }
+
+    /// The page cache that is charged to the group: of files, not of what is in a tmpfs.
+    fn cached_bytes(&self, branch: &Branch) -> Result<u64, CgroupError> {
+        let text = self.open_file(branch, "memory.stat", OFlags::RDONLY);
+        let text = text.map(|file| read_statistics(&file).unwrap_or_default())?;
+        Ok(file_bytes(&text, ""))
     }
 
     /// Gives back the page cache that is charged to the group.

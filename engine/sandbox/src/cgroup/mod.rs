@@ -10,6 +10,7 @@ mod budget;
 mod detect;
 mod group;
 mod limits;
+mod statistics;
 mod tree;
 
 pub use budget::MemoryUse;

@@ -177,13 +177,14 @@ impl Taken {
 pub struct PeakMemory {
     peak: Arc<Peak>,
     current: Arc<AtomicBool>,
+    limit_bytes: Option<u64>,
     uncharged_bytes: u64,
 }
 
 impl PeakMemory {
     /// In bytes; `None` when the kernel does not count it, or the sandbox is somebody else's by now.
     pub fn bytes(&self) -> Option<u64> {
-        let bytes = self.peak.bytes();
+        let bytes = self.peak.bytes(self.limit_bytes);
         // Looked at afterwards: what was read before the end is this program's.
         let bytes = self.current.load(Ordering::Acquire).then_some(bytes)??;
         Some(bytes.saturating_add(self.uncharged_bytes))
@@ -204,6 +205,7 @@ impl Occupied {
         PeakMemory {
             peak: Arc::clone(&self.shell.peak),
             current: Arc::clone(&self.current),
+            limit_bytes: self.shell.settings.memory_bytes,
             uncharged_bytes: self.uncharged.as_ref().map_or(0, Uncharged::bytes),
         }
     }
