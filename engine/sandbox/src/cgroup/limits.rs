@@ -16,10 +16,10 @@ const MAX_PIDS: u32 = 1024;
 /// The charge of an empty group that is taken for nothing, in bytes: the kernel's counters lag by up to 64 pages for
 /// each CPU (`MEMCG_CHARGE_BATCH`), and it frees a namespace's memory a little after its last process.
 const NO_CHARGE_BYTES: u64 = 1 << 20;
-/// Page cache that an empty group keeps for its next program, in bytes at most: of files that its processes were the first to
-/// read. The kernel takes it back when the group, or anybody, needs the memory. Given back, it would have to be read again
-/// by whoever needs the files next (docs/design/sandbox.md, Page cache).
-const MOST_KEPT_CACHE_BYTES: u64 = 32 << 20;
+/// Page cache that an empty group keeps for its next program, in bytes at most, and at most half of its limit: of files that
+/// its processes were the first to read. The kernel takes it back when the group, or anybody, needs the memory. Given
+/// back, it would have to be read again by whoever needs the files next (docs/design/sandbox.md, Page cache).
+const MOST_KEPT_CACHE_BYTES: u64 = 64 << 20;
 
 /// What an empty group still shows of those who were in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,12 +93,13 @@ impl Group {
         Ok(())
     }
 
-    /// Makes an empty group as if it were new, as far as that can be done; says what cannot.
+    /// Makes an empty group as if it were new but for page cache, as far as that can be done; says what cannot. `limit` is its
+    /// memory limit.
     ///
     /// A group that is to be used again must not have been killed by `cgroup.kill`: where the kernel has `kill_seq`
     /// (seen on Linux 6.18), a process that is cloned into such a group from another one is killed at once, because the
     /// number is compared with that of its parent's group (`cgroup_css_set_fork`).
-    pub(crate) fn reset(&self) -> Result<Result<(), Trace>, CgroupError> {
+    pub(crate) fn reset(&self, limit: Option<u64>) -> Result<Result<(), Trace>, CgroupError> {
         for branch in self.branches() {
             let processes = self.open_file(branch, "cgroup.procs", OFlags::RDONLY)?;
             if read(&processes).is_none_or(|text| !text.is_empty()) {
@@ -114,12 +115,15 @@ impl Group {
                 return Ok(Err(Trace::OomKill));
             }
             if self.count(branch, usage, "")? > NO_CHARGE_BYTES {
-                let cached = self.cached_bytes(branch)?;
-                if cached > MOST_KEPT_CACHE_BYTES {
-                    self.reclaim(branch)?;
+                let most = limit
+                    .map_or(u64::MAX, |limit| limit / 2)
+                    .min(MOST_KEPT_CACHE_BYTES);
+                let mut cached = self.cached_bytes(branch)?;
+                if cached > most {
+                    self.trim_cache(branch, limit, (cached, most))?;
+                    cached = self.cached_bytes(branch)?;
                 }
-                let kept = cached.min(MOST_KEPT_CACHE_BYTES);
-                if self.count(branch, usage, "")? > kept + NO_CHARGE_BYTES {
+                if self.count(branch, usage, "")? > cached + NO_CHARGE_BYTES {
                     return Ok(Err(Trace::Charge));
                 }
             }
@@ -154,13 +158,24 @@ impl Group {
         Ok(file_bytes(&text, ""))
     }
 
-    /// Gives back the page cache that is charged to the group.
-    fn reclaim(&self, branch: &Branch) -> Result<(), CgroupError> {
+    /// Gives back the page cache that has not been used for the longest time.
+    fn trim_cache(
+        &self,
+        branch: &Branch,
+        limit: Option<u64>,
+        (from, to): (u64, u64),
+    ) -> Result<(), CgroupError> {
         match branch.version {
-            Version::V1 => self.write(branch, "memory.force_empty", "1"),
-            // Asks for more than there is, and fails then (`memory.reclaim`, Linux 5.19).
+            // A limit that is set has the kernel reclaim what is above it, or fails.
+            Version::V1 => {
+                let name = "memory.limit_in_bytes";
+                let _ = self.write(branch, name, &to.to_string());
+                let before = limit.map_or_else(|| "-1".to_owned(), |limit| limit.to_string());
+                self.write(branch, name, &before)
+            }
+            // Fails if it cannot be as much (`memory.reclaim`, Linux 5.19).
             Version::V2 => {
-                let _ = self.write(branch, "memory.reclaim", "1G");
+                let _ = self.write(branch, "memory.reclaim", &(from - to).to_string());
                 Ok(())
             }
         }

@@ -79,7 +79,7 @@ async fn try_repurpose(shared: &Arc<Shared>, shell: Shell) -> Result<Ghost, Refu
         disconnected.map_err(|source| CreateError::Network { id, source })?;
     }
     let mut memory_bytes = settings.memory_bytes;
-    match reset_group(&mut remains).await? {
+    match reset_group(&mut remains, memory_bytes).await? {
         Verdict::Reuse => {}
         Verdict::Replace(reason) => {
             shared.stats.recreated(reason);
@@ -121,14 +121,14 @@ async fn empty(remains: &mut Remains) -> Result<(), CreateError> {
 }
 
 /// Resets the counters of the groups, and reads whether that was enough.
-async fn reset_group(remains: &mut Remains) -> Result<Verdict, CreateError> {
+async fn reset_group(remains: &mut Remains, limit: Option<u64>) -> Result<Verdict, CreateError> {
     let begun = Instant::now();
     loop {
         let Some(group) = remains.group.take() else {
             return Ok(Verdict::GiveUp(Reason::Failed));
         };
         let reset = move || {
-            let trace = group.reset();
+            let trace = group.reset(limit);
             (group, trace)
         };
         let Ok((group, trace)) = tokio::task::spawn_blocking(reset).await else {
