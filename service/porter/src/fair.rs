@@ -1,7 +1,10 @@
-//! A semaphore that goes round the functions: one that has many events waiting keeps those of no other function waiting for
-//! more than one of them.
+//! A semaphore that goes round the functions: one that has many events waiting does not keep those of other functions waiting
+//! for all of them.
 //!
-//! Of one function's events the first one that came is the first one served.
+//! Every second permit goes to the next function in turn, the others to the event that has waited longest. So nobody waits for
+//! more than two permits for each function that has events waiting, and nobody longer than twice what the order of
+//! coming would take: by turns alone, busy functions of a machine that is overloaded would wait without bound. Of one
+//! function's events the first one that came is the first one served.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,10 +19,16 @@ pub(crate) struct Fair(Arc<Mutex<Line>>);
 struct Line {
     /// None while somebody waits.
     free: usize,
-    /// Whose turn it is; each that has somebody waiting is here once.
+    /// Whose turn it is; each that is in `waiting` is here once.
     turns: VecDeque<Arc<str>>,
-    /// Never empty ones.
-    waiting: HashMap<Arc<str>, VecDeque<oneshot::Sender<Permit>>>,
+    /// Each function's events, with their numbers; none are left if they were served before its turn.
+    waiting: HashMap<Arc<str>, VecDeque<(u64, oneshot::Sender<Permit>)>>,
+    /// All events in the order of coming, also those that were served in turn.
+    arrivals: VecDeque<(u64, Arc<str>)>,
+    /// Counts those that had to wait.
+    number: u64,
+    /// Whether the next permit goes by turns.
+    is_by_turns: bool,
 }
 
 /// Is given back when this is dropped.
@@ -32,6 +41,9 @@ impl Fair {
             free: permits,
             turns: VecDeque::new(),
             waiting: HashMap::new(),
+            arrivals: VecDeque::new(),
+            number: 0,
+            is_by_turns: true,
         })))
     }
 
@@ -84,16 +96,36 @@ impl Line {
 
     fn wait(&mut self, function: &Arc<str>) -> oneshot::Receiver<Permit> {
         let (sender, receiver) = oneshot::channel();
-        let events = self.waiting.entry(Arc::clone(function)).or_default();
-        if events.is_empty() {
+        self.number += 1;
+        self.arrivals.push_back((self.number, Arc::clone(function)));
+        if !self.waiting.contains_key(function) {
             self.turns.push_back(Arc::clone(function));
         }
-        events.push_back(sender);
+        let events = self.waiting.entry(Arc::clone(function)).or_default();
+        events.push_back((self.number, sender));
         receiver
     }
 
-    /// Who has the next turn; without anybody a permit is free.
+    /// Who is served next; without anybody a permit is free.
     fn next_or_free(&mut self) -> Option<oneshot::Sender<Permit>> {
+        let is_by_turns = self.is_by_turns;
+        self.is_by_turns = !is_by_turns;
+        let next = if is_by_turns {
+            self.next_in_turn()
+        } else {
+            self.oldest()
+        };
+        if next.is_none() {
+            self.free += 1;
+            self.is_by_turns = true;
+            self.arrivals.clear();
+            self.turns.clear();
+            self.waiting.clear();
+        }
+        next
+    }
+
+    fn next_in_turn(&mut self) -> Option<oneshot::Sender<Permit>> {
         while let Some(function) = self.turns.pop_front() {
             let mut events = self.waiting.remove(&function).unwrap_or_default();
             let next = events.pop_front();
@@ -101,11 +133,23 @@ impl Line {
                 self.waiting.insert(Arc::clone(&function), events);
                 self.turns.push_back(function);
             }
-            if next.is_some() {
-                return next;
+            if let Some((_, next)) = next {
+                return Some(next);
             }
         }
-        self.free += 1;
+        None
+    }
+
+    fn oldest(&mut self) -> Option<oneshot::Sender<Permit>> {
+        while let Some((number, function)) = self.arrivals.pop_front() {
+            let events = self.waiting.get_mut(&function);
+            // A later one is in front if this one was served.
+            let is_there = |event: &mut (u64, _)| event.0 == number;
+            let next = events.and_then(|events| events.pop_front_if(is_there));
+            if let Some((_, next)) = next {
+                return Some(next);
+            }
+        }
         None
     }
 }
@@ -121,8 +165,10 @@ impl Drop for Permit {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::collections::HashSet;
     use std::time::Duration;
 
+    use proptest::prelude::*;
     use tokio::task::{JoinHandle, yield_now};
     use tokio::time::timeout;
 
@@ -152,7 +198,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn turns_go_round_the_functions() {
+    async fn turns_go_round_the_functions_and_every_other_one_to_the_oldest() {
         let fair = Fair::new(1);
         let first = fair.acquire(&name("a")).await;
         let order = Arc::default();
@@ -162,7 +208,7 @@ mod tests {
         for event in events {
             event.await.unwrap();
         }
-        assert_eq!(*order.lock().unwrap(), ["a", "b", "c", "a", "b", "a"]);
+        assert_eq!(*order.lock().unwrap(), ["a", "a", "b", "a", "c", "b"]);
         assert!(fair.try_acquire().is_some());
     }
 
@@ -179,8 +225,34 @@ mod tests {
         for event in events {
             let _ = event.await;
         }
+        order.lock().unwrap().sort();
         assert_eq!(*order.lock().unwrap(), ["a", "b"]);
         assert!(fair.try_acquire().is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn each_waits_for_two_turns_a_function_or_twice_the_order_of_coming(
+            functions in prop::collection::vec(0_u8..6, 1..200),
+        ) {
+            let fair = Fair::new(0);
+            let mut line = fair.lock();
+            let names: Vec<_> = functions.iter().map(|function| name(&function.to_string())).collect();
+            let mut events: Vec<_> = names.iter().map(|name| Some(line.wait(name))).collect();
+            let mut first = HashSet::new();
+            for served in 0..events.len() {
+                line.next_or_free().unwrap().send(Permit(None)).unwrap();
+                let is_it = |event: &mut Option<oneshot::Receiver<_>>| event.as_mut().is_some_and(|event| event.try_recv().is_ok());
+                let came = events.iter_mut().position(is_it).unwrap();
+                events[came] = None;
+                prop_assert!(served <= 2 * came + 1, "{came} was served as {served}");
+                if first.insert(functions[came]) {
+                    prop_assert!(served <= 2 * 6, "the first of its function was served as {served}");
+                }
+            }
+            prop_assert!(line.next_or_free().is_none());
+            prop_assert_eq!(line.free, 1);
+        }
     }
 
     #[tokio::test]
