@@ -1,7 +1,7 @@
 //! How many starts are under way at once: one for each processor, and more while a processor has nothing to do.
 //!
 //! An instance that was made and waits for a processor serves nobody sooner, and its memory has left the caches when its
-//! turn comes (docs/design/porter.md, Starts and processors). So events wait before theirs is made, by turns of the
+//! turn comes (docs/design/porter.md, Starts and processors). So events wait before theirs is made, fairly between
 //! functions. From the beginning of a start until its first answer it has a place; what runs for longer is load like any
 //! other, and what sleeps leaves a processor to others. What is made ahead of events comes in after all of these.
 
