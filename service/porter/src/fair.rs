@@ -1,9 +1,9 @@
 //! A semaphore that goes round the functions: one that has many events waiting does not keep those of other functions waiting
 //! for all of them.
 //!
-//! Every second permit goes to the next function in turn, the others to the event that has waited longest. So nobody waits for
-//! more than two permits for each function that has events waiting, and nobody longer than twice what the order of
-//! coming would take: by turns alone, busy functions of a machine that is overloaded would wait without bound. Of one
+//! Every second permit goes to the next function in turn, the others to the event that has waited longest. So the first event
+//! of a function waits for two permits at most for each function that has events waiting, and none for more than
+//! twice as many permits as in the order of coming: by turns alone, busy functions of a machine that is overloaded would wait without bound. Of one
 //! function's events the first one that came is the first one served.
 
 use std::collections::{HashMap, VecDeque};
@@ -232,7 +232,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn each_waits_for_two_turns_a_function_or_twice_the_order_of_coming(
+        fn none_waits_for_more_than_twice_the_order_of_coming_nor_the_first_for_more_than_two_turns_a_function(
             functions in prop::collection::vec(0_u8..6, 1..200),
         ) {
             let fair = Fair::new(0);
