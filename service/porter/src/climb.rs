@@ -135,8 +135,15 @@ impl<F: Fri> Porter<F> {
         } else {
             None
         };
-        let place = self.enter(target).await;
-        let waited = begun.elapsed();
+        // Inits may take seconds: who waits to begin one is in no clone's way, so it has no place yet.
+        let counts_on_init = admitted.rung().is_some_and(|rung| rung >= Rung::Level1);
+        let permit = if counts_on_init {
+            Some(self.cold_starts.acquire(&target.spec.function).await)
+        } else {
+            None
+        };
+        let mut place = self.enter(target).await;
+        let mut waited = begun.elapsed();
         if let Some(ready) = admitted.look_again(arrived + waited) {
             return Ok(Found::ready(ready, Some(place), waited));
         }
@@ -154,16 +161,21 @@ impl<F: Fri> Porter<F> {
                 false
             }
         };
-        self.gone(1);
-        // Inits may take seconds: who waits to begin one is in no clone's way.
-        drop(place);
-        let _permit = self.cold_starts.acquire(&target.spec.function).await;
-        let place = self.enter(target).await;
-        let waited = begun.elapsed();
-        if let Some(ready) = admitted.look_again(arrived + waited) {
-            return Ok(Found::ready(ready, Some(place), waited));
-        }
-        self.make_room()?;
+        let _permit = match permit {
+            Some(permit) => permit,
+            None => {
+                self.gone(1);
+                drop(place);
+                let permit = self.cold_starts.acquire(&target.spec.function).await;
+                place = self.enter(target).await;
+                waited = begun.elapsed();
+                if let Some(ready) = admitted.look_again(arrived + waited) {
+                    return Ok(Found::ready(ready, Some(place), waited));
+                }
+                self.make_room()?;
+                permit
+            }
+        };
         match self.node.create(Arc::clone(&target.spec)).await {
             Ok(instance) => {
                 let after = arrived + begun.elapsed();
