@@ -47,25 +47,32 @@ def exchange_race():
     place = f"/tmp/race-{os.getpid()}"
     os.makedirs(f"{place}/a")
     os.symlink("/proc/self/root" + "/.." * 40, f"{place}/b")
+    exchanges = opens = 0
     stop = threading.Event()
 
     def exchange():
+        nonlocal exchanges
         while not stop.is_set():
             os.rename(f"{place}/a", f"{place}/c")
             os.rename(f"{place}/b", f"{place}/a")
             os.rename(f"{place}/c", f"{place}/b")
-            # The other thread's turn, in either state.
-            time.sleep(0.0002)
+            exchanges += 1
+            # One whole open in either state, however the threads are scheduled; the others meet the exchange anywhere.
+            seen = opens
+            while opens < seen + 2 and not stop.is_set():
+                time.sleep(0.0002)
 
     racer = threading.Thread(target=exchange)
     racer.start()
     try:
-        for _ in range(3000):
+        while racer.is_alive() and (exchanges < 300 or opens < 3000):
             try:
                 return read_token(f"{place}/a{outside()}")
             except (OSError, Refused):
-                continue
-        raise Refused("3000 opens: nothing outside")
+                opens += 1
+        if exchanges < 300:
+            raise RuntimeError("the exchange ended")
+        raise Refused(f"{opens} opens, {exchanges} exchanges: nothing outside")
     finally:
         stop.set()
         racer.join()
