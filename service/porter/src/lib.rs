@@ -34,6 +34,7 @@ mod detach;
 mod drive;
 mod fair;
 mod gate;
+mod handle;
 mod keep;
 mod metered;
 mod policy;
