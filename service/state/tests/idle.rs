@@ -27,13 +27,17 @@ fn idle_state_directory_wakes_no_thread() {
         state.registry().list("").await.unwrap();
         state
     });
-    std::thread::sleep(Duration::from_millis(100));
+    // On a busy machine what was begun ends a little later; what polls shows in every window.
+    let is_quiet = (0..3).any(|_| wake_ups_in_a_window() == 0);
+    assert!(is_quiet, "woken in each of three windows of 1.5 s");
+    runtime.block_on(state.close());
+}
+
+fn wake_ups_in_a_window() -> u64 {
     let before = wake_ups();
     std::thread::sleep(Duration::from_millis(1500));
-    // One is this thread's own sleep.
-    let during = wake_ups() - before;
-    assert!(during <= 1, "{during} wake-ups in 1.5 s");
-    runtime.block_on(state.close());
+    // One may be this thread's own sleep.
+    (wake_ups() - before).saturating_sub(1)
 }
 
 /// Times that the threads of this process slept and were woken, in total (proc_pid_status(5)).

@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use offshoot_trace::{Frozen, Injection, Memory, Queue, SYSCALL_INSTRUCTION, TraceError};
 
@@ -56,6 +56,15 @@ impl Drop for Program {
     }
 }
 
+/// Waits until something is so.
+fn until(mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < 5 * PATIENCE, "it never came to be");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// The vDSO's first `syscall` instruction.
 fn syscall_at(pid: u32) -> u64 {
     let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
@@ -104,17 +113,19 @@ fn all_threads_stop_and_go_on() {
     frozen.thaw();
     program.tell("");
     let before: u64 = program.line().parse().unwrap();
-    std::thread::sleep(Duration::from_millis(50));
-    program.tell("");
-    assert!(program.line().parse::<u64>().unwrap() > before);
+    until(|| {
+        program.tell("");
+        program.line().parse::<u64>().unwrap() > before
+    });
 }
 
 #[test]
 fn injected_calls_are_the_processs_own_and_leave_no_trace() {
     let mut program = Program::python(
-        "import time\nprint('ready')\nbegan = time.monotonic()\ntime.sleep(0.3)\nprint(0.29 < time.monotonic() - began < 0.4)\ninput()",
+        "import time\nprint('ready')\nbegan = time.monotonic()\ntime.sleep(1.5)\nprint(1.49 < time.monotonic() - began < 2.2)\ninput()",
     );
-    std::thread::sleep(Duration::from_millis(50));
+    // Half of it: begun anew, it would take 2.25 s.
+    std::thread::sleep(Duration::from_millis(750));
     let pid = program.pid();
     let at = syscall_at(pid);
     let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
@@ -174,14 +185,13 @@ fn stopped_process_stays_stopped() {
                 .unwrap()
                 .success()
         );
-        std::thread::sleep(Duration::from_millis(20));
     };
     let state = || {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
         stat.rsplit_once(") ").unwrap().1.chars().next().unwrap()
     };
     kill("-STOP");
-    assert_eq!(state(), 'T');
+    until(|| state() == 'T');
     let at = syscall_at(pid);
     let mut frozen = Frozen::freeze(pid, PATIENCE).unwrap();
     let mut injection = Injection::begin(&mut frozen.threads_mut()[0], at).unwrap();
@@ -189,9 +199,9 @@ fn stopped_process_stays_stopped() {
     injection.end().unwrap();
     frozen.thaw();
     std::thread::sleep(Duration::from_millis(20));
-    assert_eq!(state(), 'T');
+    until(|| state() == 'T');
     kill("-CONT");
-    assert_eq!(state(), 'S');
+    until(|| state() == 'S');
 }
 
 #[test]

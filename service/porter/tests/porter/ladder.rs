@@ -65,16 +65,16 @@ async fn an_instance_that_ends_with_its_event_is_not_kept() {
 #[tokio::test]
 async fn reserved_concurrency_throttles_with_its_own_reason() {
     let node = FakeNode {
-        handler_ms: 200,
+        handler_ms: 1000,
         ..FakeNode::default()
     };
-    let (_, porter) = porter(node, PorterConfig::default());
+    let (node, porter) = porter(node, PorterConfig::default());
     let target = target("f", "r", Some(1));
     let first = {
         let (p, t) = (Arc::clone(&porter), Arc::clone(&target));
         tokio::spawn(async move { invoke(&p, &t).await })
     };
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    node.until(|node| node.calls("create") > 0).await;
     let refused = invoke(&porter, &target).await.unwrap_err();
     assert!(matches!(
         refused,
