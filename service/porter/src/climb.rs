@@ -76,7 +76,7 @@ struct Room<'a> {
 }
 
 /// What the rung of clones gave.
-enum Clone<'a, I> {
+enum CloneRung<'a, I> {
     Made(Found<'a, I>),
     /// No seed of the function is there, or it failed.
     Missing {
@@ -156,8 +156,8 @@ impl<'a, F: Fri> Climber<'a, '_, F> {
             Entered::Room(room) => room,
         };
         let (mut room, has_no_seed) = match self.clone_rung(room).await {
-            Clone::Made(found) => return Ok(found),
-            Clone::Missing { room, has_no_seed } => (room, has_no_seed),
+            CloneRung::Made(found) => return Ok(found),
+            CloneRung::Missing { room, has_no_seed } => (room, has_no_seed),
         };
         let _permit = match permit {
             Some(permit) => permit,
@@ -180,7 +180,7 @@ impl<'a, F: Fri> Climber<'a, '_, F> {
         rung.is_some_and(|rung| rung >= Rung::Level1)
     }
 
-    /// A place of the gate, and what has become idle meanwhile or room for a new instance.
+    /// A place of the gate, and with it what has become idle meanwhile, or room for a new instance.
     async fn enter(&mut self) -> Result<Entered<'a, F::Instance>, InvokeError> {
         let porter = self.porter;
         let has_idle_processor = || porter.node.has_idle_processor();
@@ -194,19 +194,19 @@ impl<'a, F: Fri> Climber<'a, '_, F> {
         Ok(Entered::Room(Room { place, waited }))
     }
 
-    async fn clone_rung(&mut self, room: Room<'a>) -> Clone<'a, F::Instance> {
+    async fn clone_rung(&mut self, room: Room<'a>) -> CloneRung<'a, F::Instance> {
         let spec = &self.target.spec;
         let memory = self.admitted.memory();
         let forked = self.porter.node.fork(Arc::clone(spec), false, memory).await;
         let has_no_seed = match forked {
-            Ok(Some(clone)) => return Clone::Made(self.found(clone, room, false)),
+            Ok(Some(clone)) => return CloneRung::Made(self.found(clone, room, false)),
             Ok(None) => true,
             Err(error) => {
                 metered::fell(&spec.function, &error);
                 false
             }
         };
-        Clone::Missing { room, has_no_seed }
+        CloneRung::Missing { room, has_no_seed }
     }
 
     async fn init_rung(

@@ -8,8 +8,8 @@
 //!                       drive ──> park, retire, make and drop templates, make and rotate seeds
 //! ```
 //!
-//! 1. The core lets an event in under its function's and the account's concurrency, and memory (`climb`).
-//! 2. The event climbs down the ladder, best rung first: an idle **hot** instance of the same revision, a **parked**
+//! 1. The core lets an event in under its function's and the account's concurrency, and memory (`admit`).
+//! 2. The event (`handle`) climbs down the ladder (`climb`), best rung first: an idle **hot** instance of the same revision, a **parked**
 //!    clone (`slots`), a **clone** made now, else a **cold** one made by the node. A failed rung falls down one and
 //!    never fails the call by itself. What has to be started waits while all processors are busy (`gate`), fairly between
 //!    functions (`fair`); inits, which may take seconds, wait for each other and for no clone.
