@@ -29,12 +29,13 @@ class Explain(DaemonTest):
         self.assertEqual(found["next_rung"], "hot")
         self.assertEqual((found["seed"]["state"], found["template"]["state"]), ("ready", "resident"))
         self.assertGreater(found["template"]["bytes"], 1 << 20)
-        # A Python that has started holds some megabytes, one that began in a clone of its runtime two; no more than its limit.
-        self.assertTrue(1 << 20 < found["idle_bytes"] < 128 << 20, found["idle_bytes"])
         self.assertGreater(found["limit_bytes"], found["used_bytes"])
         cold = next(rung for rung in found["rungs"] if rung["rung"] == "cold")
         level1 = next(rung for rung in found["rungs"] if rung["rung"] == "level1")
         self.assertEqual(cold["samples"] + level1["samples"], 1)
+        # A Python that has started holds a few megabytes, what began in a clone of its runtime less; no more than its limit.
+        at_least = 2 << 20 if cold["samples"] else 1 << 20
+        self.assertTrue(at_least < found["idle_bytes"] < 128 << 20, found["idle_bytes"])
         self.assertEqual([action["action"] for action in found["actions"]], ["make_seed", "park 1"])
 
     def test_every_action_is_an_event_with_its_figures(self):

@@ -124,8 +124,8 @@ fn injected_calls_are_the_processs_own_and_leave_no_trace() {
     let mut program = Program::python(
         "import time\nprint('ready')\nbegan = time.monotonic()\ntime.sleep(1.5)\nprint(1.49 < time.monotonic() - began < 2.2)\ninput()",
     );
-    // Half of it: begun anew, it would take 2.25 s.
-    std::thread::sleep(Duration::from_millis(750));
+    // Two thirds of it: begun anew, it would take 2.5 s.
+    std::thread::sleep(Duration::from_millis(1000));
     let pid = program.pid();
     let at = syscall_at(pid);
     let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
